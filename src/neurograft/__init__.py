@@ -1,0 +1,1 @@
+"""Copy a living neuronal network's synaptic map, paste it into memory, run it, compare it."""

@@ -1,0 +1,38 @@
+"""Small operations on arrays that every room shares: freezing, and checking data where it enters."""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurograft.errors import NeurograftError
+
+ScalarT = TypeVar("ScalarT", bound=np.generic)
+
+
+def frozen(array: NDArray[ScalarT]) -> NDArray[ScalarT]:
+    """Return a read-only view of an array (the array itself stays as it was)."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def require_finite(values: NDArray[np.floating], *, name: str, error: type[NeurograftError], remedy: str) -> None:
+    """Raise ``error`` that names the first entry which is NaN or infinite, if there is one."""
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        first = int(bad[0])
+        raise error(
+            f"{name}[{first}] is {values.flat[first]}; {bad.size} of {values.size} entries are not finite. {remedy}"
+        )
+
+
+def require_ids(ids: NDArray[np.integer], *, n: int, name: str, things: str, error: type[NeurograftError]) -> None:
+    """Raise ``error`` that names the first id outside 0 to n - 1, if there is one."""
+    bad = np.flatnonzero((ids < 0) | (ids >= n))
+    if bad.size:
+        first = int(bad[0])
+        known = f"{things} 0 to {n - 1}" if n else f"no {things}"
+        raise error(
+            f"{name}[{first}] is {ids.flat[first]}, but there are {known}. Renumber the {things} or raise their number."
+        )

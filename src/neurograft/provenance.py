@@ -1,0 +1,59 @@
+"""How a result came to be: which software, which command, which parameters, which seed, which inputs."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import cast, final
+
+from neurograft.version import VERSION
+
+_BLOCK_BYTES = 1 << 20
+
+JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What has to be written beside a result so that somebody can make it again."""
+
+    command: str
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    seed: int | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict[str, str])  # file name -> sha256
+    version: str = VERSION
+    python: str = platform.python_version()
+
+    def to_json(self) -> str:
+        """Return one line of JSON, the same for the same content."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def provenance_from_json(text: str) -> Provenance:
+    """Return what ``to_json`` wrote; unknown keys of a later version are dropped, the file says its version."""
+    raw = cast("dict[str, JsonValue]", json.loads(text))
+    parameters, inputs, seed = raw.get("parameters"), raw.get("inputs"), raw.get("seed")
+    return Provenance(
+        command=str(raw.get("command", "")),
+        parameters=parameters if isinstance(parameters, dict) else {},
+        seed=seed if isinstance(seed, int) else None,
+        inputs={k: str(v) for k, v in inputs.items()} if isinstance(inputs, dict) else {},
+        version=str(raw.get("version", "")),
+        python=str(raw.get("python", "")),
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, or of all files under a folder in name order, as hexadecimal text."""
+    digest = hashlib.sha256()
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for file in files:
+        if path.is_dir():
+            digest.update(file.relative_to(path).as_posix().encode())
+        with file.open("rb") as stream:
+            while block := stream.read(_BLOCK_BYTES):
+                digest.update(block)
+    return digest.hexdigest()

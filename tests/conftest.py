@@ -1,0 +1,32 @@
+"""Shape and type checks on every call of the package, and where the tests find data.
+
+The checker is on unless NEUROGRAFT_PLAIN=1, which runs the tests as users run the package.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKED = os.environ.get("NEUROGRAFT_PLAIN") != "1"
+if CHECKED:
+    from jaxtyping import install_import_hook
+
+    install_import_hook("neurograft", "checker.beartype_pep484_tower")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real recordings that lie beside the repository and not in it; a test that needs them is skipped without."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs the data folder beside the repository (../shared/data)")
+    return SHARED_DATA
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test of our own message for a wrong shape or type where the checker would speak first."""
+    if CHECKED and item.get_closest_marker("plain"):
+        pytest.skip("the shape checker raises first; run with NEUROGRAFT_PLAIN=1")

@@ -1,0 +1,1 @@
+"""Copying: recordings become synaptic maps whose error rate holds."""

@@ -3,14 +3,16 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast, final
+from typing import Final, cast, final
 
 from neurograft.version import VERSION
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES: Final = 1 << 20
+_END_BYTES: Final = 16 << 20
+_WHOLE_BYTES: Final = 1 << 30
 
 JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 
@@ -23,7 +25,7 @@ class Provenance:
     command: str
     parameters: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     seed: int | None = None
-    inputs: Mapping[str, str] = field(default_factory=dict[str, str])  # file name -> sha256
+    inputs: Mapping[str, str] = field(default_factory=dict[str, str])  # file name -> fingerprint
     version: str = VERSION
     python: str = platform.python_version()
 
@@ -46,14 +48,32 @@ def provenance_from_json(text: str) -> Provenance:
     )
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, or of all files under a folder in name order, as hexadecimal text."""
+def fingerprint(path: Path) -> str:
+    """Return ``sha256:`` of a file, or of all files under a folder in name order.
+
+    A file above 1 GiB is known by its length, first and last 16 MiB instead, and the text then starts with
+    ``sha256-ends:``, because reading 80 GB twice to name it would cost minutes.
+    """
     digest = hashlib.sha256()
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    is_whole = True
     for file in files:
         if path.is_dir():
             digest.update(file.relative_to(path).as_posix().encode())
-        with file.open("rb") as stream:
-            while block := stream.read(_BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest()
+        is_whole &= _add_file(file, digest.update)
+    return f"{'sha256' if is_whole else 'sha256-ends'}:{digest.hexdigest()}"
+
+
+def _add_file(file: Path, add: Callable[[bytes], None]) -> bool:
+    """Add a file's content to a digest and tell whether it was all of it."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        if size > _WHOLE_BYTES:
+            add(str(size).encode())
+            add(stream.read(_END_BYTES))
+            stream.seek(-_END_BYTES, 2)
+            add(stream.read(_END_BYTES))
+            return False
+        while block := stream.read(_BLOCK_BYTES):
+            add(block)
+    return True

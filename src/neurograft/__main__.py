@@ -1,0 +1,8 @@
+"""Let ``python -m neurograft`` do what the command ``neurograft`` does."""
+
+import sys
+
+from neurograft.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

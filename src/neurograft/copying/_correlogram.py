@@ -1,0 +1,167 @@
+"""Exact cross-correlograms of all pairs: how often neuron j fires a lag after neuron i.
+
+Lags are post minus pre in whole nanoseconds, so a lag falls into the same bin on every machine.  Bins are
+centred on multiples of the bin width, so a recording on a 1 ms grid keeps its lags.  A bin is half-open,
+[edge, next edge), for pre < post; the correlogram of (post, pre) is the same counts read backwards, which
+halves the work and makes the acausal side of one direction the causal side of the other.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, final, no_type_check
+
+import numpy as np
+from jaxtyping import Float64, Int32, Int64, UInt32
+from numba import njit
+from numpy import ndarray
+
+from neurograft.errors import CopyError
+from neurograft.spikes import SpikeTrains
+from neurograft.units import MS
+
+TICKS_PER_S = 1_000_000_000
+_LARGEST_COUNT = int(np.iinfo(np.uint32).max)
+_BLOCK_BYTES = 96 << 20
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LagGrid:
+    """Bins of width ``bin_s`` centred on multiples of it, out to ``half_window_s`` on both sides."""
+
+    bin_s: float = 0.5 * MS
+    half_window_s: float = 60 * MS
+
+    def __post_init__(self) -> None:
+        """Refuse grids without a bin."""
+        if not 1e-6 <= self.bin_s <= 0.1:
+            raise CopyError(f"bin_s is {self.bin_s} s. Give a bin between 1 us and 0.1 s, usually 0.5 ms.")
+        if not self.bin_s <= self.half_window_s <= 10.0:
+            raise CopyError(
+                f"half_window_s is {self.half_window_s} s. Give at least one bin ({self.bin_s} s) and at most 10 s."
+            )
+
+    @property
+    def n_half(self) -> int:
+        """Bins on each side of the centre bin."""
+        return round(self.half_window_s / self.bin_s)
+
+    @property
+    def n_bins(self) -> int:
+        """All bins: an odd number."""
+        return 2 * self.n_half + 1
+
+    @property
+    def bin_ticks(self) -> int:
+        """The bin width in nanoseconds, even so that half a bin is a whole number too."""
+        return 2 * round(self.bin_s * TICKS_PER_S / 2)
+
+    @property
+    def lag_s(self) -> Float64[ndarray, " bins"]:
+        """Lag at the centre of each bin."""
+        return np.arange(-self.n_half, self.n_half + 1) * (self.bin_ticks / TICKS_PER_S)
+
+
+class Events(NamedTuple):
+    """All spikes in time order, time in nanoseconds, epochs moved apart by more than the longest lag."""
+
+    ticks: Int64[ndarray, " spikes"]
+    neuron: Int32[ndarray, " spikes"]
+    n_neurons: int
+    densest: int  # most spikes of one neuron within one bin: bounds every count
+
+
+def events(trains: SpikeTrains, grid: LagGrid, *, is_gap_real_time: bool = False) -> Events:
+    """Return the spikes ready for counting.
+
+    Two spikes of different epochs make no pair, because the time between sweeps is usually not known.
+    With ``is_gap_real_time`` the clock ran on between the epochs and such pairs count.
+    """
+    ticks = np.rint(trains.time_s * TICKS_PER_S).astype(np.int64)
+    if not is_gap_real_time:
+        epoch = np.searchsorted(trains.epochs_s[:, 0], trains.time_s, side="right") - 1
+        ticks += epoch * (2 * (grid.n_half + 1) * grid.bin_ticks)
+    by_neuron = np.lexsort((ticks, trains.neuron))
+    densest = _densest(ticks[by_neuron], trains.neuron[by_neuron], grid.bin_ticks)
+    most = int(trains.counts().max(initial=0))
+    if most * densest > _LARGEST_COUNT:
+        raise CopyError(
+            f"A correlogram bin could hold {most} x {densest} coincidences, more than {_LARGEST_COUNT}. "
+            "Cut the recording in time, or use shorter bins."
+        )
+    return Events(ticks, trains.neuron, trains.n_neurons, densest)
+
+
+def block_stops(n_neurons: int, n_bins: int, *, block_bytes: int = _BLOCK_BYTES) -> list[tuple[int, int]]:
+    """Return (first, stop) of presynaptic blocks whose counts take at most ``block_bytes`` each."""
+    blocks: list[tuple[int, int]] = []
+    first = 0
+    while first < n_neurons:
+        size = max(1, block_bytes // (4 * n_bins * (n_neurons - first)))
+        blocks.append((first, min(first + size, n_neurons)))
+        first += size
+    return blocks
+
+
+def count_block(spikes: Events, grid: LagGrid, first: int, stop: int) -> UInt32[ndarray, "pre rest bins"]:
+    """Return the correlograms of neurons ``first`` to ``stop - 1`` with all neurons from ``first`` on.
+
+    Entry [i, j, k] belongs to the pair (first + i, first + j).  Entries with j < i repeat pairs that the
+    block holds anyway; j = i is the autocorrelogram without a spike's coincidence with itself.
+    """
+    n_rest = spikes.n_neurons - first
+    counts = np.zeros((stop - first, n_rest, grid.n_bins), dtype=np.uint32)
+    keep = spikes.neuron >= first
+    ticks = spikes.ticks[keep]
+    row = spikes.neuron[keep] - np.int32(first)
+    order = np.argsort(row, kind="stable")
+    starts = np.searchsorted(row[order], np.arange(stop - first + 1))
+    for i in range(stop - first):
+        own = ticks[order[starts[i] : starts[i + 1]]]
+        _count_lags(own, ticks, row, grid.bin_ticks, counts[i])
+        counts[i, i, grid.n_half] -= np.uint32(own.size)
+    return counts
+
+
+def count_pair(trains: SpikeTrains, grid: LagGrid, pre: int, post: int, *, is_gap_real_time: bool = False) -> ndarray:
+    """Return the counts of one ordered pair, whichever is first, by the same rule as ``count_block``."""
+    low, high = min(pre, post), max(pre, post)
+    spikes = events(trains, grid, is_gap_real_time=is_gap_real_time)
+    keep = (spikes.neuron == low) | (spikes.neuron == high)
+    two = Events(spikes.ticks[keep], np.where(spikes.neuron[keep] == low, 0, 1).astype(np.int32), 2, spikes.densest)
+    if pre == post:
+        return count_block(two._replace(n_neurons=1), grid, 0, 1)[0, 0]
+    counts = count_block(two, grid, 0, 1)[0, 1]
+    return counts if pre == low else counts[::-1]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _count_lags(pre_ticks, ticks, row, bin_ticks, counts):
+    """Add to counts[row, bin] every spike whose lag after a presynaptic spike lies in [-half, half)."""
+    n = ticks.size
+    half_ticks = counts.shape[1] * bin_ticks // 2
+    per_bin = 1.0 / bin_ticks
+    start = 0
+    for s in range(pre_ticks.size):
+        low = pre_ticks[s] - half_ticks
+        high = pre_ticks[s] + half_ticks
+        while start < n and ticks[start] < low:
+            start += 1
+        i = start
+        while i < n and ticks[i] < high:
+            # Half a nanosecond keeps the product off the edges, so the rounding of 1 / bin cannot matter.
+            counts[row[i], int((ticks[i] - low + 0.5) * per_bin)] += np.uint32(1)
+            i += 1
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _densest(ticks, neuron, bin_ticks):
+    """Return the most spikes that one neuron has within one bin width; sorted by (neuron, time)."""
+    most = 0
+    start = 0
+    for i in range(ticks.size):
+        while neuron[start] != neuron[i] or ticks[i] - ticks[start] >= bin_ticks:
+            start += 1
+        most = max(most, i - start + 1)
+    return most

@@ -63,6 +63,8 @@ def test_arrays_are_read_only():
         ({"labels": ["a", "b", "a"]}, "'a' is given twice"),
         ({"sign": np.array([0, 2, 1], dtype=np.int8)}, r"sign\[1\] is 2"),
         pytest.param({"weight_v": np.ones(2)}, "weight_v has shape", marks=pytest.mark.plain),
+        ({"extra": {"weight_v": np.ones(3)}}, "'weight_v' has the name of a column that every map has"),
+        ({"cell_type": ["a"]}, "cell_type has 1 entries"),
         ({"kind": np.array([0, 9, 0], dtype=np.uint8)}, r"kind\[\d\] is 9"),
     ],
 )

@@ -1,7 +1,8 @@
 """The synaptic map: what copying makes, pasting takes, running runs and comparing compares."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from types import MappingProxyType
 from typing import final
@@ -88,12 +89,15 @@ class SynapseMap:
     position_um: Float64[ndarray, "neurons 3"]
     sign: Int8[ndarray, " neurons"]
     model: tuple[str, ...]  # name of each neuron's model, "" where the map does not say
+    cell_type: tuple[str, ...] = ()  # what the neuron is called as a kind; () means "" for every neuron
     extra: Mapping[str, Float64[ndarray, " synapses"]] = field(default_factory=dict[str, ndarray])
     evidence: Evidence | None = None
     provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         """Refuse what breaks an invariant, naming the first place."""
+        if not self.cell_type:
+            object.__setattr__(self, "cell_type", ("",) * self.n_neurons)
         _require_nodes(self)
         _require_edges(self)
         _require_order(self)
@@ -142,6 +146,7 @@ def synapse_map(
     position_um: Float64[ndarray, "neurons 3"] | None = None,
     sign: Int8[ndarray, " neurons"] | None = None,
     model: str | Sequence[str] = "",
+    cell_type: Sequence[str] = (),
     extra: Mapping[str, Float64[ndarray, " synapses"]] | None = None,
     evidence: Evidence | None = None,
     provenance: Provenance | None = None,
@@ -150,6 +155,7 @@ def synapse_map(
     n = len(pre)
     require_ids(pre, n=n_neurons, name="pre", things="neurons", error=MapError)
     require_ids(post, n=n_neurons, name="post", things="neurons", error=MapError)
+    _require_extra_names(extra or {})
     kinds = np.full(n, kind, dtype=np.uint8) if isinstance(kind, Kind) else kind
     _require_length(n, post=post, weight_v=weight_v, kind=kinds, **(extra or {}))
     order = np.lexsort((kinds, post, pre))
@@ -166,6 +172,7 @@ def synapse_map(
         position_um=position_um if position_um is not None else np.full((n_neurons, 3), np.nan),
         sign=sign if sign is not None else np.zeros(n_neurons, dtype=np.int8),
         model=(model,) * n_neurons if isinstance(model, str) else tuple(model),
+        cell_type=tuple(cell_type),
         extra={name: column[order] for name, column in (extra or {}).items()},
         evidence=evidence,
         provenance=provenance,
@@ -186,13 +193,19 @@ def _require_length(n: int, **columns: ndarray) -> None:
 
 def _require_nodes(m: SynapseMap) -> None:
     n = m.n_neurons
-    for name, size in (("labels", len(m.labels)), ("model", len(m.model)), ("sign", len(m.sign))):
+    sizes = {
+        "labels": len(m.labels),
+        "model": len(m.model),
+        "cell_type": len(m.cell_type),
+        "sign": len(m.sign),
+    }
+    for name, size in sizes.items():
         if size != n:
             raise MapError(f"{name} has {size} entries, but the map has {n} neurons. Give one a neuron.")
     if m.position_um.shape != (n, 3):
         raise MapError(f"position_um has shape {m.position_um.shape}. Give x, y, z of each of the {n} neurons.")
     if len(set(m.labels)) != n:
-        twice = next(label for i, label in enumerate(m.labels) if label in m.labels[:i])
+        twice = Counter(m.labels).most_common(1)[0][0]
         raise MapError(f"The neuron label {twice!r} is given twice. Make labels unique.")
     bad_sign = np.flatnonzero(np.abs(m.sign) > 1)
     if bad_sign.size:
@@ -201,7 +214,14 @@ def _require_nodes(m: SynapseMap) -> None:
         raise MapError(f"The evidence is {m.evidence.z.shape}, but the map has {n} neurons. Give neurons by neurons.")
 
 
+def _require_extra_names(extra: Mapping[str, ndarray]) -> None:
+    taken = {f.name for f in fields(SynapseMap)} & extra.keys()
+    if taken:
+        raise MapError(f"The extra column {min(taken)!r} has the name of a column that every map has. Rename it.")
+
+
 def _require_edges(m: SynapseMap) -> None:
+    _require_extra_names(m.extra)
     _require_length(
         m.pre.size,
         post=m.post,

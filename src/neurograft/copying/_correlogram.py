@@ -67,7 +67,8 @@ class Events(NamedTuple):
     ticks: Int64[ndarray, " spikes"]
     neuron: Int32[ndarray, " spikes"]
     n_neurons: int
-    densest: int  # most spikes of one neuron within one bin: bounds every count
+    own: Int64[ndarray, " spikes"]  # the same ticks, sorted by neuron, then time
+    own_start: Int64[ndarray, " neurons+1"]  # where each neuron's begin in ``own``
 
 
 def events(trains: SpikeTrains, grid: LagGrid, *, is_gap_real_time: bool = False) -> Events:
@@ -80,23 +81,28 @@ def events(trains: SpikeTrains, grid: LagGrid, *, is_gap_real_time: bool = False
     if not is_gap_real_time:
         epoch = np.searchsorted(trains.epochs_s[:, 0], trains.time_s, side="right") - 1
         ticks += epoch * (2 * (grid.n_half + 1) * grid.bin_ticks)
-    by_neuron = np.lexsort((ticks, trains.neuron))
+    by_neuron = np.argsort(trains.neuron, kind="stable")
+    n_spikes = trains.counts()
+    own_start = np.concatenate([[0], np.cumsum(n_spikes)])
     densest = _densest(ticks[by_neuron], trains.neuron[by_neuron], grid.bin_ticks)
-    most = int(trains.counts().max(initial=0))
+    most = int(n_spikes.max(initial=0))
     if most * densest > _LARGEST_COUNT:
         raise CopyError(
             f"A correlogram bin could hold {most} x {densest} coincidences, more than {_LARGEST_COUNT}. "
             "Cut the recording in time, or use shorter bins."
         )
-    return Events(ticks, trains.neuron, trains.n_neurons, densest)
+    return Events(ticks, trains.neuron, trains.n_neurons, ticks[by_neuron], own_start)
 
 
 def block_stops(n_neurons: int, n_bins: int, *, block_bytes: int = _BLOCK_BYTES) -> list[tuple[int, int]]:
-    """Return (first, stop) of presynaptic blocks whose counts take at most ``block_bytes`` each."""
+    """Return (first, stop) of presynaptic blocks whose counts take at most ``block_bytes`` each.
+
+    A block counts the pairs within it twice, so it also holds at most a sixteenth of the neurons.
+    """
     blocks: list[tuple[int, int]] = []
     first = 0
     while first < n_neurons:
-        size = max(1, block_bytes // (4 * n_bins * (n_neurons - first)))
+        size = max(1, min(block_bytes // (4 * n_bins * (n_neurons - first)), max(8, n_neurons // 16)))
         blocks.append((first, min(first + size, n_neurons)))
         first += size
     return blocks
@@ -113,10 +119,8 @@ def count_block(spikes: Events, grid: LagGrid, first: int, stop: int) -> UInt32[
     keep = spikes.neuron >= first
     ticks = spikes.ticks[keep]
     row = spikes.neuron[keep] - np.int32(first)
-    order = np.argsort(row, kind="stable")
-    starts = np.searchsorted(row[order], np.arange(stop - first + 1))
     for i in range(stop - first):
-        own = ticks[order[starts[i] : starts[i + 1]]]
+        own = spikes.own[spikes.own_start[first + i] : spikes.own_start[first + i + 1]]
         _count_lags(own, ticks, row, grid.bin_ticks, counts[i])
         counts[i, i, grid.n_half] -= np.uint32(own.size)
     return counts
@@ -124,14 +128,19 @@ def count_block(spikes: Events, grid: LagGrid, first: int, stop: int) -> UInt32[
 
 def count_pair(trains: SpikeTrains, grid: LagGrid, pre: int, post: int, *, is_gap_real_time: bool = False) -> ndarray:
     """Return the counts of one ordered pair, whichever is first, by the same rule as ``count_block``."""
+    return count_listed(events(trains, grid, is_gap_real_time=is_gap_real_time), grid, pre, post)
+
+
+def count_listed(spikes: Events, grid: LagGrid, pre: int, post: int) -> ndarray:
+    """Return the counts of one ordered pair of spikes that are ready for counting."""
     low, high = min(pre, post), max(pre, post)
-    spikes = events(trains, grid, is_gap_real_time=is_gap_real_time)
-    keep = (spikes.neuron == low) | (spikes.neuron == high)
-    two = Events(spikes.ticks[keep], np.where(spikes.neuron[keep] == low, 0, 1).astype(np.int32), 2, spikes.densest)
+    a = spikes.own[spikes.own_start[low] : spikes.own_start[low + 1]]
+    b = spikes.own[spikes.own_start[high] : spikes.own_start[high + 1]]
+    counts = np.zeros((1, grid.n_bins), dtype=np.uint32)
+    _count_lags(a, b, np.zeros(b.size, dtype=np.int32), grid.bin_ticks, counts)
     if pre == post:
-        return count_block(two._replace(n_neurons=1), grid, 0, 1)[0, 0]
-    counts = count_block(two, grid, 0, 1)[0, 1]
-    return counts if pre == low else counts[::-1]
+        counts[0, grid.n_half] -= np.uint32(a.size)
+    return counts[0] if pre == low else counts[0, ::-1]
 
 
 @njit(cache=True, nogil=True)

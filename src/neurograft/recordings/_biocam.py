@@ -167,7 +167,7 @@ def _positions(
         warnings.warn(
             f"{path.name} does not tell the distance of its electrodes, so positions are unknown. "
             "Give OpenOptions(pitch_um=…).",
-            stacklevel=6,
+            stacklevel=7,
         )
         return np.full((len(row), 2), np.nan)
     return np.column_stack([column, row]) * float(pitch_um)

@@ -1,4 +1,8 @@
 """Spike trains and the files they come in."""
 
+from neurograft.spikes._describe import describe as describe
+from neurograft.spikes._open import open_spikes as open_spikes
+from neurograft.spikes._options import SpikeOptions as SpikeOptions
+from neurograft.spikes._sonata import save_spikes as save_spikes
 from neurograft.spikes._trains import SpikeTrains as SpikeTrains
 from neurograft.spikes._trains import spike_trains as spike_trains

@@ -1,5 +1,18 @@
 """Synaptic maps and the files they come in."""
 
+from neurograft.maps._build import map_from_matrix as map_from_matrix
+from neurograft.maps._build import merge_maps as merge_maps
+from neurograft.maps._describe import describe as describe
+from neurograft.maps._export import MAX_GRAPHML_SYNAPSES as MAX_GRAPHML_SYNAPSES
+from neurograft.maps._export import export_csv as export_csv
+from neurograft.maps._export import export_graphml as export_graphml
+from neurograft.maps._export import export_npz as export_npz
+from neurograft.maps._export import export_parquet as export_parquet
+from neurograft.maps._export import neurons_path as neurons_path
+from neurograft.maps._import import SHIU_DELAY_S as SHIU_DELAY_S
+from neurograft.maps._import import SHIU_VOLTS_PER_COUNT as SHIU_VOLTS_PER_COUNT
+from neurograft.maps._import import TableOptions as TableOptions
+from neurograft.maps._import import import_table as import_table
 from neurograft.maps._io import MAP_FORMAT_VERSION as MAP_FORMAT_VERSION
 from neurograft.maps._io import load_map as load_map
 from neurograft.maps._io import save_map as save_map
@@ -9,3 +22,16 @@ from neurograft.maps._map import Kind as Kind
 from neurograft.maps._map import SynapseMap as SynapseMap
 from neurograft.maps._map import Undecidable as Undecidable
 from neurograft.maps._map import synapse_map as synapse_map
+from neurograft.maps._neuron_table import NeuronTable as NeuronTable
+from neurograft.maps._signs import CELEGANS_GABA as CELEGANS_GABA
+from neurograft.maps._signs import FLY_SIGNS as FLY_SIGNS
+from neurograft.maps._signs import VERTEBRATE_SIGNS as VERTEBRATE_SIGNS
+from neurograft.maps._signs import AllExcitatory as AllExcitatory
+from neurograft.maps._signs import ByTransmitter as ByTransmitter
+from neurograft.maps._signs import InhibitoryNeurons as InhibitoryNeurons
+from neurograft.maps._signs import InhibitoryTypes as InhibitoryTypes
+from neurograft.maps._signs import RandomInhibitory as RandomInhibitory
+from neurograft.maps._signs import SignColumn as SignColumn
+from neurograft.maps._signs import SignedWeights as SignedWeights
+from neurograft.maps._signs import SignFacts as SignFacts
+from neurograft.maps._signs import SignRule as SignRule

@@ -59,7 +59,7 @@ def load_map(path: Path) -> SynapseMap:
     try:
         with h5py.File(path, "r") as file:
             return _read(file, path.name)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
         raise MapError(
             f"{path} cannot be read as a map file: {error}. It is damaged, cut short or of another format."
         ) from error

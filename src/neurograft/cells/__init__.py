@@ -1,0 +1,36 @@
+"""Memory cells, and the image that says what each of them holds."""
+
+from neurograft.cells._card_files import card_from_json as card_from_json
+from neurograft.cells._card_files import card_sha256 as card_sha256
+from neurograft.cells._card_files import card_to_json as card_to_json
+from neurograft.cells._cards import CARDS as CARDS
+from neurograft.cells._cards import card as card
+from neurograft.cells._codes import Code as Code
+from neurograft.cells._codes import Scaling as Scaling
+from neurograft.cells._ideal import Ideal as Ideal
+from neurograft.cells._image import LogEntry as LogEntry
+from neurograft.cells._image import MemoryImage as MemoryImage
+from neurograft.cells._image import Nodes as Nodes
+from neurograft.cells._image import TileTable as TileTable
+from neurograft.cells._image import from_ns as from_ns
+from neurograft.cells._image import to_ns as to_ns
+from neurograft.cells._image_io import image_format as image_format
+from neurograft.cells._image_io import load_image as load_image
+from neurograft.cells._image_io import save_image as save_image
+from neurograft.cells._protocol import ROOM_TEMPERATURE_K as ROOM_TEMPERATURE_K
+from neurograft.cells._protocol import Cost as Cost
+from neurograft.cells._protocol import Defects as Defects
+from neurograft.cells._protocol import Figure as Figure
+from neurograft.cells._protocol import Flag as Flag
+from neurograft.cells._protocol import Header as Header
+from neurograft.cells._protocol import MemoryCell as MemoryCell
+from neurograft.cells._protocol import OneShot as OneShot
+from neurograft.cells._protocol import ProgramAndVerify as ProgramAndVerify
+from neurograft.cells._protocol import Written as Written
+from neurograft.cells._ramp import Ramp as Ramp
+from neurograft.cells._ramp import defects_of as defects_of
+from neurograft.cells._readback import describe as describe
+from neurograft.cells._readback import image_to_map as image_to_map
+from neurograft.cells._rram import RRAM_WAN_AIHWKIT as RRAM_WAN_AIHWKIT
+from neurograft.cells._rram import RRAM_WAN_CROSSSIM as RRAM_WAN_CROSSSIM
+from neurograft.cells._rram import Rram as Rram

@@ -1,0 +1,221 @@
+"""Write-verify of a filament cell by voltage ramps: raise the pulse voltage step by step, read after each pulse.
+
+The protocol (voltages, 1-us pulses, limits) is that of the NeuRRAM chip's published code (Wan 2022).  The
+response of a cell to one pulse is GUESSED: no open source gives it.  Above a threshold that differs from
+cell to cell, a SET pulse raises G by gain*(V - V_set)*(1 - G/G_top) and a RESET pulse lowers it by
+gain*(V - V_reset)*G/G_top, times a lognormal factor of mean 1.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, final, no_type_check
+
+import numpy as np
+from jaxtyping import Float64, UInt8, UInt64
+from numba import njit
+from numpy import ndarray
+
+from neurograft.cells._protocol import Defects, Flag, ProgramAndVerify, Written
+from neurograft.cells._stream import GOLDEN, normal, stream, uniform
+from neurograft.cells._threads import in_slices
+
+HEALTHY, DEAD, STUCK_LOW, LEAKY = 0, 1, 2, 3
+_BAD = Flag.DEFECTIVE.value
+_MOST_SIGMAS = 9.0  # a normal made from 53 bits stays below 8.3
+_OUT = Flag.OUT_OF_BAND.value
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ramp:
+    """Voltages of the programming ramp (published) and the response of a cell to a pulse (guessed)."""
+
+    start_v: float
+    step_v: float
+    end_v: float
+    max_at_end: int
+    max_reversals: int
+    set_v: float
+    set_sd_v: float
+    reset_v: float
+    reset_sd_v: float
+    gain_siemens_per_v: float
+    top_siemens: float
+    jitter: float
+    read_noise_siemens: float
+
+
+class _Law(NamedTuple):
+    start_v: float
+    step_v: float
+    end_v: float
+    max_at_end: int
+    max_reversals: int
+    set_v: float
+    set_sd_v: float
+    reset_v: float
+    reset_sd_v: float
+    gain: float
+    top: float
+    jitter: float
+    noise: float
+    g_min: float
+    g_max: float
+    band: float
+    max_passes: int
+    max_pulses: int
+    spread_unit: float  # G at which the polynomial's argument is 1
+    spread_scale: float  # siemens of one unit of the polynomial's value
+
+
+def write_by_ramp(
+    target_siemens: Float64[ndarray, " cells"],
+    *,
+    address: UInt64[ndarray, " cells"],
+    defect: UInt8[ndarray, " cells"],
+    verify: ProgramAndVerify,
+    key: int,
+    ramp: Ramp,
+    window_siemens: tuple[float, float],
+    spread: tuple[float, ...],
+    spread_unit_siemens: float,
+    spread_scale_siemens: float,
+) -> Written:
+    """Return what the ramp leaves 1 s after its end; ``spread`` is the relaxation's sd as a polynomial of G."""
+    n = target_siemens.size
+    law = _Law(
+        start_v=ramp.start_v,
+        step_v=ramp.step_v,
+        end_v=ramp.end_v,
+        max_at_end=ramp.max_at_end,
+        max_reversals=ramp.max_reversals,
+        set_v=ramp.set_v,
+        set_sd_v=ramp.set_sd_v,
+        reset_v=ramp.reset_v,
+        reset_sd_v=ramp.reset_sd_v,
+        gain=ramp.gain_siemens_per_v,
+        top=ramp.top_siemens,
+        jitter=ramp.jitter,
+        noise=ramp.read_noise_siemens,
+        g_min=window_siemens[0],
+        g_max=window_siemens[1],
+        band=verify.tolerance * window_siemens[1],
+        max_passes=verify.max_passes,
+        max_pulses=verify.max_pulses,
+        spread_unit=spread_unit_siemens,
+        spread_scale=spread_scale_siemens,
+    )
+    g, pulses, flags = np.zeros(n), np.zeros(n, dtype=np.uint16), np.zeros(n, dtype=np.uint8)
+    coefficients = np.array(spread, dtype=np.float64)
+
+    def work(part: slice) -> None:
+        cells = (target_siemens[part], address[part], defect[part])
+        ramp_kernel(*cells, g[part], pulses[part], flags[part], np.uint64(key), coefficients, law)
+
+    in_slices(n, work)
+    return Written(g, pulses, flags)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def ramp_kernel(target, address, defect, g_out, pulses_out, flags_out, key, spread, law):  # noqa: PLR0912, PLR0917
+    near = law.band + _MOST_SIGMAS * law.noise
+    half_variance = 0.5 * law.jitter * law.jitter
+    for i in range(target.size):
+        s = stream(key, address[i])
+        v_set = law.set_v + law.set_sd_v * normal(s)
+        s = s + GOLDEN
+        v_reset = law.reset_v + law.reset_sd_v * normal(s)
+        g = law.g_min
+        pulses = 0
+        is_out = False
+        for _pass in range(law.max_passes):
+            v, direction, at_end, reversals, in_pass = law.start_v, 0, 0, 0, 0
+            is_out = False
+            while True:
+                s = s + GOLDEN
+                error = _shown(g, defect[i], law.g_min, law.g_max) - target[i]
+                if abs(error) <= near:  # farther away no noise can change the decision
+                    error += law.noise * normal(s)
+                if abs(error) <= law.band:
+                    break
+                wanted = 1 if error < 0 else -1
+                if wanted != direction:
+                    reversals += 1 if direction != 0 else 0
+                    v, direction, at_end = law.start_v, wanted, 0
+                elif v + 0.5 * law.step_v < law.end_v:
+                    v += law.step_v
+                else:
+                    at_end += 1
+                if reversals > law.max_reversals or at_end > law.max_at_end or in_pass >= law.max_pulses:
+                    is_out = True
+                    break
+                in_pass += 1
+                s = s + GOLDEN
+                over = v - (v_set if direction > 0 else v_reset)
+                if over > 0.0:
+                    step = law.gain * over * math.exp(law.jitter * normal(s) - half_variance)
+                    if direction > 0:
+                        g = min(law.top, g + step * max(0.0, 1.0 - g / law.top))
+                    else:
+                        g = max(0.0, g - step * (g / law.top))
+            pulses += in_pass
+            x = min(g, law.g_max) / law.spread_unit
+            sd = 0.0
+            for k in range(spread.size - 1, -1, -1):
+                sd = sd * x + spread[k]
+            s = s + GOLDEN
+            g = max(0.0, g + law.spread_scale * max(sd, 0.0) * normal(s))
+            if is_out or abs(g - target[i]) <= law.band or defect[i] != HEALTHY:
+                break
+        g_out[i] = _shown(g, defect[i], law.g_min, law.g_max)
+        pulses_out[i] = min(pulses, 65535)
+        flags_out[i] = (_OUT if is_out else 0) | (_BAD if defect[i] != HEALTHY else 0)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _shown(g, defect, g_min, g_max):
+    if defect == DEAD:
+        return 0.0
+    if defect == STUCK_LOW:
+        return g_min
+    return g_max if defect == LEAKY else g
+
+
+def one_pulse_by_ramp(
+    g_siemens: Float64[ndarray, " cells"],
+    drive: Float64[ndarray, " cells"],
+    *,
+    ramp: Ramp,
+    rng: np.random.Generator,
+) -> Float64[ndarray, " cells"]:
+    """Return G after one pulse of voltage start + |drive| * (end - start), SET above 0, RESET below; 0 is no pulse."""
+    v = ramp.start_v + np.abs(drive) * (ramp.end_v - ramp.start_v)
+    factor = np.exp(ramp.jitter * rng.standard_normal(g_siemens.size) - 0.5 * ramp.jitter**2)
+    rise = np.maximum(v - ramp.set_v, 0.0) * np.maximum(1.0 - g_siemens / ramp.top_siemens, 0.0)
+    fall = np.maximum(v - ramp.reset_v, 0.0) * (g_siemens / ramp.top_siemens)
+    change = ramp.gain_siemens_per_v * factor * np.where(drive > 0, rise, np.where(drive < 0, -fall, 0.0))
+    return np.clip(g_siemens + change, 0.0, ramp.top_siemens)
+
+
+def defects_of(address: UInt64[ndarray, " cells"], *, defects: Defects, key: int) -> UInt8[ndarray, " cells"]:
+    """Return 0 healthy, 1 dead, 2 stuck low, 3 leaky for each cell; the same address always gives the same."""
+    out = np.zeros(address.size, dtype=np.uint8)
+    edges = (defects.dead, defects.dead + defects.stuck_low, defects.dead + defects.stuck_low + defects.leaky)
+    if edges[2] > 0:
+        in_slices(address.size, lambda part: _defect_kernel(address[part], out[part], np.uint64(key), *edges))
+    return out
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _defect_kernel(address, out, key, dead, low, leaky):  # noqa: PLR0917
+    for i in range(address.size):
+        u = uniform(stream(key, address[i]))
+        if u < dead:
+            out[i] = DEAD
+        elif u < low:
+            out[i] = STUCK_LOW
+        elif u < leaky:
+            out[i] = LEAKY

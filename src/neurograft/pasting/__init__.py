@@ -1,0 +1,15 @@
+"""Pasting a synaptic map into a memory."""
+
+from neurograft.cells import OneShot as OneShot
+from neurograft.cells import ProgramAndVerify as ProgramAndVerify
+from neurograft.cells import Scaling as Scaling
+from neurograft.pasting._paste import PasteOptions as PasteOptions
+from neurograft.pasting._paste import map_sha256 as map_sha256
+from neurograft.pasting._paste import paste as paste
+from neurograft.pasting._place import ColumnPairs as ColumnPairs
+from neurograft.pasting._place import FileOrder as FileOrder
+from neurograft.pasting._place import NeuronOrder as NeuronOrder
+from neurograft.pasting._place import RowPolarity as RowPolarity
+from neurograft.pasting._place import Tiles as Tiles
+from neurograft.pasting._summary import PasteSummary as PasteSummary
+from neurograft.pasting._summary import summarise as summarise

@@ -1,0 +1,275 @@
+"""Pasting a synaptic map into a memory: scale, place, program, move failing rows to spare ones."""
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple, cast, final
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64, UInt8
+from numpy import ndarray
+
+from neurograft.cells import (
+    Code,
+    Defects,
+    Flag,
+    MemoryCell,
+    MemoryImage,
+    Nodes,
+    OneShot,
+    ProgramAndVerify,
+    Scaling,
+    Written,
+    card_sha256,
+    defects_of,
+    to_ns,
+)
+from neurograft.errors import OptionError
+from neurograft.maps import Kind, SynapseMap
+from neurograft.pasting._place import (
+    ColumnPairs,
+    FileOrder,
+    NeuronOrder,
+    Placement,
+    RowPolarity,
+    Tiles,
+    place,
+    tile_table,
+)
+from neurograft.progress import Progress, silent
+from neurograft.provenance import JsonValue, Provenance
+
+_CHUNK = 1 << 21  # cells between two reports of progress
+_MOST_PULSES = 65_535
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasteOptions:
+    """How to paste; ``defects`` None takes the card's own rates.  Three passes are NeuRRAM's longer setting."""
+
+    tiles: Tiles = field(default_factory=Tiles)
+    scaling: Scaling = field(default_factory=Scaling)
+    signs: RowPolarity | ColumnPairs = field(default_factory=RowPolarity)
+    order: NeuronOrder = field(default_factory=FileOrder)
+    verify: ProgramAndVerify | OneShot = field(default_factory=lambda: ProgramAndVerify(max_passes=3))
+    defects: Defects | None = None
+
+
+class _Cells(NamedTuple):
+    """The used cells before programming, a value a cell."""
+
+    synapse: Int64[ndarray, " cells"]
+    tile: Int64[ndarray, " cells"]
+    row: Int64[ndarray, " cells"]
+    column: Int64[ndarray, " cells"]
+    target_siemens: Float64[ndarray, " cells"]
+    is_negative: Bool[ndarray, " cells"]
+    is_zero: Bool[ndarray, " cells"]
+
+
+class _Writer(NamedTuple):
+    """What programming needs besides the cells."""
+
+    memory: MemoryCell
+    verify: ProgramAndVerify | OneShot
+    defects: Defects
+    tiles: Tiles
+    key: int
+    defect_key: int
+    seed: int
+    progress: Progress
+
+
+def paste(
+    m: SynapseMap,
+    *,
+    memory: MemoryCell,
+    options: PasteOptions | None = None,
+    seed: int,
+    progress: Progress = silent,
+) -> MemoryImage:
+    """Return the image of a map in a memory; the same map, card, options and seed give the same image.
+
+    Polysynaptic paths are left out and counted.  Weights beyond full scale are held at the end of the
+    window and flagged CLIPPED.  Raises ImageError where the map does not fit.
+    """
+    options = options or PasteOptions()
+    if not 0 <= seed < 2**63:
+        raise OptionError(f"seed is {seed}. Give a whole number from 0 to below 2**63.")
+    origin = np.flatnonzero(m.kind != Kind.POLYSYNAPTIC)
+    pasted = m if origin.size == m.n_synapses else m.select(m.kind != Kind.POLYSYNAPTIC)
+    progress("placing", 0, 1)
+    places = place(pasted, tiles=options.tiles, signs=options.signs, order=options.order, seed=seed)
+    window = (memory.g_min_siemens, memory.g_max_siemens)
+    code = options.scaling.code(pasted.weight_v, window_siemens=window)
+    cells = _cells(pasted, places, code, is_paired=isinstance(options.signs, ColumnPairs))
+    key, defect_key = (int(k) for k in np.random.SeedSequence(seed).generate_state(2, np.uint64))
+    defects = options.defects if options.defects is not None else memory.defects
+    writer = _Writer(memory, options.verify, defects, options.tiles, key, defect_key, seed, progress)
+    cells, written = _written_with_spares(cells, writer)
+    provenance = Provenance(
+        command="paste",
+        parameters=_parameters(options),
+        seed=seed,
+        inputs={"map": map_sha256(m), "card": card_sha256(memory)},
+    )
+    return _image(
+        m,
+        cells,
+        written,
+        origin=origin,
+        code=code,
+        memory=memory,
+        tiles=options.tiles,
+        n_tiles=places.n_tiles,
+        provenance=provenance,
+    )
+
+
+def map_sha256(m: SynapseMap) -> str:
+    """Return the SHA-256 of what pasting uses of a map, as hexadecimal text."""
+    digest = hashlib.sha256()
+    for column in (m.pre, m.post, m.weight_v, m.delay_s, m.kind, m.sign, m.position_um):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    digest.update("\0".join((*m.labels, *m.model)).encode())
+    return digest.hexdigest()
+
+
+def _cells(m: SynapseMap, places: Placement, code: Code, *, is_paired: bool) -> _Cells:
+    synapse = np.arange(m.n_synapses)
+    target = code.to_siemens(m.weight_v).astype(np.float32).astype(np.float64)  # what the image keeps, exactly
+    target = np.clip(target, code.zero_siemens, code.top_siemens)
+    is_negative = m.weight_v < 0
+    is_zero = np.zeros(m.n_synapses, dtype=bool)
+    columns = (synapse, places.tile, places.row, places.column, target, is_negative, is_zero)
+    if is_paired:
+        here = places.column + is_negative
+        other = places.column + ~is_negative
+        nothing = np.full_like(target, code.zero_siemens)
+        second = (synapse, places.tile, places.row, other, nothing, ~is_negative, ~is_zero)
+        columns = (synapse, places.tile, places.row, here, target, is_negative, is_zero)
+        columns = tuple(np.concatenate(both) for both in zip(columns, second, strict=True))
+    cells = _Cells(*columns)
+    order = np.lexsort((cells.column, cells.row, cells.tile))
+    return _Cells(*(column[order] for column in cells))
+
+
+def _written_with_spares(cells: _Cells, writer: _Writer) -> tuple[_Cells, Written]:
+    """Return cells and outcome after each tile's worst rows have been tried on its spare rows."""
+    written = _write(cells, writer, what="programming")
+    is_out = (written.flags & Flag.OUT_OF_BAND) > 0
+    if not is_out.any() or not writer.tiles.spare_rows:
+        return cells, written
+    _, line = np.unique(cells.tile * writer.tiles.rows + cells.row, return_inverse=True)
+    failures = np.bincount(line, weights=is_out).astype(np.int64)
+    spare = _spare_of_line(cells.tile, line, failures, writer.tiles)
+    moved = spare[line] >= 0
+    trial = _Cells(*(c[moved] for c in cells))._replace(row=spare[line[moved]])
+    second = _write(trial, writer, what="programming spare rows")
+    after = np.bincount(line[moved], weights=(second.flags & Flag.OUT_OF_BAND) > 0, minlength=failures.size)
+    better = (after < failures)[line]
+    pulses, flags, g = written.pulses.astype(np.int64), written.flags.copy(), written.g_siemens.copy()
+    pulses[moved] += second.pulses
+    kept = better[moved]
+    to = np.flatnonzero(moved)[kept]
+    g[to], flags[to] = second.g_siemens[kept], second.flags[kept] | Flag.SPARE
+    row = cells.row.copy()
+    row[to] = trial.row[kept]
+    return cells._replace(row=row), Written(g, np.minimum(pulses, _MOST_PULSES).astype(np.uint16), flags)
+
+
+def _spare_of_line(tile: ndarray, line: ndarray, failures: ndarray, tiles: Tiles) -> Int64[ndarray, " lines"]:
+    """Return the spare row that each used row may move to: the tile's worst rows first, -1 for none."""
+    tile_of_line = np.zeros(failures.size, dtype=np.int64)
+    tile_of_line[line] = tile
+    order = np.lexsort((np.arange(failures.size), -failures, tile_of_line))
+    ordered_tile = tile_of_line[order]
+    place_in_tile = np.arange(failures.size) - np.searchsorted(ordered_tile, ordered_tile)
+    spare = np.full(failures.size, -1, dtype=np.int64)
+    has = (place_in_tile < tiles.spare_rows) & (failures[order] > 0)
+    spare[order[has]] = tiles.rows - tiles.spare_rows + place_in_tile[has]
+    return spare
+
+
+def _write(cells: _Cells, writer: _Writer, *, what: str) -> Written:
+    side = writer.tiles
+    address = ((cells.tile * side.rows + cells.row) * side.columns + cells.column).astype(np.uint64)
+    defect = defects_of(address, defects=writer.defects, key=writer.defect_key)
+    if isinstance(writer.verify, OneShot):
+        return _write_once(cells.target_siemens, defect, writer)
+    pieces: list[Written] = []
+    n = address.size
+    for low in range(0, max(n, 1), _CHUNK):
+        writer.progress(what, low, n)
+        part = slice(low, min(low + _CHUNK, n))
+        pieces.append(
+            writer.memory.write(
+                cells.target_siemens[part],
+                address=address[part],
+                defect=defect[part],
+                verify=writer.verify,
+                key=writer.key,
+            )
+        )
+    writer.progress(what, n, n)
+    return Written(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
+
+
+def _write_once(target: Float64[ndarray, " cells"], defect: UInt8[ndarray, " cells"], writer: _Writer) -> Written:
+    memory = writer.memory
+    g = memory.program(target, np.random.default_rng(writer.key))
+    shown = np.array([0.0, 0.0, memory.g_min_siemens, memory.g_max_siemens])[defect]
+    flags = np.where(defect > 0, Flag.DEFECTIVE, 0).astype(np.uint8)
+    return Written(np.where(defect > 0, shown, g), np.ones(target.size, dtype=np.uint16), flags)
+
+
+def _image(
+    m: SynapseMap,
+    cells: _Cells,
+    written: Written,
+    *,
+    origin: Int64[ndarray, " synapses"],
+    code: Code,
+    memory: MemoryCell,
+    tiles: Tiles,
+    n_tiles: int,
+    provenance: Provenance,
+) -> MemoryImage:
+    order = np.lexsort((cells.column, cells.row, cells.tile))  # spare rows have moved some
+    cells = _Cells(*(column[order] for column in cells))
+    written = Written(*(column[order] for column in written))
+    synapse = origin[cells.synapse]
+    clipped = (np.abs(m.weight_v[synapse]) > code.full_scale_v) & ~cells.is_zero
+    flags = written.flags | np.where(clipped, Flag.CLIPPED, 0) | np.where(cells.is_zero, Flag.ZERO, 0)
+    table = tile_table(cells.tile, cells.row, cells.column, tiles=tiles, n_tiles=n_tiles)
+    return MemoryImage(
+        cell=memory,
+        code=code,
+        part_gain=(1.0,),
+        tiles=table,
+        nodes=Nodes(labels=m.labels, position_um=m.position_um, sign=m.sign, model=m.model),
+        tile=cells.tile.astype(np.uint32),
+        row=cells.row.astype(np.uint16),
+        column=cells.column.astype(np.uint16),
+        layer=table.layer[cells.tile],
+        target_siemens=cells.target_siemens.astype(np.float32),
+        programmed_siemens=written.g_siemens.astype(np.float32),
+        pulses=written.pulses,
+        flags=flags.astype(np.uint8),
+        pre=m.pre[synapse],
+        post=m.post[synapse],
+        delay_ns=to_ns(m.delay_s[synapse]),
+        sign=np.where(cells.is_negative, -1, 1).astype(np.int8),
+        kind=m.kind[synapse],
+        part=np.zeros(synapse.size, dtype=np.uint8),
+        synapse=synapse.astype(np.int32),
+        n_left_out=m.n_synapses - origin.size,
+        log=(),
+        provenance=provenance,
+    )
+
+
+def _parameters(options: PasteOptions) -> dict[str, JsonValue]:
+    """Return the options as JSON values; objects that do a step are named by their class."""
+    named = {name: type(getattr(options, name)).__name__ for name in ("signs", "order", "verify")}
+    return cast("dict[str, JsonValue]", asdict(options) | {f"{name}_by": kind for name, kind in named.items()})

@@ -1,0 +1,135 @@
+"""What pasting cost and how far the memory is from the map."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from neurograft.cells import Figure, Flag, MemoryImage
+from neurograft.errors import ImageError
+from neurograft.maps import SynapseMap
+
+_N_INPUTS = 16
+_ACTIVE = 0.01  # share of axons active in a trial input, as in the measured table of the facts
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasteSummary:
+    """Counts, cost and errors of an image at the end of programming.
+
+    ``weight_error`` is rms(weight in memory - weight in map) / rms(weight in map); ``product_error`` the same
+    for the postsynaptic sums of random inputs in which 1 % of the axons are active.  Times count pulses and
+    verify reads; in parallel means every tile at once, one cell at a time in a tile.
+    """
+
+    n_synapses: int
+    n_cells: int
+    n_tiles: int
+    utilisation: float  # synapses / cells of all tiles
+    n_left_out: int
+    n_clipped: int
+    pulses: int
+    pulses_mean: float
+    pulses_p95: float
+    n_failed: int
+    n_defective: int
+    n_spare_rows: int
+    weight_error: float
+    product_error: float
+    serial_s: Figure
+    parallel_s: Figure
+    energy_j: Figure
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the summary in words, a fact a line."""
+        n = max(self.n_cells, 1)
+        return (
+            f"{self.n_synapses} synapses in {self.n_cells} cells on {self.n_tiles} tiles, {self.utilisation:.2%} used",
+            f"{self.pulses} pulses, {self.pulses_mean:.2f} a cell, 95th percentile {self.pulses_p95:g}",
+            f"{self.n_failed} cells out of band ({self.n_failed / n:.2%}), {self.n_defective} defective, "
+            f"{self.n_spare_rows} spare rows used",
+            f"{self.n_clipped} synapses clipped, {self.n_left_out} polysynaptic paths left out",
+            f"error of weights {self.weight_error:.1%}, of postsynaptic sums {self.product_error:.1%}",
+            f"write time: {self.serial_s} s one by one, {self.parallel_s} s with all tiles at once",
+            f"write energy: {self.energy_j} J" if self.energy_j.value is not None else "write energy: not known",
+        )
+
+
+def summarise(image: MemoryImage, m: SynapseMap, *, seed: int = 0) -> PasteSummary:
+    """Return the cost and the errors of an image against the map that was pasted; ``seed`` draws the trial inputs."""
+    if (image.n_cells and int(image.synapse.max()) >= m.n_synapses) or image.nodes.labels != m.labels:
+        raise ImageError("The image was not made from this map. Give the map that was pasted.")
+    g = image.programmed_siemens.astype(np.float64)
+    signed = image.sign * np.array(image.part_gain)[image.part] * image.code.to_volts(g)
+    held = np.bincount(image.synapse, weights=signed, minlength=m.n_synapses)
+    is_pasted = np.bincount(image.synapse, minlength=m.n_synapses) > 0
+    wanted = np.where(is_pasted, m.weight_v, 0.0)
+    out = (image.flags & Flag.OUT_OF_BAND) > 0
+    spare = (image.flags & Flag.SPARE) > 0
+    lines = np.unique(image.tile[spare].astype(np.int64) * image.tiles.rows + image.row[spare])
+    pulses = image.pulses.astype(np.int64)
+    serial, parallel, energy = _cost(image)
+    return PasteSummary(
+        n_synapses=int(np.count_nonzero(is_pasted)),
+        n_cells=image.n_cells,
+        n_tiles=image.tiles.n_tiles,
+        utilisation=float(is_pasted.sum()) / max(image.tiles.n_tiles * image.tiles.rows * image.tiles.columns, 1),
+        n_left_out=image.n_left_out,
+        n_clipped=int(np.count_nonzero(image.flags & Flag.CLIPPED)),
+        pulses=int(pulses.sum()),
+        pulses_mean=float(pulses.mean()) if pulses.size else 0.0,
+        pulses_p95=float(np.percentile(pulses, 95)) if pulses.size else 0.0,
+        n_failed=int(np.count_nonzero(out)),
+        n_defective=int(np.count_nonzero(image.flags & Flag.DEFECTIVE)),
+        n_spare_rows=lines.size,
+        weight_error=_relative(held - wanted, wanted),
+        product_error=_product_error(m, held - wanted, wanted, seed),
+        serial_s=serial,
+        parallel_s=parallel,
+        energy_j=energy,
+    )
+
+
+def _relative(error: Float64[ndarray, " values"], wanted: Float64[ndarray, " values"]) -> float:
+    size = float(np.sqrt(np.sum(wanted**2)))
+    return float(np.sqrt(np.sum(error**2))) / size if size > 0 else 0.0
+
+
+def _product_error(
+    m: SynapseMap, error: Float64[ndarray, " synapses"], wanted: Float64[ndarray, " synapses"], seed: int
+) -> float:
+    rng = np.random.default_rng(seed)
+    axons = np.unique(m.pre)
+    n_active = max(1, round(_ACTIVE * axons.size))
+    errors: list[ndarray] = []
+    sums: list[ndarray] = []
+    for _ in range(_N_INPUTS if axons.size else 0):
+        x = np.zeros(m.n_neurons)
+        x[rng.choice(axons, n_active, replace=False)] = 1.0
+        errors.append(np.bincount(m.post, weights=error * x[m.pre], minlength=m.n_neurons))
+        sums.append(np.bincount(m.post, weights=wanted * x[m.pre], minlength=m.n_neurons))
+    return _relative(np.concatenate(errors), np.concatenate(sums)) if errors else 0.0
+
+
+def _cost(image: MemoryImage) -> tuple[Figure, Figure, Figure]:
+    """Return serial time, parallel time and energy; reads are one after each pulse and one before the first."""
+    cost = image.cell.cost
+    per_tile = np.bincount(image.tile, weights=image.pulses, minlength=image.tiles.n_tiles)
+    cells_per_tile = np.bincount(image.tile, minlength=image.tiles.n_tiles)
+    pulses, reads = per_tile.sum(), per_tile.sum() + cells_per_tile.sum()
+    origin = f"pulse {cost.pulse_s.evidence}; read {cost.read_s.evidence}"
+    serial = parallel = None
+    if cost.pulse_s.value is not None and cost.read_s.value is not None:
+        each = per_tile * cost.pulse_s.value + (per_tile + cells_per_tile) * cost.read_s.value
+        serial, parallel = float(each.sum()), float(each.max(initial=0.0))
+    energy = None
+    if cost.pulse_j.value is not None and cost.read_j.value is not None:
+        energy = float(pulses * cost.pulse_j.value + reads * cost.read_j.value)
+    return (
+        Figure(value=serial, evidence=origin),
+        Figure(value=parallel, evidence=origin),
+        Figure(value=energy, evidence=f"pulse {cost.pulse_j.evidence}; read {cost.read_j.evidence}"),
+    )

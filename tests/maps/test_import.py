@@ -127,7 +127,7 @@ def test_options_change_weight_delay_and_kind(write):
     m = import_table(path, options=TableOptions(sign_rule=AllExcitatory(), volts_per_count=MV, delay_s=3 * MS))
     assert (m.weight_v[0], m.delay_s[0], m.kind[0]) == (2 * MV, 3 * MS, Kind.CHEMICAL)
     electrical = import_table(path, options=TableOptions(kind=Kind.ELECTRICAL))
-    assert (electrical.delay_s[0], electrical.kind[0], electrical.sign[0]) == (0.0, Kind.ELECTRICAL, 0)
+    assert (electrical.delay_s[0], electrical.kind[0], electrical.sign[0]) == (0.5 * MS, Kind.ELECTRICAL, 0)
 
 
 def test_a_unit_at_the_end_of_a_name_is_obeyed(write):

@@ -21,6 +21,8 @@ from neurograft.units import MS, MV
 # The fly model of Shiu et al. 2024: 0.275 mV a synapse, 1.8 ms.  For any other animal it is an assumption.
 SHIU_VOLTS_PER_COUNT: Final = 0.275 * MV
 SHIU_DELAY_S: Final = 1.8 * MS
+# Guessed: the rise of a spikelet.  Not 0, because an engine with a clock cannot deliver within its own step.
+SPIKELET_DELAY_S: Final = 0.5 * MS
 
 
 @final
@@ -30,7 +32,7 @@ class TableOptions:
 
     Columns that are not named are found by their usual names.  ``volts_per_count`` turns a count (of
     synapses, of sections) into volts; a weight column whose name ends in ``_v`` or ``_mv`` is in that
-    unit and is not scaled.  Without ``delay_s`` chemical synapses take 1.8 ms and electrical ones no time.
+    unit and is not scaled.  Without ``delay_s`` chemical synapses take 1.8 ms and electrical ones 0.5 ms.
     ``n_neurons`` says that neurons are numbered 0 to n_neurons - 1, whether or not they all occur.
     ``kinds`` is a column as our exports write it; without one all synapses are of ``kind``.
     ``sign_rule`` may be left out where the table has signs itself.
@@ -256,7 +258,7 @@ def _kinds(table: Table, columns: Mapping[str, str], options: TableOptions, n: i
 def _default_delay_s(options: TableOptions) -> float:
     if options.delay_s is not None:
         return options.delay_s
-    return 0.0 if options.kind is Kind.ELECTRICAL else SHIU_DELAY_S
+    return SPIKELET_DELAY_S if options.kind is Kind.ELECTRICAL else SHIU_DELAY_S
 
 
 def _select(rows: _Rows, keep: ndarray) -> _Rows:

@@ -1,0 +1,82 @@
+"""``neurograft import TABLE``: a connectome table becomes a map."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neurograft.cli._options import AsJson, Out, Seed, show
+from neurograft.errors import OptionError
+
+if TYPE_CHECKING:
+    from neurograft.maps import SignRule
+
+
+def import_command(
+    table: Annotated[Path, typer.Argument(help="CSV, TSV, NPZ, Parquet or Feather: one row a connection.")],
+    out: Out,
+    pre: Annotated[str | None, typer.Option(help="Column of the presynaptic neuron.")] = None,
+    post: Annotated[str | None, typer.Option(help="Column of the postsynaptic neuron.")] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of counts or strengths.")] = None,
+    transmitter: Annotated[str | None, typer.Option(help="Column of the neurotransmitter.")] = None,
+    no_header: Annotated[bool, typer.Option("--no-header", help="The first row is data.")] = False,
+    neurons: Annotated[Path | None, typer.Option(help="Table of neurons: order, labels, positions.")] = None,
+    undirected: Annotated[bool, typer.Option("--undirected", help="Each row counts both ways.")] = False,
+    electrical: Annotated[bool, typer.Option("--electrical", help="The rows are gap junctions.")] = False,
+    sum_duplicates: Annotated[bool, typer.Option("--sum-duplicates", help="Add rows of one pair.")] = False,
+    signs: Annotated[
+        str | None,
+        typer.Option(help="excitatory | fly | vertebrate | random:SHARE | inhibitory:LABEL,LABEL,… | celegans"),
+    ] = None,
+    mv_per_count: Annotated[float, typer.Option(help="Millivolts of a count of one (default: Shiu 2024).")] = 0.275,
+    delay_ms: Annotated[float | None, typer.Option(help="Delay of every synapse; 1.8 ms if not given.")] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Make a map of a connectome table. Signs and strengths that the table lacks are your assumption."""
+    from neurograft.maps import Kind, NeuronTable, TableOptions, describe, import_table, save_map
+    from neurograft.units import MS, MV
+
+    options = TableOptions(
+        pre=pre,
+        post=post,
+        weight=weight,
+        transmitter=transmitter,
+        has_header=not no_header,
+        neurons=None if neurons is None else NeuronTable(path=neurons),
+        kind=Kind.ELECTRICAL if electrical else Kind.CHEMICAL,
+        is_undirected=undirected,
+        sums_duplicates=sum_duplicates,
+        volts_per_count=mv_per_count * MV,
+        delay_s=None if delay_ms is None else delay_ms * MS,
+        sign_rule=None if signs is None else sign_rule(signs, seed=seed),
+    )
+    m = import_table(table, options=options)
+    save_map(m, out)
+    lines = (*describe(m), f"written: {out}")
+    show(lines, {"map": str(out), "neurons": m.n_neurons, "synapses": m.n_synapses}, as_json=as_json)
+
+
+def sign_rule(text: str, *, seed: int) -> "SignRule":
+    """Return the sign rule that the option's text names."""
+    from neurograft import maps
+    from neurograft.errors import did_you_mean
+
+    name, _, argument = text.partition(":")
+    plain = {
+        "excitatory": maps.AllExcitatory,
+        "fly": lambda: maps.ByTransmitter(sign_of=maps.FLY_SIGNS),
+        "vertebrate": lambda: maps.ByTransmitter(sign_of=maps.VERTEBRATE_SIGNS),
+        "celegans": lambda: maps.InhibitoryNeurons(labels=maps.CELEGANS_GABA),
+    }
+    if name in plain and not argument:
+        return plain[name]()
+    if name == "inhibitory" and argument:
+        return maps.InhibitoryNeurons(labels=frozenset(argument.split(",")))
+    if name == "random" and argument:
+        try:
+            return maps.RandomInhibitory(fraction=float(argument), seed=seed)
+        except ValueError:
+            raise OptionError(f"--signs {text}: {argument!r} is no number. Give a share, e.g. random:0.3.") from None
+    known = [*plain, "inhibitory:LABEL,…", "random:SHARE"]
+    raise OptionError(f"--signs {text} is unknown. {did_you_mean(text, known)}")

@@ -50,9 +50,10 @@ def open_icephys(path: Path, *, signal: Signal | None = None, part: str | None =
     try:
         make: Any = pynwb.NWBHDF5IO
         file = make(str(path), "r")
-        sweeps = _sweeps(path, file.read())
+        nwb = file.read()
     except (OSError, KeyError, ValueError, TypeError) as problem:
         raise RecordingError(f"{path} cannot be read as NWB: {problem}. Check it with pynwb.validate.") from problem
+    sweeps = _sweeps(path, nwb)
     is_current = _is_current(path, sweeps, signal)
     sweeps = [
         kept
@@ -85,7 +86,7 @@ def _sweeps(path: Path, nwb: Any) -> list[list[_Piece]]:
     if table is None:
         series = [s for s in nwb.acquisition.values() if type(s).__name__ in TYPES]
         by_number = all(s.sweep_number is not None for s in series)
-        return _by_key([((s.sweep_number if by_number else 0), _piece(path, s, 0, None)) for s in series])
+        return _by_key([((int(s.sweep_number) if by_number else 0), _piece(path, s, 0, None)) for s in series])
     references = table.category_tables["responses"]["response"]
     rows = [_referred(path, references[k]) for k in range(len(table.id))]
     together = nwb.icephys_simultaneous_recordings

@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -62,9 +62,7 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path, error: type[Neurogr
         raise error(f"{what} cannot be read: {problem}. Copy or save the file again.") from problem
 
 
-def _header(
-    stream: IO[bytes], what: str, error: type[NeurograftError]
-) -> tuple[tuple[int, ...], np.dtype[np.generic], int]:
+def _header(stream: Any, what: str, error: type[NeurograftError]) -> tuple[tuple[int, ...], np.dtype[np.generic], int]:
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(stream)

@@ -1,0 +1,120 @@
+"""From a map to an engine: models, order of neurons, delays in steps, groups and their rows."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Int32, Int64
+from numpy import ndarray
+
+from neurograft.errors import OptionError, RunError
+from neurograft.maps import Kind, SynapseMap
+from neurograft.network._drive import Drive
+from neurograft.network._engine import Engine
+from neurograft.network._group import Clock, Group, Spikes
+from neurograft.network._options import RunOptions
+from neurograft.network._random import STREAM_START, words_of
+from neurograft.network._rows import Synapses, delay_steps, rows_of, used_synapses
+from neurograft.neurons import NeuronModel, find_model, known_models
+
+
+def build_engine(m: SynapseMap, *, seed: int, neuron: NeuronModel, drive: Drive, options: RunOptions) -> Engine:
+    """Return an engine at step 0; its neurons are sorted by model, see ``engine_order``."""
+    models, kind = models_of(m, neuron)
+    order = engine_order(kind)
+    place = np.empty_like(order)
+    place[order] = np.arange(order.size)
+    synapses = _synapses(m, models, kind, place, options.step_s)
+    bounds = _bounds(kind[order], synapses.post, options.n_threads)
+    recorded = place[np.array(options.record_voltage_of, dtype=np.int64)]
+    drive_v, noise_sd_v = drive.mean_at_v(0.0)[order], drive.noise_sd_v[order]
+    groups: list[Group] = []
+    for first, last in bounds:
+        model = models[kind[order[first]]]
+        stepper = model.stepper(options.step_s)
+        mine = (recorded >= first) & (recorded < last)
+        state = model.start(_fractions(seed, order[first:last]))
+        if options.start_v is not None:
+            state[0] = options.start_v[order[first:last]]
+        groups.append(
+            Group(
+                model=model,
+                stepper=stepper,
+                first=first,
+                rows=rows_of(synapses, n_neurons=m.n_neurons, first=first, last=last, n_channels=stepper.n_channels),
+                state=state,
+                refractory=np.zeros(last - first, dtype=np.int32),
+                noise_v=noise_sd_v[first:last] * stepper.noise_kick,
+                recorded=np.sort(recorded[mine]) - first,
+                drive_v=drive_v[first:last].copy(),
+            )
+        )
+    past = Spikes(origin=0, neuron=np.empty(0, dtype=np.int32), start=np.zeros(1, dtype=np.int64))
+    clock = Clock(step=0, seed=seed, delays=synapses.delays)
+    return Engine(groups=groups, clock=clock, past=past, n_threads=options.n_threads)
+
+
+def models_of(m: SynapseMap, neuron: NeuronModel) -> tuple[list[NeuronModel], Int32[ndarray, " neurons"]]:
+    """Return the models in use and each neuron's index among them; "" in the map means ``neuron``."""
+    known = known_models()
+    known[neuron.name] = neuron
+    names = sorted(set(m.model))
+    models: list[NeuronModel] = []
+    for name in names:
+        try:
+            models.append(find_model(name, known) if name else neuron)
+        except OptionError as error:
+            at = m.model.index(name)
+            raise RunError(
+                f"Neuron {m.labels[at]} of the map cannot run. {error} Change the map's model column, or leave it "
+                "empty to run every neuron with the model given to run()."
+            ) from error
+    index = {name: i for i, name in enumerate(names)}
+    return models, np.array([index[name] for name in m.model], dtype=np.int32)
+
+
+def engine_order(kind: Int32[ndarray, " neurons"]) -> Int64[ndarray, " neurons"]:
+    """Return the map's neurons in the engine's order: by model, else as in the map."""
+    return np.argsort(kind, kind="stable").astype(np.int64)
+
+
+def _synapses(m: SynapseMap, models: Sequence[NeuronModel], kind: ndarray, place: ndarray, step_s: float) -> Synapses:
+    used = used_synapses(m)
+    steps = delay_steps(m, used, step_s)
+    delays, index = np.unique(steps, return_inverse=True)
+    weight_v, post = m.weight_v[used], m.post[used]
+    amplitude = np.empty(weight_v.size)
+    channel = np.empty(weight_v.size, dtype=np.int32)
+    for i, model in enumerate(models):
+        onto = kind[post] == i
+        amplitude[onto], channel[onto] = model.amplitude(weight_v[onto])
+    is_electrical = m.kind[used] == Kind.ELECTRICAL
+    amplitude[is_electrical], channel[is_electrical] = weight_v[is_electrical], 0
+    return Synapses(
+        pre=place[m.pre[used]].astype(np.int32),
+        post=place[post].astype(np.int32),
+        amplitude=amplitude,
+        channel=channel,
+        delay_index=index.astype(np.int32),
+        delays=delays.astype(np.int32),
+    )
+
+
+def _bounds(kind: ndarray, post: ndarray, n_parts: int) -> list[tuple[int, int]]:
+    """Return stretches of neurons: each model's neurons cut into parts of about equal work."""
+    work = np.bincount(post, minlength=kind.size) + 10.0  # about ten events cost as much as one neuron's step-second
+    edges = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), kind.size]
+    bounds: list[tuple[int, int]] = []
+    for first, last in pairwise(edges):
+        done = np.cumsum(work[first:last])
+        cuts = first + np.searchsorted(done, done[-1] * np.arange(1, n_parts) / n_parts)
+        inner = sorted({first, *(int(c) for c in cuts), last})
+        bounds += list(pairwise(inner))
+    return bounds
+
+
+def _fractions(seed: int, neuron: ndarray) -> ndarray:
+    """Return one uniform number a neuron, the same whatever the order of neurons."""
+    words = np.empty(int(neuron.max()) + 1, dtype=np.uint64)
+    words_of(seed, STREAM_START, 0, 0, words)
+    return words[neuron] / 2.0**32

@@ -1,0 +1,123 @@
+"""A stretch of neurons of one model that one thread advances: their states, inputs and incoming synapses."""
+
+from dataclasses import dataclass, field
+from typing import Protocol, final
+
+import numpy as np
+from jaxtyping import Float64, Int32, Int64, UInt64
+from numpy import ndarray
+
+from neurograft.network._kernels import deliver, run_lif
+from neurograft.network._random import TOGETHER, add_noise
+from neurograft.network._rows import Rows
+from neurograft.neurons import Lif, NeuronModel, Stepper
+from neurograft.neurons._lif import advance_delta, advance_exponential
+
+
+@final
+@dataclass(slots=True, kw_only=True, eq=False)
+class Spikes:
+    """Spikes by step: those of step k are ``neuron[start[k - origin] : start[k - origin + 1]]``."""
+
+    origin: int
+    neuron: Int32[ndarray, " capacity"]
+    start: Int64[ndarray, " steps_and_end"]
+
+    def room(self, n: int, used: int) -> None:
+        """Make room for ``n`` more spikes after ``used``."""
+        if self.neuron.size < used + n:
+            larger = np.empty(max(2 * self.neuron.size, used + n), dtype=np.int32)
+            larger[:used] = self.neuron[:used]
+            self.neuron = larger
+
+
+@final
+@dataclass(slots=True, kw_only=True, eq=False)
+class Group:
+    """Neurons ``first`` to ``first + n - 1`` in the engine's order, all of one model."""
+
+    model: NeuronModel
+    stepper: Stepper
+    first: int
+    rows: Rows
+    state: Float64[ndarray, "states neurons"]
+    refractory: Int32[ndarray, " neurons"]
+    noise_v: Float64[ndarray, " neurons"]  # sd of the kick of one step
+    recorded: Int64[ndarray, " recorded"]
+    drive_v: Float64[ndarray, " neurons"]
+    inputs: Float64[ndarray, "channels neurons"] = field(init=False)
+    spiked: Int32[ndarray, " neurons"] = field(init=False)
+    words: UInt64[ndarray, "4 lanes"] = field(init=False)
+    voltage_v: Float64[ndarray, "steps recorded"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the arrays that a step works in."""
+        self.inputs = np.zeros((self.stepper.n_channels, self.n_neurons))
+        self.spiked = np.empty(self.n_neurons, dtype=np.int32)
+        self.words = np.empty((4, TOGETHER), dtype=np.uint64)
+        self.voltage_v = np.empty((0, self.recorded.size))
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of its neurons."""
+        return self.state.shape[1]
+
+    @property
+    def is_compiled(self) -> bool:
+        """Tell whether whole stretches of steps run in one compiled call."""
+        return isinstance(self.model, Lif) and self.stepper.advance in (advance_delta, advance_exponential)
+
+
+@final
+@dataclass(slots=True, kw_only=True, eq=False)
+class Clock:
+    """What a stretch of steps needs to know beside the group; ``step`` is the next one."""
+
+    step: int
+    seed: int
+    delays: Int32[ndarray, " delays"]
+
+
+class Runner(Protocol):
+    """Advances a group; returns how many steps were done before the output was full."""
+
+    def __call__(self, group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
+        """Advance from the clock's step on, reading the past and writing spikes to ``out``."""
+        ...
+
+
+def run_compiled(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
+    """Advance in one compiled call."""
+    rows = group.rows
+    group.voltage_v = np.empty((n_steps, group.recorded.size))
+    return run_lif(
+        clock.step, n_steps, past.origin, group.first, clock.delays, past.neuron, past.start, out.neuron, out.start,
+        out.origin, rows.start, rows.target, rows.weight, group.inputs, group.state, group.refractory,
+        group.drive_v, group.noise_v, bool(np.any(group.noise_v)), clock.seed, group.stepper.constants,
+        group.spiked, group.words, group.recorded, group.voltage_v,
+    )  # fmt: skip
+
+
+def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
+    """Advance step by step from Python, with any model; the same operations in the same order."""
+    rows, inputs = group.rows, group.inputs
+    has_noise = bool(np.any(group.noise_v))
+    group.voltage_v = np.empty((n_steps, group.recorded.size))
+    step = clock.step
+    for k in range(step, step + n_steps):
+        at = int(out.start[k - out.origin])
+        if at + group.n_neurons > out.neuron.size:
+            return k - step
+        deliver(
+            k, past.origin, clock.delays, past.neuron, past.start,
+            rows.start, rows.target, rows.weight, inputs.reshape(-1),
+        )  # fmt: skip
+        if has_noise:
+            add_noise(clock.seed, k, group.first, group.noise_v, inputs[0], group.words)
+        n = group.stepper.advance(
+            group.state, group.refractory, group.drive_v, inputs, group.stepper.constants, group.spiked
+        )
+        out.neuron[at : at + n] = group.first + group.spiked[:n]
+        out.start[k - out.origin + 1] = at + n
+        group.voltage_v[k - step] = group.state[0, group.recorded]
+    return n_steps

@@ -1,0 +1,36 @@
+"""How a run is carried out, as against what is run."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from neurograft.errors import RunError
+from neurograft.units import MS
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunOptions:
+    """Step length, threads, what is recorded and how often the run looks up.
+
+    The result does not depend on ``n_threads`` or ``chunk_s``.  More than one thread pays from about ten
+    thousand neurons on, and only on cores that are free.
+    """
+
+    step_s: float = 0.1 * MS
+    n_threads: int = 1
+    record_voltage_of: tuple[int, ...] = ()
+    start_v: Float64[ndarray, " neurons"] | None = None  # without: spread evenly between reset and threshold
+    chunk_s: float = 0.25  # progress is told, Ctrl-C heard and states checked that often, in model time
+
+    def __post_init__(self) -> None:
+        """Refuse steps, threads and chunks that are not positive."""
+        if not (np.isfinite(self.step_s) and self.step_s > 0):
+            raise RunError(f"step_s is {self.step_s}. Give a positive number of seconds, e.g. 0.0001.")
+        if self.n_threads < 1:
+            raise RunError(f"n_threads is {self.n_threads}. Give 1 or more.")
+        if not self.chunk_s >= self.step_s:
+            raise RunError(f"chunk_s is {self.chunk_s} s, shorter than the step of {self.step_s} s. Give a longer one.")

@@ -1,0 +1,126 @@
+"""Counter-based random numbers: the same (seed, step, neuron) gives the same number, whatever is computed around it.
+
+Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011): key = seed, counter = (step, block and lane, stream).
+"""
+# ruff: noqa: PLR0917 - compiled functions take their arguments by place
+
+from typing import no_type_check
+
+import numpy as np
+from numba import njit
+
+_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_LOW = np.uint64(0xFFFFFFFF)
+_32 = np.uint64(32)
+_8, _16, _24, _BYTE = np.uint64(8), np.uint64(16), np.uint64(24), np.uint64(0xFF)
+
+LANES = 16
+BLOCK = 4 * LANES  # neurons of one block: word w of lane l belongs to neuron 16 w + l, so stores are contiguous
+TOGETHER = 16 * LANES  # lanes computed together, in scratch that fits the first cache
+
+# A number is the sum of four bytes: mean 4 x 127.5, variance 4 (256^2 - 1) / 12.
+_MEAN = 510.0
+_PER_SD = 1.0 / np.sqrt((256.0**2 - 1.0) / 3.0)
+
+STREAM_NOISE = 1
+STREAM_START = 2
+STREAM_POISSON = 3
+STREAM_CHANNELS = 4
+
+
+@njit(cache=True, inline="always")
+@no_type_check
+def philox(c0, c1, c2, c3, k0, k1):
+    """Return four words of 32 bits (in uint64) for a counter of four words and a key of two."""
+    for _ in range(10):
+        p0 = _M0 * c0
+        p1 = _M1 * c2
+        c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _LOW, (p0 >> _32) ^ c3 ^ k1, p0 & _LOW
+        k0 = (k0 + _W0) & _LOW
+        k1 = (k1 + _W1) & _LOW
+    return c0, c1, c2, c3
+
+
+@njit(cache=True, inline="always")
+@no_type_check
+def _bell(word):
+    total = (word & _BYTE) + ((word >> _8) & _BYTE) + ((word >> _16) & _BYTE) + (word >> _24)
+    return float(np.int32(total))
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def words_of(seed, stream, step, first, words):
+    """Fill ``words`` with one word for each neuron from ``first`` on; the slow way, neuron by neuron."""
+    low, high = np.uint64(seed) & _LOW, np.uint64(seed) >> _32
+    for i in range(words.size):
+        neuron = first + i
+        lane = np.uint64(neuron // BLOCK * LANES + neuron % LANES)
+        counter = (np.uint64(step) & _LOW, np.uint64(step) >> _32)
+        c = philox(counter[0], counter[1], lane, np.uint64(stream), low, high)
+        words[i] = c[(neuron % BLOCK) // LANES]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _rounds(c0, c1, c2, c3, k0, k1):
+    """Do Philox's ten rounds on all lanes; the loop over lanes is what compilers turn into vector code."""
+    for _ in range(10):
+        for i in range(c0.size):
+            p0 = _M0 * c0[i]
+            p1 = _M1 * c2[i]
+            next0 = (p1 >> _32) ^ c1[i] ^ k0
+            next2 = (p0 >> _32) ^ c3[i] ^ k1
+            c1[i] = p1 & _LOW
+            c3[i] = p0 & _LOW
+            c0[i] = next0
+            c2[i] = next2
+        k0 = (k0 + _W0) & _LOW
+        k1 = (k1 + _W1) & _LOW
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def fill_words(seed, stream, step, first_block, n_blocks, words):
+    """Fill four rows of lanes for ``n_blocks`` blocks: word w of lane l belongs to neuron 64 b + 16 w + l % 16."""
+    n_lanes = n_blocks * LANES
+    for i in range(n_lanes):
+        words[0, i] = np.uint64(step) & _LOW
+        words[1, i] = np.uint64(step) >> _32
+        words[2, i] = np.uint64(first_block * LANES + i)
+        words[3, i] = np.uint64(stream)
+    w0, w1, w2, w3 = words[0, :n_lanes], words[1, :n_lanes], words[2, :n_lanes], words[3, :n_lanes]
+    _rounds(w0, w1, w2, w3, np.uint64(seed) & _LOW, np.uint64(seed) >> _32)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_bells(row, begin, end, neuron, scale, kick):
+    if begin == 0 and end == LANES:
+        to, sd = kick[neuron : neuron + LANES], scale[neuron : neuron + LANES]
+        for i in range(LANES):
+            to[i] += sd[i] * ((_bell(row[i]) - _MEAN) * _PER_SD)
+    else:
+        for i in range(begin, end):
+            kick[neuron + i] += scale[neuron + i] * ((_bell(row[i]) - _MEAN) * _PER_SD)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def add_noise(seed, step, first, scale, kick, words):
+    """Add to ``kick`` numbers of mean 0 and standard deviation ``scale``, for the neurons from ``first`` on.
+
+    A number is the sum of four uniform bytes (kurtosis 2.7 in place of 3); what a membrane adds up over its
+    time constant is Gaussian to 0.3 x step / time constant in kurtosis.  ``words`` is (4, TOGETHER) scratch.
+    """
+    last = first + kick.size
+    at_once = words.shape[1] // LANES
+    for block in range(first // BLOCK, (last + BLOCK - 1) // BLOCK, at_once):
+        n_blocks = min(at_once, (last + BLOCK - 1) // BLOCK - block)
+        fill_words(seed, STREAM_NOISE, step, block, n_blocks, words)
+        for b in range(n_blocks):
+            for w in range(4):
+                row = words[w, b * LANES : (b + 1) * LANES]
+                neuron = (block + b) * BLOCK + w * LANES - first
+                _add_bells(row, max(0, -neuron), min(LANES, kick.size - neuron), neuron, scale, kick)

@@ -1,0 +1,14 @@
+"""Models of single neurons: parameters in, one compiled step out."""
+
+from neurograft.neurons._known import known_models as known_models
+from neurograft.neurons._lif import Lif as Lif
+from neurograft.neurons._model import NeuronModel as NeuronModel
+from neurograft.neurons._model import Stepper as Stepper
+from neurograft.neurons._model import find_model as find_model
+from neurograft.neurons._model import steps_of as steps_of
+from neurograft.neurons._siegert import siegert_mean_v as siegert_mean_v
+from neurograft.neurons._siegert import siegert_rate_hz as siegert_rate_hz
+from neurograft.neurons._synapses import AlphaSynapse as AlphaSynapse
+from neurograft.neurons._synapses import DeltaSynapse as DeltaSynapse
+from neurograft.neurons._synapses import ExponentialSynapse as ExponentialSynapse
+from neurograft.neurons._synapses import Synapse as Synapse

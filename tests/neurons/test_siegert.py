@@ -1,0 +1,45 @@
+"""Siegert's rate: against plain quadrature of its integral, its limits, and its inverse."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.special import erfc
+
+from neurograft.neurons import Lif, siegert_mean_v, siegert_rate_hz
+from neurograft.units import MS, MV
+
+CASES = [(10 * MV, 3 * MV), (14 * MV, 2 * MV), (16 * MV, 4 * MV), (25 * MV, 6 * MV)]
+
+
+@pytest.mark.parametrize(("mean_v", "sd_v"), CASES)
+def test_rate_is_the_integral_done_by_adaptive_quadrature(mean_v, sd_v):
+    neuron = Lif()
+    sigma = math.sqrt(2) * sd_v
+    bounds = ((neuron.reset_v - mean_v) / sigma, (neuron.threshold_v - mean_v) / sigma)
+    integral = quad(lambda u: math.exp(u * u) * erfc(-u), *bounds, epsabs=0, epsrel=1e-9)[0]
+    expected = 1 / (neuron.refractory_s + neuron.tau_m_s * math.sqrt(math.pi) * integral)
+    rate = siegert_rate_hz(np.array([mean_v]), np.array([sd_v]), neuron=neuron)
+    assert rate[0] == pytest.approx(expected, rel=1e-8)
+
+
+def test_without_noise_it_tends_to_the_deterministic_rate():
+    neuron = Lif()
+    exact = 1 / (neuron.refractory_s + neuron.tau_m_s * math.log(20 / 5))
+    rate = siegert_rate_hz(np.array([20 * MV]), np.array([0.02 * MV]), neuron=neuron)
+    assert rate[0] == pytest.approx(exact, rel=1e-4)
+
+
+def test_a_grid_lowers_the_rate():
+    mean_v, sd_v = np.array([14 * MV]), np.array([3 * MV])
+    fine = siegert_rate_hz(mean_v, sd_v, neuron=Lif())
+    assert siegert_rate_hz(mean_v, sd_v, neuron=Lif(), step_s=0.1 * MS) < fine
+
+
+def test_mean_is_the_inverse_of_rate():
+    rate_hz = np.array([0.01, 0.5, 5.0, 60.0, 300.0])
+    sd_v = np.full(5, 4 * MV)
+    mean_v = siegert_mean_v(rate_hz, sd_v, neuron=Lif(), step_s=0.1 * MS)
+    again = siegert_rate_hz(mean_v, sd_v, neuron=Lif(), step_s=0.1 * MS)
+    np.testing.assert_allclose(again, rate_hz, rtol=1e-5)  # the bisection stops at 1e-9 of the threshold

@@ -1,7 +1,9 @@
 """Which channels cannot be used as they are, judged from a few pieces of a recording or from all of it."""
 
+from bisect import bisect_right
 from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import final
 
 import numpy as np
@@ -116,13 +118,15 @@ def _pieces(
     """Yield the pieces that are looked at, each inside one segment."""
     most = max(1, _PIECE_SAMPLES // n_channels(recording))
     size = min(most, max(1, round(piece_s * recording.rate_hz)))
-    places = [
-        (segment, start)
-        for segment, frames in enumerate(recording.segment_frames)
-        for start in range(0, frames, size)
-        if start == 0 or start + size <= frames or n_pieces is None
-    ]
-    if n_pieces is not None and len(places) > n_pieces:
-        places = [places[int(k)] for k in np.linspace(0, len(places) - 1, n_pieces)]
-    for segment, start in places:
-        yield recording.read(segment, start, min(start + size, recording.segment_frames[segment]))
+    frames = recording.segment_frames
+    # a sample leaves out short last blocks, all of it does not
+    n_blocks = [-(-n // size) if n_pieces is None else max(1, n // size) for n in frames]
+    ends = list(accumulate(n_blocks))
+    total = ends[-1]
+    wanted = range(total)
+    if n_pieces is not None and total > n_pieces:
+        wanted = sorted({k * (total - 1) // max(1, n_pieces - 1) for k in range(n_pieces)})
+    for block in wanted:
+        segment = bisect_right(ends, block)
+        start = (block - ends[segment] + n_blocks[segment]) * size
+        yield recording.read(segment, start, min(start + size, frames[segment]))

@@ -48,6 +48,8 @@ def _opened(path: Path, found: Format, signal: Signal | None, options: OpenOptio
         Format.NPZ_RECORDING: lambda: open_npz(path, signal=signal),
         Format.SI_RECORDING: lambda: open_saved(path, signal=signal),
     }
+    if path.suffix.lower() == ".toml":
+        found = Format.BINARY  # also one that lacks its tables: its reader says which
     if found in readers:
         return readers[found]()
     return open_vendor(path, signal=signal, part=options.part)

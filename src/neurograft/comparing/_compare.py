@@ -132,16 +132,16 @@ class _Judge:
     def distances_at_ceiling(self, other: Features) -> list[float]:
         """Return the distances with as much data as the ceiling's: of halves, where halves give it."""
         if self.half is None:
-            return self.distances(other)
+            return [math.nan if spec.is_on_one_clock else spec.distance(self.whole, other) for spec in self.specs]
         second = self.features(halves(other.trains, min_block_s=_block_s(self.options))[1])
         return [math.nan if spec.is_on_one_clock else spec.distance(self.half, second) for spec in self.specs]
 
     def ceilings(self) -> list[float]:
-        """Return the original's distance to itself."""
+        """Return the original's distance to itself; none on one clock, where a second run is the first."""
         against = self.whole if self.half is None else self.half
         return [
             math.nan
-            if spec.is_on_one_clock and self.half is not None
+            if spec.is_on_one_clock
             else float(np.mean([spec.distance(against, other) for other in self.ceiling]))
             for spec in self.specs
         ]

@@ -16,6 +16,7 @@ from neurograft.comparing._features import Features
 from neurograft.comparing._intervals import mean_gap, mean_ks, wasserstein_decades
 from neurograft.comparing._options import CompareOptions, SameDrive
 from neurograft.comparing._spectrum import spectrum_distance_db
+from neurograft.comparing._statistics import ranks
 from neurograft.spikes import SpikeTrains
 from neurograft.units import MS
 
@@ -67,7 +68,7 @@ def _rates() -> list[MeasureSpec]:
             unit="",
             distance_unit="1-r",
             value=lambda f: float(f.rate_hz.std() / f.rate_hz.mean()) if f.rate_hz.any() else np.nan,
-            distance=lambda a, b: pattern_distance(_ranks(a.rate_hz), _ranks(b.rate_hz)),
+            distance=lambda a, b: pattern_distance(ranks(a.rate_hz), ranks(b.rate_hz)),
             why_not_headline=_BY_RATE,
         ),
     ]
@@ -241,12 +242,6 @@ def _train_distances(drive: SameDrive | None) -> list[MeasureSpec]:
 def _summed_gap(a: Float64[ndarray, " n"], b: Float64[ndarray, " n"]) -> float:
     total = float(a.sum() + b.sum())
     return 2 * float(np.abs(a - b).sum()) / total if total > 0 else np.nan
-
-
-def _ranks(x: Float64[ndarray, " n"]) -> Float64[ndarray, " n"]:
-    """Return ranks, equal values sharing the mean of theirs."""
-    _, index, count = np.unique(x, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[index]
 
 
 def _mean_log(interval_s: Float64[ndarray, " n"]) -> float:

@@ -7,7 +7,7 @@ from jaxtyping import Int64
 from numpy import ndarray
 from numpy.random import Generator
 
-from neurograft.maps import Kind, SynapseMap, synapse_map
+from neurograft.maps import Kind, SynapseMap
 
 _ROUNDS = 30  # each round offers every synapse one swap; sparse maps accept nearly all of them
 
@@ -48,21 +48,20 @@ def weights_permuted(m: SynapseMap, rng: Generator) -> SynapseMap:
 
 def _rewired(m: SynapseMap, source: Int64[ndarray, " synapses"], post: ndarray) -> SynapseMap:
     """Return the map in which synapse k has the columns of synapse source[k] and goes to post[k]."""
-    shuffled = synapse_map(
-        n_neurons=m.n_neurons,
-        pre=m.pre,
-        post=post.astype(np.int32),
-        weight_v=m.weight_v[source],
-        delay_s=m.delay_s[source],
-        kind=m.kind[source],
-        weight_se_v=m.weight_se_v[source],
-        labels=m.labels,
-        position_um=m.position_um,
-        sign=m.sign,
-        model=m.model,
-        extra={name: column[source] for name, column in m.extra.items()},
+    order = np.lexsort((m.kind[source], post, m.pre))
+    row = source[order]
+    return replace(
+        m,
+        pre=m.pre[order],
+        post=post[order].astype(np.int32),
+        weight_v=m.weight_v[row],
+        delay_s=m.delay_s[row],
+        kind=m.kind[row],
+        weight_se_v=m.weight_se_v[row],
+        q_value=np.full(m.n_synapses, np.nan),
+        extra={name: column[row] for name, column in m.extra.items()},
+        evidence=None,
     )
-    return replace(shuffled, provenance=m.provenance)
 
 
 def _permuted_within(group: Int64[ndarray, " rows"], rng: Generator) -> Int64[ndarray, " rows"]:

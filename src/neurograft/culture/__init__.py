@@ -1,0 +1,18 @@
+"""Cultures grown in simulation, whose synapses are known: the ground truth that copying is scored on."""
+
+from neurograft.culture._adex import AdaptiveExponential as AdaptiveExponential
+from neurograft.culture._grow import Culture as Culture
+from neurograft.culture._grow import grow as grow
+from neurograft.culture._options import ActivityOptions as ActivityOptions
+from neurograft.culture._options import CultureOptions as CultureOptions
+from neurograft.culture._options import PadGrid as PadGrid
+from neurograft.culture._options import SynapseOptions as SynapseOptions
+from neurograft.culture._options import WiringOptions as WiringOptions
+from neurograft.culture._pads import PSEUDO_CURRENT_CLAMP as PSEUDO_CURRENT_CLAMP
+from neurograft.culture._pads import PSEUDO_VOLTAGE_CLAMP as PSEUDO_VOLTAGE_CLAMP
+from neurograft.culture._pads import ArrayOptions as ArrayOptions
+from neurograft.culture._pads import PadState as PadState
+from neurograft.culture._pads import Readout as Readout
+from neurograft.culture._record import CultureRecording as CultureRecording
+from neurograft.culture._record import record as record
+from neurograft.culture._record import record_membrane as record_membrane

@@ -1,0 +1,116 @@
+"""Turning a culture's life into an array's samples, piece by piece."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int16, Int64
+from numpy import ndarray
+from numpy.random import default_rng
+
+from neurograft.culture._amplifier import Amplifier, amplifier, digitise, hear, leak_between
+from neurograft.culture._grow import Culture
+from neurograft.culture._pads import ArrayOptions, Pads, draw_pads
+from neurograft.culture._play import Piece, n_frames, play
+
+_DRIFT_KNOT_S = 0.5
+_EXTRACELLULAR_S = 1e-4  # what the readout's extracellular factor is stated for
+
+
+class Frames(NamedTuple):
+    """Consecutive samples of all pads, and the spikes of all neurons meanwhile."""
+
+    start: int
+    samples: Int16[ndarray, "frames pads"]
+    spike_frame: Int64[ndarray, " spikes"]
+    spike_neuron: Int64[ndarray, " spikes"]
+
+
+class Recorder(NamedTuple):
+    """Everything about an array on a culture that is decided before the first frame."""
+
+    culture: Culture
+    options: ArrayOptions
+    pads: Pads
+    amp: Amplifier
+    drift: Float64[ndarray, "knots pads"]  # relative coupling at knots half a second apart
+    drops: Int64[ndarray, "drops 2"]  # first frame that is lost, and the first that is not
+
+
+def recorder(culture: Culture, options: ArrayOptions, *, seconds: float, seed: int) -> Recorder:
+    """Return an array on a culture; ``seed`` decides pads, drift and noise."""
+    pad_rng, drift_rng, drop_rng, noise_rng = default_rng([culture.seed, seed, 1]).spawn(4)
+    pads = draw_pads(culture, options, pad_rng)
+    step_s = culture.options.step_s
+    frames = n_frames(culture, seconds)
+    starts = np.sort(drop_rng.integers(1, max(frames, 2), drop_rng.poisson(options.drops_per_minute * seconds / 60)))
+    stops = starts + max(round(options.drop_s / step_s), 1)
+    return Recorder(
+        culture=culture,
+        options=options,
+        pads=pads,
+        amp=amplifier(options, pads, rest_v=culture.cells.rest_v, step_s=step_s, rng=noise_rng),
+        drift=_drift(options, seconds=seconds, n_pads=pads.state.size, rng=drift_rng),
+        drops=np.stack([starts, np.minimum(stops, frames)], axis=1).astype(np.int64),
+    )
+
+
+def _drift(options: ArrayOptions, *, seconds: float, n_pads: int, rng: np.random.Generator) -> ndarray:
+    """Return each pad's relative coupling at knots: the exponential of an Ornstein-Uhlenbeck process, as float32."""
+    n_knots = int(np.ceil(seconds / _DRIFT_KNOT_S)) + 2
+    keep = np.exp(-_DRIFT_KNOT_S / options.drift_s)
+    log_gain = np.empty((n_knots, n_pads), dtype=np.float32)
+    now = options.drift_log_spread * rng.standard_normal(n_pads)
+    for knot in range(n_knots):
+        log_gain[knot] = now
+        now = now * keep + options.drift_log_spread * np.sqrt(1 - keep**2) * rng.standard_normal(n_pads)
+    return np.exp(log_gain)
+
+
+def frames(made: Recorder, *, seconds: float, seed: int) -> Iterator[Frames]:
+    """Yield samples of all pads for so many seconds."""
+    culture, step_s = made.culture, made.culture.options.step_s
+    lsb = made.options.readout.lsb_u
+    pads = made.pads._replace(
+        inside_gain=made.pads.inside_gain / lsb, near_gain=made.pads.near_gain / lsb * (_EXTRACELLULAR_S / step_s)
+    )
+    last = np.zeros((1, pads.state.size), dtype=np.int16)
+    for piece in play(culture, seconds=seconds, seed=seed):
+        samples = _sampled(made, pads, piece)
+        _lose(samples, made.drops, piece.start, last)
+        last = samples[-1:].copy()
+        yield Frames(piece.start, samples, piece.spike_frame, piece.spike_neuron)
+
+
+def _sampled(made: Recorder, pads: Pads, piece: Piece) -> Int16[ndarray, "frames pads"]:
+    n_pads, n_steps = pads.state.size, piece.trace_v.shape[1]
+    grid, step_s = made.culture.options.grid, made.culture.options.step_s
+    knot = piece.start * step_s / _DRIFT_KNOT_S
+    before, share = int(knot), knot - int(knot)
+    rise = (made.drift[before + 1] - made.drift[before]).astype(np.float64)
+    heard, mixed = np.empty((2, n_pads, n_steps), dtype=np.float32)
+    out = np.empty((n_steps, n_pads), dtype=np.int16)
+    drift = made.drift[before] + share * rise
+    hear(
+        piece.trace_v,
+        made.culture.cells.rest_v,
+        made.amp.last_v,
+        pads,
+        drift,
+        rise * (step_s / _DRIFT_KNOT_S),
+        heard,
+        0,
+        n_pads,
+    )
+    made.amp.last_v[:] = piece.trace_v[:, -1]
+    leak_between(heard, grid.n_rows, grid.n_columns, float(made.options.crosstalk), mixed, 0, n_pads)
+    digitise(mixed, made.amp, 0, n_pads, out)
+    return out
+
+
+def _lose(samples: ndarray, drops: ndarray, start: int, last: ndarray) -> None:
+    """Write the last good frame over lost ones; a drop may go on from the piece before."""
+    for first, stop in drops - start:
+        if stop > 0 and first < len(samples):
+            held = samples[first - 1 : first] if first > 0 else last
+            samples[max(first, 0) : stop] = held

@@ -37,15 +37,16 @@ def test_z_gives_the_exact_binomial_tail_of_two_poisson_counts(n, off):
 
 def test_z_is_normal_for_poisson_counts_of_any_size():
     rng = np.random.default_rng(1)
-    for mean in (0.2, 2.0, 50.0):
+    for mean in (0.02, 0.2, 2.0, 50.0):
         counts = rng.poisson(mean, size=(10_000, GRID.n_bins)).astype(float)
         for test in TESTS:
             z = hollow_z(counts, test)
-            assert np.mean(z) == pytest.approx(0.0, abs=0.04)
+            if mean > 1:
+                assert np.mean(z) == pytest.approx(0.0, abs=0.06)
             # Moving counts by half narrows z where few are expected; 10,000 draws give 1 % of sampling error.
-            assert 0.7 < np.std(z) < 1.02
+            assert (0.2 if mean < 1 else 0.85) < np.std(z) < 1.02
             for level in (2.0, 3.0):
-                assert np.mean(np.abs(z) > level) < 2 * stats.norm.sf(level) * 1.3 + 2e-4
+                assert np.mean(np.abs(z) > level) < 2 * stats.norm.sf(level) * 1.15 + 2e-4
 
 
 def test_windows_start_where_chemical_synapses_do_and_weigh_what_they_hold():

@@ -18,6 +18,7 @@ from neurograft.errors import CopyError
 from neurograft.units import MS
 
 _ROUNDING_S = 1e-9
+_FEW_COUNTS = 10.0
 
 
 @final
@@ -40,14 +41,22 @@ class HollowOptions:
 
 
 class WindowTest(NamedTuple):
-    """One window as two weights of the bins: the window, and what is expected there from outside it."""
+    """One window as weights of the bins: the window, and what is expected there from around it.
+
+    ``flat`` is the expectation from all bins outside alike, for correlograms with few counts.
+    """
 
     inside: Bool[ndarray, " bins"]
     reference: Float64[ndarray, " bins"]
+    flat: Float64[ndarray, " bins"]
 
     def mirrored(self) -> "WindowTest":
         """Return the same window before the spike."""
-        return WindowTest(self.inside[::-1], self.reference[::-1])
+        return WindowTest(self.inside[::-1], self.reference[::-1], self.flat[::-1])
+
+    def columns(self) -> Float64[ndarray, "bins 4"]:
+        """Return what a correlogram is multiplied with: count, expectation, its variance, flat expectation."""
+        return np.stack([self.inside.astype(np.float64), self.reference, self.reference**2, self.flat], axis=1)
 
 
 def first_causal_bin(grid: LagGrid, first_lag_s: float) -> int:
@@ -86,12 +95,20 @@ def expected_counts(counts: Float64[ndarray, "pairs bins"], test: WindowTest) ->
 
 def hollow_z(counts: Float64[ndarray, "pairs bins"], test: WindowTest) -> Float64[ndarray, " pairs"]:
     """Return the signed z of the window's counts, N(0, 1) for trains that know nothing of each other."""
-    return poisson_z(
-        counts @ test.inside.astype(np.float64),
-        counts @ test.reference,
-        counts @ test.reference**2,
-        float(np.sum(test.reference**2) / np.sum(test.reference)),
-    )
+    return z_of_sums(counts @ test.columns(), test)
+
+
+def z_of_sums(sums: Float64[ndarray, "pairs 4"], test: WindowTest) -> Float64[ndarray, " pairs"]:
+    """Return the signed z of correlograms that were multiplied with the test's columns.
+
+    Where under ten counts are expected, Gaussian weights would hang on single counts: there all bins
+    outside weigh the same, which makes the test the exact one of two counts.
+    """
+    n, near, variance, flat = sums.T
+    flat_weight = float(test.flat.max())
+    is_few = flat < _FEW_COUNTS
+    expected = np.where(is_few, flat, near)
+    return poisson_z(n, expected, np.where(is_few, flat * flat_weight, variance), flat_weight)
 
 
 def poisson_z(
@@ -136,4 +153,6 @@ def smooth_baseline(counts: Float64[ndarray, " bins"], grid: LagGrid, sd_s: floa
 def _test_of(grid: LagGrid, inside: ndarray, also_out: ndarray, sd_s: float) -> WindowTest:
     distance = (np.flatnonzero(inside)[:, None] - np.arange(grid.n_bins)[None, :]) * grid.bin_s
     weight = np.exp(-0.5 * (distance / sd_s) ** 2) * ~(inside | also_out)
-    return WindowTest(inside, np.sum(weight / weight.sum(axis=1, keepdims=True), axis=0))
+    flat = (~(inside | also_out)).astype(np.float64)
+    reference = np.sum(weight / weight.sum(axis=1, keepdims=True), axis=0)
+    return WindowTest(inside, reference, flat * (inside.sum() / flat.sum()))

@@ -7,31 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import ndtri
 
+from cells.slow_stream import MASK, SlowStream
 from neurograft.cells import RRAM_WAN_AIHWKIT, Defects, Flag, ProgramAndVerify, defects_of
 from neurograft.units import MICROSIEMENS
 
 US = MICROSIEMENS
-MASK = (1 << 64) - 1
-
-
-class SlowStream:
-    """Python integers instead of uint64, scipy's inverse normal instead of ours."""
-
-    def __init__(self, key, address):
-        self.state = self.mix(key ^ self.mix((address + 0x9E3779B97F4A7C15) & MASK))
-
-    @staticmethod
-    def mix(z):
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-        return z ^ (z >> 31)
-
-    def normal(self):
-        z = float(ndtri(((self.mix(self.state) >> 11) + 0.5) / 2**53))
-        self.state = (self.state + 0x9E3779B97F4A7C15) & MASK
-        return z
 
 
 def slow_ramp(target, *, address, defect, verify, key, card):
@@ -64,8 +45,8 @@ def slow_ramp(target, *, address, defect, verify, key, card):
             room = max(1 - g / ramp.top_siemens, 0.0) if now == "set" else -g / ramp.top_siemens
             g = float(np.clip(g + ramp.gain_siemens_per_v * over * room * factor, 0.0, ramp.top_siemens))
         n_pulses += n_here
-        x = min(g, card.g_max_siemens) / card.spread_unit_siemens
-        sd = max(np.polynomial.polynomial.polyval(x, card.spread_us[0]), 0.0) * 1e-6
+        x = min(g, card.g_max_siemens) / card.spread.unit_siemens
+        sd = max(np.polynomial.polynomial.polyval(x, card.spread.polynomials_us[0]), 0.0) * 1e-6
         g = max(g + sd * noise.normal(), 0.0)
         if failed or stuck is not None or abs(g - target) <= verify.tolerance * card.g_max_siemens:
             break

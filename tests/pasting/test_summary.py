@@ -65,3 +65,16 @@ def test_another_maps_image_is_refused(random_map):
     image = paste(random_map, memory=Ideal(), options=OPTIONS, seed=1)
     with pytest.raises(ImageError, match="not made from this map"):
         summarise(image, make_map(n_neurons=39))
+
+
+def test_cells_that_share_pulses_wait_for_the_slowest_of_their_row(random_map):
+    rram = card("rram")
+    one = paste(random_map, memory=rram, options=OPTIONS, seed=1)
+    row = replace(one, cell=replace(rram, cost=replace(rram.cost, cells_at_once=16)))
+    longest = 0.0
+    for t in range(one.tiles.n_tiles):
+        rows = {}
+        for r, pulses in zip(one.row[one.tile == t].tolist(), one.pulses[one.tile == t].tolist(), strict=True):
+            rows[r] = max(rows.get(r, 0), 2 * pulses + 1)
+        longest = max(longest, sum(rows.values()))
+    assert summarise(row, random_map).parallel_s.value == pytest.approx(1e-6 * longest)

@@ -17,6 +17,12 @@ from neurograft.cells._image import to_ns as to_ns
 from neurograft.cells._image_io import image_format as image_format
 from neurograft.cells._image_io import load_image as load_image
 from neurograft.cells._image_io import save_image as save_image
+from neurograft.cells._measured import Measured as Measured
+from neurograft.cells._measured import fit_card as fit_card
+from neurograft.cells._mram import Mram as Mram
+from neurograft.cells._nand import NandFlash as NandFlash
+from neurograft.cells._pcm import Drift as Drift
+from neurograft.cells._pcm import Pcm as Pcm
 from neurograft.cells._protocol import ROOM_TEMPERATURE_K as ROOM_TEMPERATURE_K
 from neurograft.cells._protocol import Cost as Cost
 from neurograft.cells._protocol import Defects as Defects
@@ -34,3 +40,6 @@ from neurograft.cells._readback import image_to_map as image_to_map
 from neurograft.cells._rram import RRAM_WAN_AIHWKIT as RRAM_WAN_AIHWKIT
 from neurograft.cells._rram import RRAM_WAN_CROSSSIM as RRAM_WAN_CROSSSIM
 from neurograft.cells._rram import Rram as Rram
+from neurograft.cells._rram_cmo import RramCmo as RramCmo
+from neurograft.cells._sonos import Sonos as Sonos
+from neurograft.cells._spread import SpreadTable as SpreadTable

@@ -4,11 +4,33 @@ from types import MappingProxyType
 from typing import Final
 
 from neurograft.cells._ideal import IDEAL
+from neurograft.cells._measured import RRAM_MILO
+from neurograft.cells._mram import STT_MRAM
+from neurograft.cells._nand import NAND_MLC, NAND_SLC, NAND_TLC, NAND_TLC_HELD
+from neurograft.cells._pcm import PCM_HERMES_ONE, PCM_HERMES_TWO, PCM_JOSHI
 from neurograft.cells._protocol import MemoryCell
 from neurograft.cells._rram import RRAM_WAN_AIHWKIT, RRAM_WAN_CROSSSIM
+from neurograft.cells._rram_cmo import RRAM_CMO, RRAM_CMO_FINE
+from neurograft.cells._sonos import SONOS_AGRAWAL
 from neurograft.errors import CellError, did_you_mean
 
-_SHIPPED: tuple[MemoryCell, ...] = (RRAM_WAN_AIHWKIT, RRAM_WAN_CROSSSIM, IDEAL)
+_SHIPPED: tuple[MemoryCell, ...] = (
+    RRAM_WAN_AIHWKIT,
+    RRAM_WAN_CROSSSIM,
+    RRAM_CMO,
+    RRAM_CMO_FINE,
+    RRAM_MILO,
+    PCM_JOSHI,
+    PCM_HERMES_ONE,
+    PCM_HERMES_TWO,
+    NAND_TLC,
+    NAND_TLC_HELD,
+    NAND_MLC,
+    NAND_SLC,
+    SONOS_AGRAWAL,
+    STT_MRAM,
+    IDEAL,
+)
 
 CARDS: Final = MappingProxyType({cell.name: cell for cell in _SHIPPED})
 

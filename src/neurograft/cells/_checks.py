@@ -36,3 +36,9 @@ def require_temperature(temperature_k: float, *, low: float, high: float, name: 
             f"temperature_k is {temperature_k:g} K, but {name} is known from {low:g} to {high:g} K. "
             "Ask for a temperature within, or choose a card with a retention law."
         )
+
+
+def require_drive(drive: Float64[ndarray, " cells"]) -> None:
+    """Raise CellError for a pulse stronger than the strongest."""
+    if drive.size and not np.max(np.abs(drive)) <= 1:
+        raise CellError("drive has entries outside -1 to 1. Scale it to the strongest pulse.")

@@ -35,6 +35,7 @@ class Ideal:
     defects: Defects = _NO_DEFECTS
     cost: Cost = _NO_COST
     header: Header = _NO_HEADER
+    levels: int | None = None
 
     def program(
         self, target_siemens: Float64[ndarray, " cells"], rng: np.random.Generator
@@ -71,7 +72,13 @@ class Ideal:
         return g_siemens.copy()
 
     def read(
-        self, g_siemens: Float64[ndarray, " cells"], *, age_s: float, rng: np.random.Generator
+        self,
+        g_siemens: Float64[ndarray, " cells"],
+        *,
+        programmed_siemens: Float64[ndarray, " cells"],
+        age_s: float,
+        temperature_k: float,
+        rng: np.random.Generator,
     ) -> Float64[ndarray, " cells"]:
         """Return the conductances exactly."""
         return g_siemens.copy()

@@ -52,12 +52,13 @@ class Figure:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Time and energy of one programming pulse and of one read."""
+    """Time and energy of one programming pulse and of one read; ``cells_at_once`` cells of a row share a pulse."""
 
     pulse_s: Figure
     read_s: Figure
     pulse_j: Figure
     read_j: Figure
+    cells_at_once: int = 1
 
 
 @final
@@ -141,6 +142,11 @@ class MemoryCell(Protocol):
         ...
 
     @property
+    def levels(self) -> int | None:
+        """Number of levels that a read tells apart, evenly spaced over the window; None for an analog cell."""
+        ...
+
+    @property
     def defects(self) -> Defects:
         """Share of cells that cannot be programmed."""
         ...
@@ -179,6 +185,8 @@ class MemoryCell(Protocol):
         """Return conductances ``age_s`` after the end of programming, kept at ``temperature_k``."""
         ...
 
-    def read(self, g_siemens: Cells, *, age_s: float, rng: Generator) -> Cells:
-        """Return one noisy reading of conductances that are ``age_s`` old."""
+    def read(
+        self, g_siemens: Cells, *, programmed_siemens: Cells, age_s: float, temperature_k: float, rng: Generator
+    ) -> Cells:
+        """Return one noisy reading of conductances that are ``age_s`` old and were ``programmed_siemens`` at first."""
         ...

@@ -16,8 +16,10 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.cells._protocol import Defects, Flag, ProgramAndVerify, Written
+from neurograft.cells._spread import SpreadTable
 from neurograft.cells._stream import GOLDEN, normal, stream, uniform
 from neurograft.cells._threads import in_slices
+from neurograft.units import MICROSIEMENS
 
 HEALTHY, DEAD, STUCK_LOW, LEAKY = 0, 1, 2, 3
 _BAD = Flag.DEFECTIVE.value
@@ -77,11 +79,9 @@ def write_by_ramp(
     key: int,
     ramp: Ramp,
     window_siemens: tuple[float, float],
-    spread: tuple[float, ...],
-    spread_unit_siemens: float,
-    spread_scale_siemens: float,
+    spread: SpreadTable,
 ) -> Written:
-    """Return what the ramp leaves 1 s after its end; ``spread`` is the relaxation's sd as a polynomial of G."""
+    """Return what the ramp leaves 1 s after its end; the relaxation is that of the spread's first age."""
     n = target_siemens.size
     law = _Law(
         start_v=ramp.start_v,
@@ -102,11 +102,11 @@ def write_by_ramp(
         band=verify.tolerance * window_siemens[1],
         max_passes=verify.max_passes,
         max_pulses=verify.max_pulses,
-        spread_unit=spread_unit_siemens,
-        spread_scale=spread_scale_siemens,
+        spread_unit=spread.unit_siemens,
+        spread_scale=MICROSIEMENS,
     )
     g, pulses, flags = np.zeros(n), np.zeros(n, dtype=np.uint16), np.zeros(n, dtype=np.uint8)
-    coefficients = np.array(spread, dtype=np.float64)
+    coefficients = np.array(spread.polynomials_us[0], dtype=np.float64)
 
     def work(part: slice) -> None:
         cells = (target_siemens[part], address[part], defect[part])
@@ -134,7 +134,7 @@ def ramp_kernel(target, address, defect, g_out, pulses_out, flags_out, key, spre
             is_out = False
             while True:
                 s = s + GOLDEN
-                error = _shown(g, defect[i], law.g_min, law.g_max) - target[i]
+                error = shown(g, defect[i], law.g_min, law.g_max) - target[i]
                 if abs(error) <= near:  # farther away no noise can change the decision
                     error += law.noise * normal(s)
                 if abs(error) <= law.band:
@@ -168,14 +168,14 @@ def ramp_kernel(target, address, defect, g_out, pulses_out, flags_out, key, spre
             g = max(0.0, g + law.spread_scale * max(sd, 0.0) * normal(s))
             if is_out or abs(g - target[i]) <= law.band or defect[i] != HEALTHY:
                 break
-        g_out[i] = _shown(g, defect[i], law.g_min, law.g_max)
+        g_out[i] = shown(g, defect[i], law.g_min, law.g_max)
         pulses_out[i] = min(pulses, 65535)
         flags_out[i] = (_OUT if is_out else 0) | (_BAD if defect[i] != HEALTHY else 0)
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _shown(g, defect, g_min, g_max):
+def shown(g, defect, g_min, g_max):
     if defect == DEAD:
         return 0.0
     if defect == STUCK_LOW:

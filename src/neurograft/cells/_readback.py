@@ -20,8 +20,9 @@ def image_to_map(
     and q-values are not stored in cells and come back as not known.  A partly loaded image gives the
     synapses of the loaded tiles.
     """
-    g = image.cell.age(image.programmed_siemens.astype(np.float64), age_s=age_s, temperature_k=temperature_k, rng=rng)
-    g = image.cell.read(g, age_s=age_s, rng=rng)
+    programmed = image.programmed_siemens.astype(np.float64)
+    g = image.cell.age(programmed, age_s=age_s, temperature_k=temperature_k, rng=rng)
+    g = image.cell.read(g, programmed_siemens=programmed, age_s=age_s, temperature_k=temperature_k, rng=rng)
     signed = image.sign * np.array(image.part_gain)[image.part] * image.code.to_volts(g)
     synapse, first, place = np.unique(image.synapse, return_index=True, return_inverse=True)
     weight_v = np.bincount(place, weights=signed, minlength=synapse.size)

@@ -5,18 +5,17 @@ twice and the two fits differ threefold at G = 0; both are here as cards of thei
 the error left by write-verify, relaxation and read noise together, as they were measured together.
 """
 
-import math
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 from jaxtyping import Float64, UInt8, UInt64
 from numpy import ndarray
-from numpy.polynomial import Polynomial
 
-from neurograft.cells._checks import require_age, require_temperature, require_window
+from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
 from neurograft.cells._ramp import Ramp, one_pulse_by_ramp, write_by_ramp
+from neurograft.cells._spread import SpreadTable
 from neurograft.errors import CellError
 from neurograft.units import DAY, MICROSIEMENS, PJ, US
 
@@ -24,36 +23,24 @@ from neurograft.units import DAY, MICROSIEMENS, PJ, US
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rram:
-    """A card: ``spread_us[k]`` are polynomial coefficients, lowest first, of the sd in uS at ``ages_s[k]``.
-
-    The polynomial's argument is G / ``spread_unit_siemens``.  Between ages the spread is interpolated in
-    log time; before the first it is that of the first.  Temperature was not stated by the source, so
-    only room temperature is accepted.
-    """
+    """A card.  Temperature was not stated by the source, so only room temperature is accepted."""
 
     name: str
     g_min_siemens: float
     g_max_siemens: float
-    spread_unit_siemens: float
-    ages_s: tuple[float, ...]
-    spread_us: tuple[tuple[float, ...], ...]
+    spread: SpreadTable
     ramp: Ramp
     defects: Defects
     cost: Cost
     header: Header
+    levels: int | None = None
 
     def spread_siemens(self, g_siemens: Float64[ndarray, " cells"], *, age_s: float) -> Float64[ndarray, " cells"]:
         """Return the sd of conductance of cells at G, ``age_s`` after programming."""
-        require_age(age_s, longest_s=self.ages_s[-1], name=self.name)
+        require_age(age_s, longest_s=self.spread.ages_s[-1], name=self.name)
         if g_siemens.size and not (g_siemens.min() >= 0 and g_siemens.max() <= self.g_max_siemens):
             raise CellError(f"The spread of {self.name} is known from 0 to {self.g_max_siemens / MICROSIEMENS:g} uS.")
-        x = g_siemens / self.spread_unit_siemens
-        at_ages = [MICROSIEMENS * np.maximum(Polynomial(c)(x), 0.0) for c in self.spread_us]
-        k = int(np.searchsorted(self.ages_s, age_s, side="right")) - 1
-        if k < 0 or k == len(self.ages_s) - 1:
-            return at_ages[max(k, 0)]
-        part = math.log(age_s / self.ages_s[k]) / math.log(self.ages_s[k + 1] / self.ages_s[k])
-        return (1 - part) * at_ages[k] + part * at_ages[k + 1]
+        return self.spread.sd_siemens(g_siemens, age_s=age_s)
 
     def program(
         self, target_siemens: Float64[ndarray, " cells"], rng: np.random.Generator
@@ -67,8 +54,7 @@ class Rram:
         self, g_siemens: Float64[ndarray, " cells"], drive: Float64[ndarray, " cells"], rng: np.random.Generator
     ) -> Float64[ndarray, " cells"]:
         """Return conductances after one voltage pulse each: SET for drive above 0, RESET below."""
-        if drive.size and not np.max(np.abs(drive)) <= 1:
-            raise CellError("drive has entries outside -1 to 1. Scale it to the strongest pulse.")
+        require_drive(drive)
         return one_pulse_by_ramp(g_siemens, drive, ramp=self.ramp, rng=rng)
 
     def write(
@@ -90,9 +76,7 @@ class Rram:
             key=key,
             ramp=self.ramp,
             window_siemens=(self.g_min_siemens, self.g_max_siemens),
-            spread=self.spread_us[0],
-            spread_unit_siemens=self.spread_unit_siemens,
-            spread_scale_siemens=MICROSIEMENS,
+            spread=self.spread,
         )
 
     def age(
@@ -100,18 +84,23 @@ class Rram:
     ) -> Float64[ndarray, " cells"]:
         """Return conductances at an age: what the spread has grown by since the first age is added."""
         require_temperature(temperature_k, low=288.15, high=308.15, name=self.name)
-        g = np.minimum(g_siemens, self.g_max_siemens)
-        now, first = self.spread_siemens(g, age_s=age_s), self.spread_siemens(g, age_s=0.0)
-        if age_s <= self.ages_s[0]:
+        require_age(age_s, longest_s=self.spread.ages_s[-1], name=self.name)
+        if age_s <= self.spread.ages_s[0]:
             return g_siemens.copy()
-        grown = np.sqrt(np.maximum(now**2 - first**2, 0.0))
+        grown = self.spread.growth_siemens(np.minimum(g_siemens, self.g_max_siemens), age_s=age_s)
         return np.maximum(g_siemens + grown * rng.standard_normal(g_siemens.size), 0.0)
 
     def read(
-        self, g_siemens: Float64[ndarray, " cells"], *, age_s: float, rng: np.random.Generator
+        self,
+        g_siemens: Float64[ndarray, " cells"],
+        *,
+        programmed_siemens: Float64[ndarray, " cells"],
+        age_s: float,
+        temperature_k: float,
+        rng: np.random.Generator,
     ) -> Float64[ndarray, " cells"]:
         """Return the conductances unchanged: the published spread already holds the read noise."""
-        require_age(age_s, longest_s=self.ages_s[-1], name=self.name)
+        require_age(age_s, longest_s=self.spread.ages_s[-1], name=self.name)
         return g_siemens.copy()
 
 
@@ -157,12 +146,14 @@ RRAM_WAN_AIHWKIT = Rram(
     name="rram",
     g_min_siemens=1 * MICROSIEMENS,
     g_max_siemens=40 * MICROSIEMENS,
-    spread_unit_siemens=40 * MICROSIEMENS,
-    ages_s=(1.0, 1 * DAY, 2 * DAY),
-    spread_us=(
-        (0.348, 16.030, -43.853, 45.393, -16.815),
-        (0.701, 22.086, -50.773, 47.095, -16.458),
-        (0.782, 20.274, -43.507, 37.062, -11.934),
+    spread=SpreadTable(
+        unit_siemens=40 * MICROSIEMENS,
+        ages_s=(1.0, 1 * DAY, 2 * DAY),
+        polynomials_us=(
+            (0.348, 16.030, -43.853, 45.393, -16.815),
+            (0.701, 22.086, -50.773, 47.095, -16.458),
+            (0.782, 20.274, -43.507, 37.062, -11.934),
+        ),
     ),
     ramp=_NEURRAM_RAMP,
     defects=_NEURRAM_DEFECTS,
@@ -174,9 +165,9 @@ RRAM_WAN_CROSSSIM = Rram(
     name="rram_crosssim",
     g_min_siemens=1 * MICROSIEMENS,
     g_max_siemens=39.26 * MICROSIEMENS,
-    spread_unit_siemens=1 * MICROSIEMENS,
-    ages_s=(1.0,),
-    spread_us=((1.053, 0.2374, -0.01167, 1.536e-4),),
+    spread=SpreadTable(
+        unit_siemens=1 * MICROSIEMENS, ages_s=(1.0,), polynomials_us=((1.053, 0.2374, -0.01167, 1.536e-4),)
+    ),
     ramp=_NEURRAM_RAMP,
     defects=_NEURRAM_DEFECTS,
     cost=_NEURRAM_COST,

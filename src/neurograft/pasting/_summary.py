@@ -22,7 +22,8 @@ class PasteSummary:
 
     ``weight_error`` is rms(weight in memory - weight in map) / rms(weight in map); ``product_error`` the same
     for the postsynaptic sums of random inputs in which 1 % of the axons are active.  Times count pulses and
-    verify reads; in parallel means every tile at once, one cell at a time in a tile.
+    verify reads; in parallel means every tile at once, in a tile as many cells of a row at a time as the
+    card's ``cells_at_once`` (one, but a page of flash).
     """
 
     n_synapses: int
@@ -117,14 +118,13 @@ def _product_error(
 def _cost(image: MemoryImage) -> tuple[Figure, Figure, Figure]:
     """Return serial time, parallel time and energy; reads are one after each pulse and one before the first."""
     cost = image.cell.cost
-    per_tile = np.bincount(image.tile, weights=image.pulses, minlength=image.tiles.n_tiles)
-    cells_per_tile = np.bincount(image.tile, minlength=image.tiles.n_tiles)
-    pulses, reads = per_tile.sum(), per_tile.sum() + cells_per_tile.sum()
+    pulses, reads = image.pulses.sum(dtype=np.int64), image.pulses.sum(dtype=np.int64) + image.n_cells
     origin = f"pulse {cost.pulse_s.evidence}; read {cost.read_s.evidence}"
     serial = parallel = None
     if cost.pulse_s.value is not None and cost.read_s.value is not None:
-        each = per_tile * cost.pulse_s.value + (per_tile + cells_per_tile) * cost.read_s.value
-        serial, parallel = float(each.sum()), float(each.max(initial=0.0))
+        serial = float(pulses * cost.pulse_s.value + reads * cost.read_s.value)
+        each = image.pulses * (cost.pulse_s.value + cost.read_s.value) + cost.read_s.value
+        parallel = float(_busiest_tile(image, each, cost.cells_at_once))
     energy = None
     if cost.pulse_j.value is not None and cost.read_j.value is not None:
         energy = float(pulses * cost.pulse_j.value + reads * cost.read_j.value)
@@ -133,3 +133,14 @@ def _cost(image: MemoryImage) -> tuple[Figure, Figure, Figure]:
         Figure(value=parallel, evidence=origin),
         Figure(value=energy, evidence=f"pulse {cost.pulse_j.evidence}; read {cost.read_j.evidence}"),
     )
+
+
+def _busiest_tile(image: MemoryImage, each_s: Float64[ndarray, " cells"], cells_at_once: int) -> float:
+    """Return the longest time that a tile takes: cells of a row that share pulses wait for the slowest."""
+    group = (image.tile.astype(np.int64) * image.tiles.rows + image.row) * image.tiles.columns
+    group += image.column // cells_at_once
+    starts = np.flatnonzero(np.diff(group, prepend=-1))  # cells are sorted by tile, row, column
+    if not starts.size:
+        return 0.0
+    slowest = np.maximum.reduceat(each_s, starts)
+    return float(np.bincount(image.tile[starts], weights=slowest).max())

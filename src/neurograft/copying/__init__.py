@@ -1,1 +1,9 @@
 """Copying: recordings become synaptic maps whose error rate holds."""
+
+from neurograft.copying._intracellular import ChannelReport as ChannelReport
+from neurograft.copying._intracellular import IntracellularCopy as IntracellularCopy
+from neurograft.copying._intracellular import IntracellularOptions as IntracellularOptions
+from neurograft.copying._intracellular import NullEvidence as NullEvidence
+from neurograft.copying._intracellular import copy_intracellular as copy_intracellular
+from neurograft.copying._triggered import TriggeredAverage as TriggeredAverage
+from neurograft.copying._triggered import triggered_average as triggered_average

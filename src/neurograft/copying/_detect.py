@@ -1,0 +1,192 @@
+"""Action potentials of every channel, found by their steep rise and short width, with their amplitude.
+
+Works on true membrane potentials and on pads of unknown coupling alike: what counts is the rise within
+2 ms against its own robust noise and against the channel's running action-potential amplitude.
+"""
+
+# ruff: noqa: PLR0917  (kernels take their arrays by position)
+from dataclasses import dataclass
+from typing import NamedTuple, final, no_type_check
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numba import njit
+from numpy import ndarray
+
+from neurograft.copying._chunks import chunks, n_chunks
+from neurograft.progress import Progress
+from neurograft.recordings import Recording, Signal, n_channels
+from neurograft.units import MS, MV
+
+ONSET_SHARE = 0.3  # of the amplitude: where the rise is steep, so that noise moves the time least
+_CHUNK_S, _MARGIN_S = 10.0, 0.05
+_MAD_TO_SD = 1.4826
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionOptions:
+    """What an action potential looks like (the first three: Abbott 2020; the others hold for all neurons)."""
+
+    noise_sds: float = 5.0
+    running_share: float = 0.3  # of the running amplitude; smaller events are not action potentials
+    running_s: float = 30.0
+    rise_s: float = 2 * MS
+    width_s: tuple[float, float] = (0.1 * MS, 5 * MS)  # at half amplitude; a postsynaptic potential is wider
+    min_membrane_v: float = 15 * MV  # smallest action potential where the signal is the membrane's own
+
+
+class Events(NamedTuple):
+    """Events sorted by channel, segment, frame; the frame is that of the steep rise, counted in its segment."""
+
+    channel: Int64[ndarray, " events"]
+    segment: Int64[ndarray, " events"]
+    frame: Int64[ndarray, " events"]
+    amplitude_v: Float64[ndarray, " events"]
+    width_s: Float64[ndarray, " events"]
+
+    def select(self, keep: ndarray) -> "Events":
+        """Return the events that a mask or an index keeps."""
+        return Events(*(column[keep] for column in self))
+
+
+class Detected(NamedTuple):
+    """What detection found out about each channel."""
+
+    events: Events
+    noise_v: Float64[ndarray, " channels"]  # robust sd of the 2 ms rise, median over the recording
+    ok_share: Float64[ndarray, " channels"]  # of samples that are neither NaN nor stuck
+    implausible: Int64[ndarray, " channels"]  # steep events refused only for their width
+
+
+def detect(recording: Recording, options: DetectionOptions, progress: Progress) -> Detected:
+    """Return action potentials of every channel; reads the recording once."""
+    rate_hz = recording.rate_hz
+    lag = max(round(options.rise_s * rate_hz), 1)
+    size = max(round(_CHUNK_S * rate_hz), 1)
+    total, n = n_chunks(recording, chunk_frames=size), n_channels(recording)
+    found: list[Events] = []
+    noise: list[ndarray] = []
+    n_ok, n_frames = np.zeros(n), 0
+    for done, chunk in enumerate(chunks(recording, chunk_frames=size, margin_frames=round(_MARGIN_S * rate_hz))):
+        progress("finding action potentials", done, total)
+        noise_v = _noise_v(chunk.volts, lag)
+        own = slice(chunk.before, chunk.before + chunk.stop - chunk.first)
+        n_ok += np.count_nonzero(chunk.is_ok[own], axis=0)
+        n_frames += chunk.stop - chunk.first
+        noise.append(noise_v)
+        for c in range(n):
+            if noise_v[c] > 0:
+                frame, amplitude_v, width = find_peaks(
+                    np.ascontiguousarray(chunk.volts[:, c]), lag=lag, threshold_v=options.noise_sds * float(noise_v[c])
+                )
+                frame = frame - chunk.before + chunk.first
+                keep = (frame >= chunk.first) & (frame < chunk.stop)
+                keep &= chunk.is_ok[np.clip(frame - chunk.first + chunk.before, 0, len(chunk.is_ok) - 1), c]
+                k = int(np.count_nonzero(keep))
+                where = np.full(k, c), np.full(k, chunk.segment), frame[keep]
+                found.append(Events(*where, amplitude_v[keep], width[keep] / rate_hz))
+    candidates = Events(*(np.concatenate(column) for column in zip(*found, strict=True))) if found else _no_events()
+    order = np.lexsort((candidates.frame, candidates.segment, candidates.channel))
+    return _judge(candidates.select(order), recording, options, np.median(noise, axis=0), n_ok / n_frames)
+
+
+def find_peaks(
+    volts: Float64[ndarray, " frames"], *, lag: int, threshold_v: float
+) -> tuple[Int64[ndarray, " events"], Float64[ndarray, " events"], Float64[ndarray, " events"]]:
+    """Return frame of the steep rise, amplitude and width in frames of every rise above the threshold in ``lag``.
+
+    The peak is the highest sample within ``lag`` after the threshold was passed; the baseline is the mean of
+    the ``2 lag + 1`` samples that end where the rise began; the width is taken at half amplitude (at least
+    the time that one sample stands for).
+    """
+    most = len(volts) // (lag + 1) + 1
+    frame, amplitude_v, width = np.empty(most, dtype=np.int64), np.empty(most), np.empty(most)
+    n = _find_peaks(volts, lag, threshold_v, frame, amplitude_v, width)
+    return frame[:n], amplitude_v[:n], width[:n]
+
+
+@njit(cache=True)
+@no_type_check
+def _find_peaks(volts, lag, threshold_v, frame, amplitude_v, width):
+    n, found = len(volts), 0
+    k = lag
+    while k < n:
+        if volts[k] - volts[k - lag] <= threshold_v:
+            k += 1
+            continue
+        peak = k
+        for q in range(k, min(k + lag + 1, n)):
+            if volts[q] > volts[peak]:
+                peak = q
+        base, n_base = 0.0, 0
+        for q in range(max(k - 3 * lag, 0), k - lag + 1):
+            base += volts[q]
+            n_base += 1
+        base /= n_base
+        high = volts[peak] - base
+        onset = peak
+        while onset > 0 and volts[onset - 1] > base + ONSET_SHARE * high:
+            onset -= 1
+        rise, fall = peak, peak
+        while rise > 0 and volts[rise - 1] > base + 0.5 * high:
+            rise -= 1
+        while fall + 1 < n and volts[fall + 1] > base + 0.5 * high:
+            fall += 1
+        frame[found] = onset
+        amplitude_v[found] = high
+        width[found] = fall - rise + 1
+        found += 1
+        k = max(fall + 1, k + lag + 1)
+    return found
+
+
+def running_amplitude_v(
+    time_s: Float64[ndarray, " events"], amplitude_v: Float64[ndarray, " events"], *, window_s: float
+) -> Float64[ndarray, " events"]:
+    """Return at each event the median amplitude of the large events within about half a window on either side.
+
+    Taken at the middles of sixths of the window.  Large is above half of the 90th percentile there: small
+    false events do not pull the amplitude down, and one huge artefact does not pull it up.
+    """
+    step = np.floor(6 * time_s / window_s).astype(np.int64)
+    out = np.empty(len(time_s))
+    for k in np.unique(step):
+        near_s = (k + 0.5) * window_s / 6
+        near = amplitude_v[(time_s >= near_s - window_s / 2) & (time_s < near_s + window_s / 2)]
+        out[step == k] = np.median(near[near >= 0.5 * np.quantile(near, 0.9)])
+    return out
+
+
+def _noise_v(volts: ndarray, lag: int) -> ndarray:
+    """Return each channel's robust sd of the rise over ``lag`` frames."""
+    rise = volts[lag:] - volts[:-lag]
+    rise = rise[:: max(len(rise) // 5000, 1)]
+    if rise.size == 0:
+        return np.zeros(volts.shape[1])
+    return _MAD_TO_SD * np.median(np.abs(rise - np.median(rise, axis=0)), axis=0)
+
+
+def _judge(found: Events, recording: Recording, options: DetectionOptions, noise_v: ndarray, ok: ndarray) -> Detected:
+    """Keep what is wide and high enough to be an action potential of its channel."""
+    low_s, high_s = options.width_s
+    n = n_channels(recording)
+    fits = (found.width_s <= high_s) & (found.width_s >= low_s)
+    if recording.signal is Signal.MEMBRANE_V:
+        high = found.amplitude_v >= options.min_membrane_v
+    else:
+        high = found.amplitude_v >= 2 * options.noise_sds * noise_v[found.channel]
+    implausible = np.bincount(found.channel[high & ~fits], minlength=n)
+    kept = found.select(fits & high)
+    time_s = np.array(recording.segment_start_s)[kept.segment] + kept.frame / recording.rate_hz
+    keep = np.zeros(len(time_s), dtype=np.bool_)
+    for c in range(n):
+        mine = slice(*np.searchsorted(kept.channel, [c, c + 1]))
+        running_v = running_amplitude_v(time_s[mine], kept.amplitude_v[mine], window_s=options.running_s)
+        keep[mine] = kept.amplitude_v[mine] >= options.running_share * running_v
+    return Detected(kept.select(keep), noise_v, ok, implausible)
+
+
+def _no_events() -> Events:
+    whole, real = np.empty(0, dtype=np.int64), np.empty(0)
+    return Events(whole, whole, whole, real, real)

@@ -1,0 +1,308 @@
+"""Copying from intracellular traces: who answers whose action potentials, by how much, and how sure that is."""
+
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple, cast, final
+
+import numpy as np
+from jaxtyping import Float64, Int64, UInt8
+from numpy import ndarray
+
+from neurograft.copying._amplitude import PotentialGrid, Potentials, Shape, choose_shape, images, potentials
+from neurograft.copying._calls import RejectedPair, Statistics, box_z, call, screen
+from neurograft.copying._chart import chart
+from neurograft.copying._coupling import Coupling, coupling
+from neurograft.copying._design import ACAUSAL, LagBoxes, lag_boxes
+from neurograft.copying._detect import Detected, DetectionOptions, detect
+from neurograft.copying._fdr import Null, two_sided_p
+from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
+from neurograft.copying._null import fit_max_null
+from neurograft.copying._regression import fit, inverse_gram, moments
+from neurograft.copying._timeline import Timeline, timeline
+from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, yule_walker
+from neurograft.errors import CopyError
+from neurograft.maps import SynapseMap, Undecidable
+from neurograft.progress import Progress, silent
+from neurograft.provenance import JsonValue, Provenance
+from neurograft.recordings import Recording, Signal, duration_s, epochs_s, n_channels
+from neurograft.spikes import SpikeTrains, spike_trains
+from neurograft.units import MV
+
+MIN_RATE_HZ, MIN_SECONDS = 500.0, 3.0
+_NULL_TESTS, _MOST_SHIFTS = 5000, 40
+_MIN_SHIFT_S = 1.0
+_LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntracellularOptions:
+    """How an intracellular recording is copied."""
+
+    fdr: float = 0.05
+    row_rate_hz: float = 1000.0  # of the regression; traces are averaged down to it
+    action_potential_v: float = 100 * MV  # what a pad's running amplitude is taken for
+    coupling_window_s: float = 30.0
+    plausible_v: float = 1 * MV  # a pair whose detection limit is above is undecidable
+    is_dale: bool = True  # one sign a presynaptic neuron, learnt from its surest synapses
+    detection: DetectionOptions = field(default_factory=DetectionOptions)
+    whitening: WhiteningOptions = field(default_factory=WhiteningOptions)
+    grid: PotentialGrid = field(default_factory=PotentialGrid)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that no recording can be copied with."""
+        if not 0 < self.fdr < 1:
+            raise CopyError(f"fdr is {self.fdr}. Give a false-discovery rate between 0 and 1, such as 0.05.")
+        if not self.row_rate_hz >= MIN_RATE_HZ:
+            raise CopyError(f"row_rate_hz is {self.row_rate_hz} Hz. Give at least {MIN_RATE_HZ} Hz; 1000 is usual.")
+        if not self.plausible_v > 0:
+            raise CopyError(f"plausible_v is {self.plausible_v} V. Give the smallest synapse of interest, above 0 V.")
+
+
+class ChannelReport(NamedTuple):
+    """What became of a channel; ``flags`` are sentences, none when it is an ordinary neuron."""
+
+    label: str
+    neuron: int
+    n_spikes: int
+    noise_v: float  # robust sd of the 2 ms rise, as read
+    flags: tuple[str, ...]
+
+
+class NullEvidence(NamedTuple):
+    """How the statistics behave where there can be no synapse: at shifted designs, and before the spike."""
+
+    n_shifts: int
+    shift_sd: float  # of single boxes' z at shifted designs; 1 when standard errors are right
+    shift_tail: float  # share of |z| > 3 there; 0.0027 when normal
+    acausal_mean: float  # z of the 6 ms before the spike, at the true design
+    acausal_sd: float
+    n_latencies: float  # how many independent latencies the largest z is worth
+    centre: float  # of Efron's empirical null over all pairs
+    sd: float
+    calibration: Float64[ndarray, "levels 3"]  # nominal p; share below it at shifted designs; and before the spike
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class IntracellularCopy:
+    """The map, the action potentials it rests on, and the evidence for its error rate."""
+
+    map: SynapseMap
+    spikes: SpikeTrains
+    null: NullEvidence
+    shape: Shape
+    channels: tuple[ChannelReport, ...]
+    rejected: tuple[RejectedPair, ...]
+
+
+def copy_intracellular(
+    recording: Recording,
+    *,
+    options: IntracellularOptions = IntracellularOptions(),
+    progress: Progress = silent,
+) -> IntracellularCopy:
+    """Return the synaptic map of a recording of membrane potentials, true or seen through pads.
+
+    Every neuron's action potentials are regressed on every other's whitened trace, all pairs at once
+    (``docs/background/copy-intracellular.md``).  The recording is read four or five times, piece by piece.
+    """
+    _require_usable(recording)
+    found = detect(recording, options.detection, progress)
+    cells = neurons(recording, found)
+    _require_spikes(found, cells)
+    gains = coupling(
+        recording, cells.events, action_potential_v=options.action_potential_v, window_s=options.coupling_window_s
+    )
+    factor = max(round(recording.rate_hz / options.row_rate_hz), 1)
+    boxes = lag_boxes(recording.rate_hz / factor)
+    line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
+    traces = _traces(recording, line, cells, gains, options)
+    whitener = yule_walker(traces, progress)
+    statistics, shape, nulls = _statistics(traces, whitener, boxes, options, progress)
+    spikes = _spikes(recording, cells)
+    undecidable = _untestable(cells, gains, statistics.fit.n_spikes)
+    screened = screen(recording, cells, statistics, undecidable, fdr=options.fdr, progress=progress)
+    called = call(screened, statistics.best, fdr=options.fdr, is_dale=options.is_dale)
+    position_um = np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)])
+    chart_ = chart(
+        spikes, statistics, screened, called, shape, position_um, _provenance(options),
+        fdr=options.fdr, plausible_v=options.plausible_v,
+    )  # fmt: skip
+    return IntracellularCopy(
+        map=chart_,
+        spikes=spikes,
+        null=_null_evidence(statistics, nulls, called.null),
+        shape=shape,
+        channels=_reports(recording, found, cells, gains),
+        rejected=screened.rejected,
+    )
+
+
+class _Nulls(NamedTuple):
+    """What shifted designs gave: z of single boxes, and of the best potential."""
+
+    box_z: Float64[ndarray, " tests"]
+    best: list[Potentials]
+
+
+def _statistics(
+    traces: Traces, whitener: Whitener, boxes: LagBoxes, options: IntracellularOptions, progress: Progress
+) -> tuple[Statistics, Shape, _Nulls]:
+    """Fit the true design and its shifts, then one potential a pair, with the null that the shifts give."""
+    line, n = traces.line, len(traces.channel)
+    rng = np.random.default_rng(options.seed)
+    designs = [traces.spike_row, *_shifted(traces.spike_row, line, _n_shifts(n), rng)]
+    sums, blanked = moments(traces, whitener, boxes, designs, progress)
+    inverse = inverse_gram(traces.spike_row, boxes, n_rows=line.n_rows)  # turning a design leaves it as it is
+    true, *shifted = [
+        fit(m, design, boxes, inverse, blanked, n_rows=line.n_rows) for m, design in zip(sums, designs, strict=True)
+    ]
+    shape = choose_shape(true, whitener, boxes, options.grid, line.rate_hz)
+    image = images(shape, options.grid.latency_s, whitener, boxes, line.rate_hz)
+    best, *null_best = [potentials(f, image, options.grid.latency_s) for f in (true, *shifted)]
+    null = fit_max_null(np.concatenate([b.z.ravel() for b in null_best]), n_latencies=len(options.grid.latency_s))
+    singles = [box_z(f, box).ravel() for f in shifted for box in range(len(boxes.low))]
+    return Statistics(true, best, null), shape, _Nulls(np.concatenate(singles), null_best)
+
+
+def _n_shifts(n: int) -> int:
+    return int(np.clip(-(-_NULL_TESTS // max(n * (n - 1), 1)), 1, _MOST_SHIFTS))
+
+
+def _shifted(
+    spike_row: tuple[Int64[ndarray, " spikes"], ...], line: Timeline, n_shifts: int, rng: np.random.Generator
+) -> list[tuple[Int64[ndarray, " spikes"], ...]]:
+    """Return designs turned round the time line by over a second: the same trains, other traces."""
+    least = min(round(_MIN_SHIFT_S * line.rate_hz), line.n_rows // 4)
+    shifts = rng.integers(least, line.n_rows - least, n_shifts)
+    return [tuple(np.sort((rows + shift) % line.n_rows) for rows in spike_row) for shift in shifts]
+
+
+def _traces(
+    recording: Recording, line: Timeline, cells: Neurons, gains: Coupling, options: IntracellularOptions
+) -> Traces:
+    rows: list[ndarray] = []
+    for neuron in range(len(cells.channel)):
+        segment, frame = cells.frames(neuron).T
+        mine = line.row_of(segment, frame)
+        rows.append(np.unique(mine))  # a second spike within one row is a doublet at most: one entry
+    artefact = line.row_of(cells.artefact[:, 0], cells.artefact[:, 1])
+    return Traces(
+        recording=recording,
+        line=line,
+        channel=cells.channel,
+        coupling=gains,
+        spike_row=tuple(rows),
+        artefact_row=np.unique(artefact),
+        options=options.whitening,
+    )
+
+
+def _untestable(cells: Neurons, gains: Coupling, n_spikes: Int64[ndarray, " neurons"]) -> UInt8[ndarray, "pre post"]:
+    """Return the reason for every pair that cannot be tested at all, and DECIDED for the others."""
+    n = len(cells.channel)
+    code = np.full((n, n), Undecidable.DECIDED, dtype=np.uint8)
+    code[n_spikes == 0, :] = Undecidable.SILENT
+    code[:, ~gains.is_known[cells.channel]] = Undecidable.SILENT
+    code[cells.shared] = Undecidable.SHARED_PAD
+    bad = cells.is_bad[cells.channel]
+    code[bad, :] = code[:, bad] = Undecidable.BAD_CHANNEL
+    np.fill_diagonal(code, Undecidable.DECIDED)
+    return code
+
+
+def _spikes(recording: Recording, cells: Neurons) -> SpikeTrains:
+    start_s = np.array(recording.segment_start_s)
+    per = [cells.frames(neuron) for neuron in range(len(cells.channel))]
+    return spike_trains(
+        time_s=np.concatenate([start_s[f[:, 0]] + f[:, 1] / recording.rate_hz for f in per]),
+        neuron=np.repeat(np.arange(len(per)), [len(f) for f in per]),
+        n_neurons=len(per),
+        epochs_s=epochs_s(recording),
+        labels=[recording.channel_labels[c] for c in cells.channel],
+    )
+
+
+def _null_evidence(statistics: Statistics, nulls: _Nulls, efron: Null) -> NullEvidence:
+    single = nulls.box_z[~np.isnan(nulls.box_z)]
+    before = box_z(statistics.fit, ACAUSAL)
+    before = before[~np.isnan(before)]
+    shifted = np.concatenate([statistics.null.p(b.z).ravel() for b in nulls.best])
+    shifted = shifted[~np.isnan(shifted)]
+    acausal = two_sided_p(before)
+    shares = [(level, np.mean(shifted <= level), np.mean(acausal <= level)) for level in _LEVELS] if len(before) else []
+    return NullEvidence(
+        n_shifts=len(nulls.best),
+        shift_sd=float(np.std(single)) if single.size else np.nan,
+        shift_tail=float(np.mean(np.abs(single) > 3)) if single.size else np.nan,
+        acausal_mean=float(np.mean(before)) if before.size else np.nan,
+        acausal_sd=float(np.std(before)) if before.size else np.nan,
+        n_latencies=statistics.null.n,
+        centre=efron.centre,
+        sd=efron.sd,
+        calibration=np.array(shares, dtype=np.float64).reshape(-1, 3),
+    )
+
+
+def _reports(recording: Recording, found: Detected, cells: Neurons, gains: Coupling) -> tuple[ChannelReport, ...]:
+    counts = np.bincount(cells.events.channel, minlength=n_channels(recording))
+    reports: list[ChannelReport] = []
+    for c, label in enumerate(recording.channel_labels):
+        neuron, flags = int(cells.merged_into[c]), list[str]()
+        if found.ok_share[c] < BAD_SHARE:
+            flags.append(f"bad channel: {1 - found.ok_share[c]:.0%} of its samples are constant, saturated or NaN")
+        elif found.ok_share[c] < 1:
+            flags.append(f"{1 - found.ok_share[c]:.1%} of its samples are constant, saturated or NaN and are left out")
+        if cells.channel[neuron] != c:
+            flags.append(f"shows the same neuron as channel {recording.channel_labels[cells.channel[neuron]]}: merged")
+        if counts[c] == 0:
+            flags.append("no action potential: nothing can be said of its outputs")
+        if not gains.is_known[c]:
+            flags.append("too few action potentials to know its coupling: nothing can be said of its inputs")
+        if found.implausible[c] > counts[c]:
+            flags.append(f"{found.implausible[c]} steep events are too wide or too narrow for action potentials")
+        reports.append(ChannelReport(label, neuron, int(counts[c]), float(found.noise_v[c]), tuple(flags)))
+    return tuple(reports)
+
+
+def _provenance(options: IntracellularOptions) -> Provenance:
+    parameters = cast("dict[str, JsonValue]", asdict(options))
+    return Provenance(command="copy_intracellular", parameters=parameters, seed=options.seed)
+
+
+def _require_usable(recording: Recording) -> None:
+    if recording.signal not in (Signal.MEMBRANE_V, Signal.INTRACELLULAR_V):
+        raise CopyError(
+            f"The recording holds '{recording.signal.value}', and intracellular copying needs a membrane potential. "
+            "Copy its sorted spikes instead, or say what the signal is when opening it."
+        )
+    if recording.rate_hz < MIN_RATE_HZ:
+        raise CopyError(
+            f"The recording has {recording.rate_hz} samples a second; action potentials and delays need "
+            f"{MIN_RATE_HZ:.0f}. Check the sampling rate, or give the recording before it was thinned out."
+        )
+    if duration_s(recording) < MIN_SECONDS:
+        raise CopyError(
+            f"The recording lasts {duration_s(recording):.3g} s, and copying needs {MIN_SECONDS:.0f} s at least. "
+            "Give a longer recording, or check its sampling rate."
+        )
+
+
+def _require_spikes(found: Detected, cells: Neurons) -> None:
+    n_spikes, refused = cells.events.frame.size, int(found.implausible.sum())
+    if np.all(cells.is_bad):
+        raise CopyError(
+            f"All {len(cells.is_bad)} channels are constant, saturated or NaN for most of the time. "
+            "Check the file, its gain, and which channels were connected."
+        )
+    if refused > n_spikes:
+        raise CopyError(
+            f"{refused} steep events are too wide or too narrow for action potentials (0.1 to 5 ms at half "
+            f"amplitude), only {n_spikes} are not. Check the sampling rate and what the signal is."
+        )
+    if n_spikes == 0:
+        raise CopyError(
+            f"None of the {len(cells.is_bad)} channels shows an action potential, so nothing can be copied. "
+            "Check the gain (the signal is read in volts) and that the channels are intracellular."
+        )

@@ -1,0 +1,99 @@
+"""From channels to neurons: artefacts out, pads that see one neuron merged, pads that share one flagged."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int64
+from numpy import ndarray
+
+from neurograft.copying._detect import Detected, Events
+from neurograft.recordings import Recording, n_channels
+from neurograft.units import MS
+
+COINCIDENCE_S = 0.3 * MS  # either side; two samples where the rate is too low for it
+DUPLICATE_SHARE = 0.5  # of the smaller train: one neuron on two pads
+SHARED_SHARE = 0.2  # coupling alone makes no two neurons fire together this often
+ARTEFACT_SHARE, ARTEFACT_CHANNELS = 0.5, 4  # events on this share of the channels (and so many) are a stimulus
+BAD_SHARE = 0.5  # of samples usable; below it a channel is left out
+
+
+class Neurons(NamedTuple):
+    """Which channel speaks for which neuron, and what was set aside."""
+
+    channel: Int64[ndarray, " neurons"]
+    merged_into: Int64[ndarray, " channels"]  # neuron that a channel shows
+    events: Events  # of all channels, artefacts removed
+    artefact: Int64[ndarray, "artefacts 2"]  # segment, frame
+    is_bad: Bool[ndarray, " channels"]
+    shared: Bool[ndarray, "neurons neurons"]  # pairs that fire together too often for two neurons
+
+    def frames(self, neuron: int) -> Int64[ndarray, "spikes 2"]:
+        """Return segment and frame of a neuron's action potentials."""
+        mine = slice(*np.searchsorted(self.events.channel, self.channel[neuron] + np.arange(2)))
+        return np.column_stack([self.events.segment[mine], self.events.frame[mine]])
+
+
+def neurons(recording: Recording, found: Detected) -> Neurons:
+    """Return the neurons; of several pads on one, that with the highest action potentials over noise stands."""
+    n = n_channels(recording)
+    is_bad = (found.ok_share < BAD_SHARE) | (found.noise_v <= 0)
+    events = found.events.select(~is_bad[found.events.channel])
+    window = max(round(COINCIDENCE_S * recording.rate_hz), 1)
+    events, artefact = _without_artefacts(events, window, n_active=len(np.unique(events.channel)))
+    together, counts = _coincidences(events, window, recording, n)
+    smaller = np.maximum(np.minimum(counts[:, None], counts), 1)
+    share = together / smaller
+    enough = np.minimum(counts[:, None], counts) >= 3
+    quality = np.zeros(n)
+    for c in np.flatnonzero(counts):
+        mine = events.amplitude_v[slice(*np.searchsorted(events.channel, [c, c + 1]))]
+        quality[c] = np.median(mine) / found.noise_v[c]
+    stands_for = np.arange(n)
+    for c in np.argsort(-quality, kind="stable"):
+        if counts[c] and stands_for[c] == c:
+            twins = np.flatnonzero((share[c] > DUPLICATE_SHARE) & enough[c] & (stands_for == np.arange(n)))
+            stands_for[twins[quality[twins] <= quality[c]]] = c
+    channel = np.unique(stands_for)
+    number = np.full(n, -1)
+    number[channel] = np.arange(len(channel))
+    shared = ((share > SHARED_SHARE) & enough)[np.ix_(channel, channel)]
+    np.fill_diagonal(shared, False)
+    return Neurons(channel, number[stands_for], events, artefact, is_bad, shared)
+
+
+def _without_artefacts(events: Events, window: int, *, n_active: int) -> tuple[Events, Int64[ndarray, "artefacts 2"]]:
+    """Drop events that half of the active channels (at least four) have at one moment."""
+    order = np.lexsort((events.frame, events.segment))
+    segment, frame = events.segment[order], events.frame[order]
+    far = np.int64(frame.max(initial=0) + 10 * window)
+    key = segment * far + frame
+    low, high = np.searchsorted(key, key - window), np.searchsorted(key, key + window, side="right")
+    needed = max(ARTEFACT_CHANNELS, ARTEFACT_SHARE * n_active)
+    crowded = np.flatnonzero(high - low >= needed)
+    is_artefact = np.zeros(len(key), dtype=np.bool_)
+    for k in crowded:
+        if len(np.unique(events.channel[order[low[k] : high[k]]])) >= needed:
+            is_artefact[low[k] : high[k]] = True
+    keep = np.ones(len(key), dtype=np.bool_)
+    keep[order[is_artefact]] = False
+    places = np.column_stack([segment[is_artefact], frame[is_artefact]])
+    return events.select(keep), np.unique(places, axis=0)
+
+
+def _coincidences(
+    events: Events, window: int, recording: Recording, n: int
+) -> tuple[Int64[ndarray, "channels channels"], Int64[ndarray, " channels"]]:
+    """Return how many events each two channels share, and each channel's events."""
+    order = np.lexsort((events.frame, events.segment))
+    longest = max(recording.segment_frames) + 10 * window
+    key, channel = events.segment[order] * longest + events.frame[order], events.channel[order]
+    together = np.zeros((n, n), dtype=np.int64)
+    step = 1
+    while step < len(key):
+        near = np.flatnonzero(key[step:] - key[:-step] <= window)
+        if near.size == 0:
+            break
+        np.add.at(together, (channel[near], channel[near + step]), 1)
+        step += 1
+    np.fill_diagonal(together, 0)
+    return together + together.T, np.bincount(events.channel, minlength=n)

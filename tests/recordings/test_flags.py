@@ -129,6 +129,14 @@ def test_a_description_names_what_matters_in_ten_lines() -> None:
     assert float(told[1]) == pytest.approx(10.0, rel=0.02)
 
 
+def test_a_recording_of_nothing_but_nan_is_described() -> None:
+    recording = array_recording(np.full((500, 2), np.nan), rate_hz=RATE_HZ, signal=Signal.MEMBRANE_V)
+    lines = describe(recording)
+    assert "noise: no usable channel" in lines
+    assert "with NaN: 2 of 2: 0, 1" in lines
+    assert not check_channels(recording).usable.any()
+
+
 @pytest.mark.parametrize(
     ("start_s", "expected"),
     [

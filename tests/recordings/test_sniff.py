@@ -29,6 +29,8 @@ def test_hdf5_files_are_told_apart_by_what_they_hold(tmp_path: Path) -> None:
     assert kind_of(hdf5(tmp_path / "spikes.h5", ("spikes/x",))) is FileKind.SPIKES
     assert kind_of(hdf5(tmp_path / "image.h5", ("tiles",), format="neurograft image")) is FileKind.IMAGE
     assert kind_of(hdf5(tmp_path / "units.nwb", ("units",), nwb_version="2.6")) is FileKind.SPIKES
+    assert kind_of(hdf5(tmp_path / "maxwell.h5", ("mapping", "sig"))) is FileKind.RECORDING
+    assert kind_of(hdf5(tmp_path / "other.h5", ("x",))) is FileKind.UNKNOWN
     assert kind_of(hdf5(tmp_path / "bare.nwb", (), nwb_version="2.6")) is FileKind.UNKNOWN
 
 

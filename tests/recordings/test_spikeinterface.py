@@ -157,6 +157,17 @@ def test_the_reader_of_a_vendors_format_is_used(shared_data: Path) -> None:
     np.testing.assert_allclose(theirs.read(0, 0, 500), ours.read(0, 0, 500), rtol=0, atol=2e-9)
 
 
+def test_a_reader_that_wants_a_folder_gets_the_folder_of_the_file(tmp_path: Path) -> None:
+    extractors = pytest.importorskip("spikeinterface.extractors")
+    from neurograft.recordings._spikeinterface import _asked
+
+    (tmp_path / "x.ap.bin").write_bytes(b"\0")
+    readers = extractors.recording_extractor_full_dict
+    assert _asked(readers["spikeglx"], tmp_path / "x.ap.bin") == tmp_path
+    assert _asked(readers["intan"], tmp_path / "x.ap.bin") == tmp_path / "x.ap.bin"
+    assert _asked(readers["spikeglx"], tmp_path) == tmp_path
+
+
 def test_an_unreadable_vendor_file_gives_one_message(tmp_path: Path) -> None:
     (tmp_path / "a.rhd").write_bytes(b"\0" * 64)
     with pytest.raises(RecordingError, match=r"was opened by none of its readers(?s:.)*intan:"):

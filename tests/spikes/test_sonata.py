@@ -139,6 +139,27 @@ def test_unclear_or_damaged_reports_are_refused(tmp_path: Path) -> None:
         save_spikes(trains([], []), tmp_path / "d.h5", population="a/b")
 
 
+def test_sizes_that_are_not_stored_are_refused_before_memory_is_asked_for(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("spikes/v1")
+        group.create_dataset("timestamps", shape=(1 << 45,), dtype=np.float64, chunks=(1024,))
+        group.create_dataset("node_ids", shape=(1 << 45,), dtype=np.uint64, chunks=(1024,))
+    with pytest.raises(SpikeError, match=r"node_ids claims 281474976710656 bytes .* but 0 are stored"):
+        open_spikes(tmp_path / "a.h5")
+    with pytest.raises(SpikeError, match="the largest node id is 9999999 with 1 spikes"):
+        open_spikes(foreign(tmp_path / "b.h5", np.array([9_999_999]), np.array([1.0])))
+
+
+def test_data_in_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(np.ones(4).tobytes())
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        group = file.create_group("spikes/v1")
+        group["node_ids"] = np.zeros(4, dtype=np.uint64)
+        group.create_dataset("timestamps", (4,), np.float64, external=[(str(tmp_path / "secret"), 0, 32)])
+    with pytest.raises(SpikeError, match="timestamps points to another file"):
+        open_spikes(tmp_path / "a.h5")
+
+
 def test_a_later_version_is_refused(tmp_path: Path) -> None:
     save_spikes(trains([0.5], [0]), tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5", "r+") as file:

@@ -180,6 +180,10 @@ T = np.array([0.1, 0.2])
         ({"time_s": T, "neuron": np.array([0, -1])}, "belongs to neuron -1"),
         ({"time_s": T, "neuron": np.array([0, 1 << 50])}, "asks for 1125899906842625 neurons with 2 spikes"),
         ({"time_s": T, "neuron": T}, "neuron is float64"),
+        (
+            {"time_s": T, "neuron": np.array([0, 1]), "labels": np.array(["a"]), "n_neurons": 1 << 60},
+            r"labels has shape",
+        ),
         ({"time_s": T, "neuron": np.array([0])}, "2 times and 1 neuron ids"),
         ({"time_s": np.array([0.1, np.nan]), "neuron": np.array([0, 0])}, "the time of spike 1 is nan"),
         ({"time_s": np.array(["a", "b"]), "neuron": np.array([0, 0])}, "the spike times are <U1"),

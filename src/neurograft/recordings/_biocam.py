@@ -14,6 +14,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from neurograft.errors import RecordingError
+from neurograft.recordings._hdf5_files import read_whole
 from neurograft.recordings._lazy import LazyRecording, lazy_recording
 from neurograft.recordings._options import ask_part
 from neurograft.recordings._recording import Signal
@@ -49,7 +50,7 @@ def open_biocam(path: Path, *, pitch_um: float | None = None, part: str | None =
 def _version_3(path: Path, file: Any, pitch_um: float | None) -> LazyRecording:
     told: Any = file["3BRecInfo/3BRecVars"]
     raw: Any = file["3BData/Raw"]
-    pads: Any = file["3BRecInfo/3BMeaStreams/Raw/Chs"][()]
+    pads = read_whole(file["3BRecInfo/3BMeaStreams/Raw/Chs"], path=path, error=RecordingError)
     n, n_frames = len(pads), int(told["NRecFrames"][0])
     if raw.size != n * n_frames:
         raise RecordingError(
@@ -84,9 +85,9 @@ def _version_4(path: Path, file: Any, pitch_um: float | None, part: str | None) 
     well: Any = file[part or wells[0]]
     _require_raw(path, well)
     converter, model = _told_by_version_4(path, file)
-    index = np.asarray(well["StoredChIdxs"][()], dtype=np.int64)
+    index = read_whole(well["StoredChIdxs"], path=path, error=RecordingError).astype(np.int64)
     labels = [str(i) for i in index]
-    stretches = _stretches(np.asarray(file["TOC"][()], dtype=np.int64).reshape(-1, 2))
+    stretches = _stretches(read_whole(file["TOC"], path=path, error=RecordingError).reshape(-1, 2))
     n_frames = sum(stop - start for start, stop in stretches)
     raw: Any = well["Raw"]
     if raw.size != n_frames * len(index):

@@ -15,13 +15,14 @@ def describe(recording: Recording) -> tuple[str, ...]:
     unit, factor = ("pA", 1e12) if recording.signal is Signal.MEMBRANE_A else ("µV", 1e6)
     share = flags.checked_frames / sum(frames)
     good = flags.noise[flags.usable]
-    noise = f"{factor * np.median(good):.3g} {unit}" if good.size else "no usable channel"
+    seen = "all samples" if share == 1 else f"{share:.2g} of the samples"
+    noise = f"{factor * np.median(good):.3g} {unit} (median channel, {seen})" if good.size else "no usable channel"
     lines = [
         f"recording of {recording.signal.name.lower()} ({recording.signal.value})",
         f"channels: {n}",
         f"rate: {recording.rate_hz:.10g} Hz",
         f"duration: {duration_s(recording):.6g} s, {_segments(frames)}",
-        f"noise: {noise} (median channel; robust sd of {share:.0%} of the samples)",
+        f"noise: {noise}",
         f"positions: {_positions(recording)}",
     ]
     for name, flag in (("constant", flags.constant), ("saturated", flags.saturated), ("with NaN", flags.has_nan)):

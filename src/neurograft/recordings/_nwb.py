@@ -9,6 +9,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from neurograft.errors import RecordingError
+from neurograft.recordings._hdf5_files import read_whole
 from neurograft.recordings._lazy import LazyRecording, lazy_recording
 from neurograft.recordings._options import ask_part
 from neurograft.recordings._recording import Signal
@@ -53,7 +54,7 @@ def _series(path: Path, file: Any, name: str, signal: Signal) -> LazyRecording:
     gain = np.full(n, float(data.attrs.get("conversion", 1.0)))
     if "channel_conversion" in series:
         gain = gain * np.asarray(series["channel_conversion"][()], dtype=np.float64)
-    rows = np.asarray(series["electrodes"][()], dtype=np.int64)
+    rows = read_whole(series["electrodes"], path=path, error=RecordingError).astype(np.int64)
     electrodes: Any = file[series["electrodes"].attrs["table"]]
     labels, position_um = _electrodes(path, electrodes, rows, n)
 
@@ -84,10 +85,14 @@ def _electrodes(
             f"of a table of {len(table['id'])}. Correct the file's electrodes."
         )
     name = next((c for c in ("channel_name", "label") if c in table), "id")
-    labels = [x.decode() if isinstance(x, bytes) else str(x) for x in table[name][()][rows]]
+    labels = [
+        x.decode() if isinstance(x, bytes) else str(x)
+        for x in read_whole(table[name], path=path, error=RecordingError)[rows]
+    ]
     for x, y in (("rel_x", "rel_y"), ("x", "y")):
         if x in table and y in table:
-            return labels, np.column_stack([table[x][()][rows], table[y][()][rows]]).astype(np.float64)
+            columns = [read_whole(table[c], path=path, error=RecordingError)[rows] for c in (x, y)]
+            return labels, np.column_stack(columns).astype(np.float64)
     return labels, None
 
 

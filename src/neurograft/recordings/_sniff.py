@@ -101,6 +101,9 @@ _VENDOR_SUFFIXES = frozenset(
     }
 )
 
+# Groups at the root of HDF5 files of MaxWell, Multi Channel Systems, SiNAPS and MEArec, by SpikeInterface's readers.
+_VENDOR_GROUPS = ("mapping", "assay", "Data", "RealTimeProcessedData", "recordings")
+
 
 def kind_of(path: Path) -> FileKind:
     """Return what a file or folder is, as far as its first bytes and names tell; a missing path is refused."""
@@ -177,8 +180,10 @@ def _of_groups(file: Any) -> Format:
         found = Format.IMAGE
     elif "edges" in file:
         found = Format.MAP
+    elif "spikes" in file:
+        found = Format.SONATA_SPIKES
     else:
-        found = Format.SONATA_SPIKES if "spikes" in file else Format.VENDOR
+        found = Format.VENDOR if any(name in file for name in _VENDOR_GROUPS) else Format.UNKNOWN
     return found
 
 

@@ -4,6 +4,7 @@ SpikeInterface's ``load`` opens what SpikeInterface saved; for vendors' files it
 and no detection, so the candidates come from neo's table of file extensions and are tried in turn.
 """
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def open_vendor(path: Path, *, signal: Signal | None = None, part: str | None = 
     for name in names:
         reader: Any = se.recording_extractor_full_dict[name]
         try:
-            recording = reader(path) if part is None else reader(path, stream_name=part)
+            recording = reader(_asked(reader, path)) if part is None else reader(_asked(reader, path), stream_name=part)
         except Exception as problem:  # every reader fails in its own way on a file that is not its own
             failures.append(f"  {name}: {problem}")
             continue
@@ -77,6 +78,12 @@ def open_vendor(path: Path, *, signal: Signal | None = None, part: str | None = 
         f"{path} is of no kind that neurograft or SpikeInterface reads. "
         "A raw binary file can be described in a TOML file: neurograft.recordings.write_template(…)."
     )
+
+
+def _asked(reader: Any, path: Path) -> Path:
+    """Return the path that a reader wants: some take the folder of the file that was named."""
+    wants_folder = "folder_path" in inspect.signature(reader).parameters
+    return path.parent if wants_folder and path.is_file() else path
 
 
 def candidates(path: Path) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from neurograft.errors import SpikeError
+from neurograft.recordings._hdf5_files import read_whole
 from neurograft.spikes._read import Read
 
 _MAX_RATIO = 1032  # zlib's best; a variable claiming more than this times the file's size is a lie
@@ -60,17 +61,19 @@ def _variables_73(path: Path) -> dict[str, Any]:
                 item: Any = file[name]
                 if not isinstance(item, h5py.Dataset) or str(name).startswith("#"):
                     continue
-                if item.nbytes > _MAX_RATIO * path.stat().st_size:
-                    raise SpikeError(f"{path}: {name} claims {item.nbytes} bytes, more than the file can hold.")
                 if item.dtype == h5py.ref_dtype:
-                    references = item[()].ravel(order="F")
+                    references = read_whole(item, path=path, error=SpikeError).ravel(order="F")
                     cells = np.empty(len(references), dtype=object)
                     for k, reference in enumerate(references):
                         cell: Any = file[reference]
-                        cells[k] = np.empty(0) if cell.attrs.get("MATLAB_empty", 0) else cell[()]
+                        cells[k] = (
+                            np.empty(0)
+                            if cell.attrs.get("MATLAB_empty", 0)
+                            else read_whole(cell, path=path, error=SpikeError)
+                        )
                     out[str(name)] = cells
                 else:
-                    out[str(name)] = item[()].T
+                    out[str(name)] = read_whole(item, path=path, error=SpikeError).T
     except OSError as problem:
         raise SpikeError(f"{path} is not a whole MATLAB file: {problem}. Save it again.") from problem
     return out

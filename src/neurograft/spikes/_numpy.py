@@ -44,9 +44,9 @@ def _ours(path: Path) -> Read:
         n = len(labels) if labels is not None else int(neuron.max(initial=-1)) + 1
     elif n.size != 1 or n.dtype.kind not in "iu":
         raise SpikeError(f"{path}: n_neurons is {n}. Give one whole number.")
+    if labels is not None and labels.shape != (int(n),):
+        raise SpikeError(f"{path}: labels has shape {labels.shape}, for {int(n)} neurons. Give one each.")
     known = _numbered(path, int(n), n_spikes=neuron.size, told=labels is not None)
-    if labels is not None and labels.shape != known.shape:
-        raise SpikeError(f"{path}: labels has shape {labels.shape}, for {known.size} neurons. Give one each.")
     texts = None if labels is None else [str(x) for x in labels]
     return Read(held["time_s"], neuron, known=known, epochs_s=_epochs(path, held), labels=texts)
 

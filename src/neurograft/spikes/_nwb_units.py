@@ -8,6 +8,7 @@ import numpy as np
 from numpy import ndarray
 
 from neurograft.errors import SpikeError
+from neurograft.recordings._hdf5_files import read_whole
 from neurograft.spikes._read import Read
 
 
@@ -21,12 +22,12 @@ def read_nwb_units(path: Path) -> Read:
             units: Any = file.get("units")
             if units is None or "spike_times" not in units:
                 raise SpikeError(f"{path} has no units with spike times. Check that it is the file you mean.")
-            ids = np.asarray(units["id"][()], dtype=np.int64)
-            times = np.asarray(units["spike_times"][()], dtype=np.float64)
+            ids = _column(path, units, "id").astype(np.int64)
+            times = _column(path, units, "spike_times").astype(np.float64)
             ends = _ends(path, units, "spike_times", n_units=ids.size, n_values=times.size)
             observed = None
             if "obs_intervals" in units:
-                intervals = np.asarray(units["obs_intervals"][()], dtype=np.float64).reshape(-1, 2)
+                intervals = _column(path, units, "obs_intervals").astype(np.float64).reshape(-1, 2)
                 stops = _ends(path, units, "obs_intervals", n_units=ids.size, n_values=len(intervals))
                 observed = [a for a in np.split(intervals, stops[:-1]) if len(a)]
     except (OSError, KeyError) as problem:
@@ -42,9 +43,13 @@ def read_nwb_units(path: Path) -> Read:
     return Read(times[inside], of_spike[inside], known=ids, epochs_s=epochs_s, notes=notes)
 
 
+def _column(path: Path, units: Any, name: str) -> ndarray:
+    return read_whole(units[name], path=path, error=SpikeError)
+
+
 def _ends(path: Path, units: Any, name: str, *, n_units: int, n_values: int) -> ndarray:
     """Return where each unit's values end, checked."""
-    ends = np.asarray(units[f"{name}_index"][()], dtype=np.int64)
+    ends = _column(path, units, f"{name}_index").astype(np.int64)
     if ends.size != n_units or np.any(np.diff(ends, prepend=0) < 0) or (ends.size and ends[-1] != n_values):
         raise SpikeError(
             f"{path}: units/{name}_index has {ends.size} entries up to {ends.max(initial=0)}, "

@@ -5,6 +5,7 @@ as the attribute ``sorting`` says.  Our group /neurograft keeps epochs, labels, 
 in seconds where milliseconds would round them.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy import ndarray
 from neurograft.errors import SpikeError, did_you_mean
 from neurograft.files import written_whole
 from neurograft.provenance import Provenance, provenance_from_json
+from neurograft.recordings._hdf5_files import read_whole
 from neurograft.spikes._read import Read
 from neurograft.spikes._trains import SpikeTrains, spike_trains
 from neurograft.units import MS
@@ -46,7 +48,9 @@ def save_spikes(trains: SpikeTrains, path: Path, *, population: str = POPULATION
         if trains.provenance is not None:
             ours.attrs["provenance"] = trains.provenance.to_json()
         ours.create_dataset("epochs_s", data=trains.epochs_s)
-        ours.create_dataset("labels", data=list(trains.labels), dtype=h5py.string_dtype())
+        # JSON in bytes: its size is known before it is read, unlike that of HDF5's own texts
+        text = json.dumps(trains.labels, ensure_ascii=False).encode()
+        ours.create_dataset("labels", data=np.frombuffer(text, dtype=np.uint8))
         if not np.array_equal(times_ms * MS, trains.time_s):
             ours.create_dataset("time_s", data=trains.time_s)
 
@@ -78,10 +82,10 @@ def _ours(path: Path, group: Any, ours: Any) -> SpikeTrains:
         raise SpikeError(
             f"{path} has format_version {version}; this neurograft reads up to {FORMAT_VERSION}. Update neurograft."
         )
-    n, labels = int(ours.attrs["n_neurons"]), ours["labels"]
+    n, labels = int(ours.attrs["n_neurons"]), _labels(path, ours)
     if n != len(labels):
         raise SpikeError(f"{path} tells {n} neurons and {len(labels)} labels. The file is damaged; write it again.")
-    times_s = ours["time_s"][()] if "time_s" in ours else group["timestamps"][()] * MS
+    times_s = _values(path, ours, "time_s") if "time_s" in ours else _values(path, group, "timestamps") * MS
     provenance: Provenance | None = None
     if "provenance" in ours.attrs:
         provenance = provenance_from_json(str(ours.attrs["provenance"]))
@@ -89,8 +93,8 @@ def _ours(path: Path, group: Any, ours: Any) -> SpikeTrains:
         time_s=np.asarray(times_s, dtype=np.float64),
         neuron=_node_ids(path, group),
         n_neurons=n,
-        epochs_s=np.asarray(ours["epochs_s"][()], dtype=np.float64).reshape(-1, 2),
-        labels=[str(x) for x in labels.asstr()[()]],
+        epochs_s=_values(path, ours, "epochs_s").astype(np.float64).reshape(-1, 2),
+        labels=labels,
         provenance=provenance,
     )
 
@@ -103,12 +107,26 @@ def _foreign(path: Path, group: Any) -> Read:
         raise SpikeError(f"{path}: timestamps are in {unit!r}. {did_you_mean(unit, _TO_S)}")
     ids = _node_ids(path, group)
     n = int(ids.max(initial=-1)) + 1
-    times = np.asarray(group["timestamps"][()], dtype=np.float64) * _TO_S[unit]
+    if n > 1_000_000 + 1000 * ids.size:
+        raise SpikeError(f"{path}: the largest node id is {n - 1} with {ids.size} spikes. Renumber the nodes from 0.")
+    times = _values(path, group, "timestamps").astype(np.float64) * _TO_S[unit]
     return Read(times, ids, known=np.arange(n), notes=(f"silent neurons above node {n - 1} are not in a spike report",))
 
 
+def _values(path: Path, group: Any, name: str) -> ndarray:
+    return read_whole(group[name], path=path, error=SpikeError)
+
+
+def _labels(path: Path, ours: Any) -> list[str]:
+    try:
+        labels: Any = json.loads(_values(path, ours, "labels").tobytes())
+    except ValueError as problem:
+        raise SpikeError(f"{path}: its labels are damaged: {problem}. Write it again.") from problem
+    return [str(x) for x in labels]
+
+
 def _node_ids(path: Path, group: Any) -> ndarray:
-    ids = np.asarray(group["node_ids"][()])
+    ids = _values(path, group, "node_ids")
     if ids.dtype.kind not in "iu" or (ids.size and (ids.min() < 0 or ids.max() >= _MAX_NODES)):
         raise SpikeError(
             f"{path}: node_ids are {ids.dtype} up to {ids.max(initial=0)}. Give whole numbers below {_MAX_NODES}."

@@ -1,0 +1,33 @@
+"""Reports: one HTML file with interactive plots that opens without a network."""
+
+from neurograft.report._activity import interval_figure as interval_figure
+from neurograft.report._activity import pairs_figure as pairs_figure
+from neurograft.report._activity import rates_figure as rates_figure
+from neurograft.report._activity import spectrum_figure as spectrum_figure
+from neurograft.report._blocks import Block as Block
+from neurograft.report._blocks import Figure as Figure
+from neurograft.report._blocks import KeyNumber as KeyNumber
+from neurograft.report._blocks import KeyNumbers as KeyNumbers
+from neurograft.report._blocks import Level as Level
+from neurograft.report._blocks import Note as Note
+from neurograft.report._blocks import Report as Report
+from neurograft.report._blocks import Section as Section
+from neurograft.report._blocks import Table as Table
+from neurograft.report._curves import LagCurve as LagCurve
+from neurograft.report._curves import lag_figure as lag_figure
+from neurograft.report._fidelity import FidelityRow as FidelityRow
+from neurograft.report._fidelity import NullDistances as NullDistances
+from neurograft.report._fidelity import fidelity_figure as fidelity_figure
+from neurograft.report._fidelity import fidelity_rows as fidelity_rows
+from neurograft.report._fidelity import fidelity_table as fidelity_table
+from neurograft.report._graph import graph_figure as graph_figure
+from neurograft.report._matrix import matrix_figure as matrix_figure
+from neurograft.report._page import report_html as report_html
+from neurograft.report._page import write_report as write_report
+from neurograft.report._raster import raster_figure as raster_figure
+from neurograft.report._tiles import TilePicture as TilePicture
+from neurograft.report._tiles import error_figure as error_figure
+from neurograft.report._tiles import error_histograms as error_histograms
+from neurograft.report._tiles import tile_pictures as tile_pictures
+from neurograft.report._tiles import tiles_figure as tiles_figure
+from neurograft.report._traces import traces_figure as traces_figure

@@ -35,14 +35,18 @@ def signal_named(name: str) -> Signal:
 def ask_signal(path: Path, why: str) -> RecordingError:
     """Return the error that asks what the numbers of a file are."""
     choices = "; ".join(f"{signal.name.lower()} ({signal.value})" for signal in Signal)
-    return RecordingError(f"{path}: {why} Say it with signal=Signal.…; the choices are {choices}.")
+    return RecordingError(
+        f"{path}: {why} Say it with signal=Signal.… (command line: --signal …); the choices are {choices}."
+    )
 
 
 def ask_part(path: Path, things: str, choices: dict[str, str], given: str | None) -> RecordingError:
     """Return the error that lists what a file holds and asks for one of it."""
     listed = "\n".join(f"  {name}: {what}" for name, what in choices.items())
     told = "Choose one" if given is None else f"There is no {given!r} among them; choose one"
+    first = next(iter(choices), "")
     return RecordingError(
-        f"{path} holds {len(choices)} {things}. {told} with OpenOptions(part='{next(iter(choices))}') or another:\n"
+        f"{path} holds {len(choices)} {things}. {told} with OpenOptions(part={first!r}) or another "
+        f"(command line: --part {first}):\n"
         f"{listed}"
     )

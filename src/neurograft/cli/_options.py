@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from neurograft.provenance import JsonValue
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="File to write. It is written whole or not at all.")]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
@@ -20,6 +18,6 @@ Part = Annotated[str | None, typer.Option("--part", help="Which of several recor
 AgeDays = Annotated[float, typer.Option("--age-days", min=0, help="Age of a memory image when it is read.")]
 
 
-def show(lines: Sequence[str], result: Mapping[str, JsonValue], *, as_json: bool) -> None:
+def show(lines: Sequence[str], result: Mapping[str, object], *, as_json: bool) -> None:
     """Print the result: as lines for people, or as JSON."""
     print(json.dumps(result, indent=2, sort_keys=True) if as_json else "\n".join(lines))

@@ -25,3 +25,7 @@ from neurograft.comparing._score_result import Slice as Slice
 from neurograft.comparing._score_result import StrengthError as StrengthError
 from neurograft.comparing._shuffle import shuffled_map as shuffled_map
 from neurograft.comparing._shuffle import weights_permuted as weights_permuted
+from neurograft.comparing._trials import Trial as Trial
+from neurograft.comparing._trials import TrialOptions as TrialOptions
+from neurograft.comparing._trials import compare_copy as compare_copy
+from neurograft.comparing._trials import compare_twins as compare_twins

@@ -13,6 +13,10 @@ from neurograft.report._blocks import Note as Note
 from neurograft.report._blocks import Report as Report
 from neurograft.report._blocks import Section as Section
 from neurograft.report._blocks import Table as Table
+from neurograft.report._chapters import fidelity_blocks as fidelity_blocks
+from neurograft.report._chapters import fidelity_chapter as fidelity_chapter
+from neurograft.report._chapters import map_chapter as map_chapter
+from neurograft.report._chapters import memory_chapter as memory_chapter
 from neurograft.report._curves import LagCurve as LagCurve
 from neurograft.report._curves import lag_figure as lag_figure
 from neurograft.report._fidelity import FidelityRow as FidelityRow

@@ -1,0 +1,172 @@
+"""The command line: every verb on small files, bad input refused in one message with exit code 2."""
+
+import json
+
+import numpy as np
+import pytest
+
+from neurograft.cells import load_image
+from neurograft.maps import load_map
+from neurograft.spikes import open_spikes
+
+COMMANDS = ["demo", "info", "copy", "import", "paste", "run", "compare", "score", "culture", "export"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(neurograft, command):
+    said = neurograft(command, "--help")
+    assert said.code == 0
+    assert "Usage" in said.out
+
+
+def test_the_list_of_commands_names_each(neurograft):
+    said = neurograft("--help")
+    assert [command for command in COMMANDS if command not in said.out] == []
+
+
+def test_version_is_printed(neurograft):
+    from neurograft import __version__
+
+    assert neurograft("--version").out.strip() == __version__
+
+
+def test_a_wrong_option_is_exit_code_two(neurograft):
+    assert neurograft("paste", "--no-such-option").code == 2
+
+
+def test_a_table_becomes_a_map(neurograft, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("pre,post,count\na,b,3\nb,c,2\nc,a,5\n")
+    said = neurograft("import", table, "-o", tmp_path / "map.h5", "--signs", "inhibitory:b")
+    assert said.code == 0, said.err
+    m = load_map(tmp_path / "map.h5")
+    assert m.labels == ("a", "b", "c")
+    assert np.sign(m.weight_v).tolist() == [1, -1, 1]
+
+
+def test_an_unsigned_table_needs_an_assumption(neurograft, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("pre,post,count\na,b,3\n")
+    said = neurograft("import", table, "-o", tmp_path / "map.h5")
+    assert said.code == 2
+    assert "does not say which synapses inhibit" in said.err
+    assert not (tmp_path / "map.h5").exists()
+
+
+def test_a_mistyped_sign_rule_is_answered_with_the_known_ones(neurograft, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("pre,post,count\na,b,3\n")
+    said = neurograft("import", table, "-o", tmp_path / "map.h5", "--signs", "exitatory")
+    assert said.code == 2
+    assert "Did you mean 'excitatory'" in said.err
+
+
+def test_a_map_is_pasted_run_compared_and_exported(neurograft, ring, tmp_path):
+    image, activity, table = tmp_path / "image.h5", tmp_path / "activity.h5", tmp_path / "table.csv"
+    pasted = neurograft("paste", ring, "-o", image, "--memory", "rram", "--seed", "3", "--json")
+    assert pasted.code == 0, pasted.err
+    assert json.loads(pasted.out)["cells"] == load_image(image).n_cells == 12
+    ran = neurograft("run", image, "-o", activity, "--seconds", "2", "--rate-hz", "20", "--json")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["spikes"] == open_spikes(activity).n_spikes > 0
+    for file in (ring, image, activity):
+        assert neurograft("info", file).code == 0
+    exported = neurograft("export", image, table, "--to", "csv")
+    assert exported.code == 0, exported.err
+    assert len(table.read_text().splitlines()) == 13
+
+
+def test_the_same_seed_gives_the_same_activity(neurograft, ring, tmp_path):
+    for name in ("one.h5", "two.h5"):
+        assert neurograft("run", ring, "-o", tmp_path / name, "--seconds", "1", "--seed", "5").code == 0
+    one, two = open_spikes(tmp_path / "one.h5"), open_spikes(tmp_path / "two.h5")
+    assert one.time_s.tolist() == two.time_s.tolist()
+    assert one.neuron.tolist() == two.neuron.tolist()
+
+
+def test_two_networks_are_compared_in_a_report(neurograft, ring, tmp_path):
+    image, report = tmp_path / "image.h5", tmp_path / "report.html"
+    neurograft("paste", ring, "-o", image)
+    said = neurograft(
+        "compare", ring, image, "--report", report, "--seconds", "20", "--shuffles", "3", "--rate-hz", "20"
+    )
+    assert said.code == 0, said.err
+    assert "The copy beats every null in" in said.out
+    assert report.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_network_cannot_be_the_original_of_an_activity(neurograft, ring, tmp_path):
+    neurograft("run", ring, "-o", tmp_path / "activity.h5", "--seconds", "1")
+    said = neurograft("compare", ring, tmp_path / "activity.h5")
+    assert said.code == 2
+    assert "Name the recording or activity first" in said.err
+
+
+@pytest.mark.parametrize("verb", ["info", "copy", "paste", "run", "score", "compare", "export", "import"])
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "truncated"])
+def test_bad_files_are_refused_in_one_message(neurograft, ring, tmp_path, verb, kind):
+    bad = tmp_path / f"{kind}.h5"
+    if kind == "empty":
+        bad.touch()
+    if kind == "text":
+        bad.write_text("this is not a recording\n" * 50)
+    if kind == "truncated":
+        bad.write_bytes(ring.read_bytes()[:700])
+    out = tmp_path / "out.h5"
+    out.write_text("what was there before")
+    words = {
+        "info": (bad,),
+        "copy": (bad, "-o", out),
+        "paste": (bad, "-o", out),
+        "run": (bad, "-o", out, "--seconds", "1"),
+        "score": (bad, ring),
+        "compare": (bad, ring),
+        "export": (bad, out, "--to", "csv"),
+        "import": (bad, "-o", out),
+    }[verb]
+    said = neurograft(verb, *words)
+    assert said.code == 2
+    assert said.err.startswith("neurograft: ")
+    assert "Traceback" not in said.err
+    assert bad.name in said.err
+    assert out.read_text() == "what was there before"
+
+
+def test_an_unknown_memory_is_answered_with_a_suggestion(neurograft, ring, tmp_path):
+    said = neurograft("paste", ring, "-o", tmp_path / "image.h5", "--memory", "rrma")
+    assert said.code == 2
+    assert "Did you mean 'rram'" in said.err
+
+
+def test_ctrl_c_leaves_no_half_written_output(neurograft, ring, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("neurograft.pasting.paste", interrupted)
+    said = neurograft("paste", ring, "-o", tmp_path / "image.h5")
+    assert said.code == 130
+    assert not (tmp_path / "image.h5").exists()
+
+
+def test_a_fault_of_ours_is_exit_code_one(neurograft, ring, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("neurograft.pasting.paste", broken)
+    said = neurograft("paste", ring, "-o", tmp_path / "image.h5")
+    assert said.code == 1
+    assert "fault of ours" in said.err
+
+
+def test_spikes_are_copied_into_a_map(neurograft, tmp_path):
+    rng = np.random.default_rng(7)
+    pre = np.sort(rng.uniform(0, 600, 3_000))
+    caused = pre[rng.random(pre.size) < 0.3] + 0.003
+    post = np.sort(np.concatenate([rng.uniform(0, 600, 3_000), caused]))
+    time_s, unit = np.concatenate([pre, post]), np.repeat([0, 1], [pre.size, post.size])
+    np.savez(tmp_path / "spikes.npz", time_s=np.sort(time_s), unit=unit[np.argsort(time_s)])
+    said = neurograft("copy", tmp_path / "spikes.npz", "-o", tmp_path / "map.h5", "--json")
+    assert said.code == 0, said.err
+    pairs = json.loads(said.out)["pairs"]
+    assert [(p["pre"], p["post"]) for p in pairs] == [("0", "1")]
+    assert pairs[0]["delay_s"] == pytest.approx(0.003, abs=0.0005)

@@ -93,7 +93,7 @@ def rates_figure(
                 "y": np.maximum(rate_hz[shown], floor),
                 "text": texts[shown].tolist(),
                 "name": escaped(name),
-                "marker": {"size": 7, "opacity": 0.7, "color": colours[k % len(colours)]},
+                "marker": {**_dot(shown.size), "color": colours[k % len(colours)]},
                 "hovertemplate": "%{text}: %{x:.3g} Hz → %{y:.3g} Hz<extra></extra>",
             }
         )
@@ -127,7 +127,7 @@ def pairs_figure(
     ]
     colours = (COPY, *[c for c in SERIES if c not in (COPY, ORIGINAL)])
     for k, (name, values) in enumerate(copies.items()):
-        marker = {"size": 6, "opacity": 0.55, "color": colours[k % len(colours)]}
+        marker = {**_dot(shown.size), "color": colours[k % len(colours)]}
         x, y = original[shown].astype(np.float32), values[shown].astype(np.float32)
         data.append({"type": "scatter", "mode": "markers", "x": x, "y": y, "name": escaped(name), "marker": marker})
     layout = themed(
@@ -139,6 +139,11 @@ def pairs_figure(
     told = f"{shown.size} of {original.size} pairs" if shown.size < original.size else f"{original.size} pairs"
     caption = f"One dot a pair ({told}). The original's strongest pairs should lie on the dotted line."
     return Figure(plot={"data": data, "layout": layout}, caption=caption, height_px=480)
+
+
+def _dot(n: int) -> dict[str, float]:
+    """Return a dot's size and opacity: many dots are small and pale, so that their crowd shows."""
+    return {"size": 7, "opacity": 0.7} if n <= 500 else {"size": 4, "opacity": 0.35}
 
 
 def _line(x: ndarray, y: ndarray, name: str, k: int, *, shape: str = "linear") -> dict[str, Any]:

@@ -146,10 +146,10 @@ def _neurons(m: SynapseMap, place: ndarray) -> dict[str, Any]:
         "hovertemplate": "%{customdata}<extra></extra>",
         "marker": {
             "size": (
-                5 + 13 * np.sqrt(strength / largest) if m.n_neurons <= 1000 else 3 + 4 * strength / largest
+                5 + 13 * np.sqrt(strength / largest) if m.n_neurons <= 1000 else 2 + 3 * strength / largest
             ).astype(np.float32),
             "color": [colours[sign] for sign in m.sign.tolist()],
-            "line": {"width": 1, "color": "rgba(160,160,160,0.8)"},
+            "line": {"width": 1 if m.n_neurons <= 1000 else 0, "color": "rgba(160,160,160,0.8)"},
         },
         "name": "neuron",
         "showlegend": False,

@@ -78,7 +78,7 @@ def _cut(trains: SpikeTrains, begin_s: float, length_s: float) -> tuple[ndarray,
 
 def _spans(n: int) -> list[tuple[float, float]]:
     """Return the vertical domains of n rasters, the first on top, and of the rates at the bottom."""
-    gap, rate = 0.075, 0.13
+    gap, rate = 0.085, 0.13
     each = (1 - rate - n * gap) / n
     tops = [1 - k * (each + gap) - 0.03 * (k == 0) for k in range(n)]
     return [(max(top - each, 0.0), top) for top in tops] + [(0.0, rate)]

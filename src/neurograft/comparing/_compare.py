@@ -60,30 +60,20 @@ def compare(
         notes.append("The copy is silent.")
     choice_rng, poisson_rng = np.random.default_rng(seed).spawn(2)
     judge = _Judge.of(
-        activities[0], activities[2 : 2 + len(repeats)], _pair_neurons(activities[0], options, choice_rng), options
+        activities[0],
+        activities[2 : 2 + len(repeats)],
+        _pair_neurons(activities[0], options, choice_rng),
+        options,
     )
-    ours = judge.features(activities[1])
     rest = iter(activities[2 + len(repeats) :])
     draws = {name: [next(rest) for _ in given] for name, given in nulls.items()}
     if options.n_poisson:
         draws[POISSON] = [poisson_trains(activities[0], rng) for rng in poisson_rng.spawn(options.n_poisson)]
-    results: dict[str, tuple[ndarray, ndarray]] = {}
-    shown = {"original": judge.whole, "copy": ours}
-    done, total = 0, sum(len(given) for given in draws.values())
-    for name, given in draws.items():
-        distances: list[tuple[list[float], list[float]]] = []
-        for draw in given:
-            progress(f"comparing with null {name}", done, total)
-            features = judge.features(draw)
-            shown.setdefault(name, features)
-            distances.append((judge.distances(features), judge.distances_at_ceiling(features)))
-            done += 1
-        whole, at_ceiling = (np.array([d[k] for d in distances]).reshape(len(given), -1) for k in (0, 1))
-        results[name] = whole, at_ceiling
-    progress("comparing", total, total)
+    ours = judge.features(activities[1])
+    results, shown = _judged_nulls(judge, draws, progress)
     return Fidelity(
         rows=_rows(judge, ours, results),
-        curves=_curves(shown),
+        curves=_curves({"original": judge.whole, "copy": ours, **shown}),
         n_neurons=activities[0].n_neurons,
         n_pair_neurons=judge.pair_neurons.size,
         duration_s=activities[0].duration_s,
@@ -111,6 +101,7 @@ class _Judge:
     def of(
         original: SpikeTrains, repeats: Sequence[SpikeTrains], pair_neurons: ndarray, options: CompareOptions
     ) -> "_Judge":
+        """Return the judge of an original, whose ceiling comes from the repeats or, without any, from its halves."""
         whole = features_of(original, pair_neurons=pair_neurons, options=options)
         specs = measure_specs(options)
         if repeats:
@@ -123,6 +114,7 @@ class _Judge:
         return _Judge(whole=whole, half=one, ceiling=(two,), pair_neurons=pair_neurons, specs=specs, options=options)
 
     def features(self, trains: SpikeTrains) -> Features:
+        """Return an activity's features, of the same pairs as the original's."""
         return features_of(trains, pair_neurons=self.pair_neurons, options=self.options)
 
     def distances(self, other: Features) -> list[float]:
@@ -145,6 +137,28 @@ class _Judge:
             else float(np.mean([spec.distance(against, other) for other in self.ceiling]))
             for spec in self.specs
         ]
+
+
+def _judged_nulls(
+    judge: _Judge, draws: Mapping[str, Sequence[SpikeTrains]], progress: Progress
+) -> tuple[dict[str, tuple[ndarray, ndarray]], dict[str, Features]]:
+    """Return every null's distances as [draw, measure], whole and at the ceiling's length, and its first draw."""
+    results: dict[str, tuple[ndarray, ndarray]] = {}
+    shown: dict[str, Features] = {}
+    done, total = 0, sum(len(given) for given in draws.values())
+    for name, given in draws.items():
+        whole: list[list[float]] = []
+        at_ceiling: list[list[float]] = []
+        for draw in given:
+            progress("comparing with nulls", done, total)
+            features = judge.features(draw)
+            shown.setdefault(name, features)
+            whole.append(judge.distances(features))
+            at_ceiling.append(judge.distances_at_ceiling(features))
+            done += 1
+        results[name] = np.array(whole), np.array(at_ceiling)
+    progress("comparing with nulls", total, total)
+    return results, shown
 
 
 def _block_s(options: CompareOptions) -> float:

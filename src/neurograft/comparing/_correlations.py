@@ -52,13 +52,18 @@ def pattern_distance(a: Float64[ndarray, " pairs"], b: Float64[ndarray, " pairs"
     if a.size < 2:
         return np.nan
     da, db = a - a.mean(), b - b.mean()
-    va, vb = float(da @ da), float(db @ db)
-    flat_a, flat_b = (v <= 1e-24 * max(float(x @ x), 1e-300) for v, x in ((va, a), (vb, b)))
+    va, vb = _product(da, da), _product(db, db)
+    flat_a, flat_b = va <= 1e-24 * _product(a, a), vb <= 1e-24 * _product(b, b)  # below: rounding of a constant
     if flat_a and flat_b:
         return np.nan
     if flat_a or flat_b:
         return 1.0
-    return max(0.0, 1.0 - float(da @ db) / float(np.sqrt(va * vb)))
+    return max(0.0, 1.0 - _product(da, db) / float(np.sqrt(va * vb)))
+
+
+def _product(a: Float64[ndarray, " pairs"], b: Float64[ndarray, " pairs"]) -> float:
+    """Return the inner product without BLAS, whose threads cost more than the sum on a busy machine."""
+    return float(np.einsum("i,i->", a, b))
 
 
 @njit(cache=True)

@@ -58,18 +58,22 @@ def ranking(score: Float64[ndarray, " pairs"], is_true: Bool[ndarray, " pairs"])
     AUC is the chance that a true pair scores above another; AP the sum over thresholds of precision times
     the gain in recall, without interpolation (as scikit-learn defines both).
     """
-    n_pairs, n_true = score.size, int(np.count_nonzero(is_true))
-    if n_true in {0, n_pairs}:
+    return ranked(score[is_true], np.sort(score[~is_true]))
+
+
+def ranked(true: Float64[ndarray, " true"], others: Float64[ndarray, " others"]) -> Ranking:
+    """Return the same from the true pairs' scores and the other pairs', which must be sorted already."""
+    n_true, n_pairs = true.size, true.size + others.size
+    if true.size == 0 or others.size == 0:
         return Ranking(auc=math.nan, average_precision=math.nan, n_true=n_true, n_pairs=n_pairs)
-    order = np.argsort(-score, kind="stable")
-    falling = score[order]
-    last = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
-    hits = np.cumsum(is_true[order])[last].astype(np.float64)
-    called = last + 1.0
-    gain = np.diff(hits, prepend=0.0)
-    false_alarms = called - hits
-    rise = np.diff(false_alarms, prepend=0.0)
-    auc = float(np.sum(rise * (hits - gain / 2))) / (n_true * (n_pairs - n_true))
+    threshold, gain = np.unique(true, return_counts=True)
+    below, up_to = (np.searchsorted(others, threshold, side=side) for side in ("left", "right"))
+    won = float(np.sum(gain * (below + up_to))) / 2
+    hits = np.cumsum(gain[::-1])[::-1]
+    precision = hits / (hits + others.size - below)
     return Ranking(
-        auc=auc, average_precision=float(np.sum(gain * hits / called)) / n_true, n_true=n_true, n_pairs=n_pairs
+        auc=won / (n_true * others.size),
+        average_precision=float(np.sum(gain * precision)) / n_true,
+        n_true=n_true,
+        n_pairs=n_pairs,
     )

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from neurograft.comparing._align import with_neurons
 from neurograft.comparing._pairs import pair_rows
-from neurograft.comparing._ranking import Ranking, ranking, share
+from neurograft.comparing._ranking import Ranking, ranked, ranking, share
 from neurograft.comparing._score_result import Direction, FalseAlarms, Orientation, Reliability, Score, Slice
 from neurograft.comparing._score_table import Part, Table
 from neurograft.errors import CompareError, OptionError
@@ -156,16 +156,13 @@ def _slices(
 def _slices_by_strength(table: Table, edges_v: tuple[float, ...]) -> tuple[Slice, ...]:
     """Return the figures by strength: true synapses by true strength against all unconnected pairs, calls by called."""
     size = np.abs(table.signed).ravel()
-    others = size[(table.off_diagonal & ~table.true_pairs()).ravel()]
+    others = np.sort(size[(table.off_diagonal & ~table.true_pairs()).ravel()])
     true_v, called_v = np.abs(table.true.weight_v), np.abs(table.called.weight_v)
     parts: list[Slice] = []
     for low, high in pairwise(edges_v):
         is_true, is_call = (true_v >= low) & (true_v < high), (called_v >= low) & (called_v < high)
-        ours = size[table.true.key[is_true]]
-        label = np.zeros(others.size + ours.size, dtype=np.bool_)
-        label[others.size :] = True
-        ranked = ranking(np.concatenate([others, ours]), label)
-        parts.append(Part(table=table, is_true=is_true, is_call=is_call).slice(low, high, ranked))
+        part = Part(table=table, is_true=is_true, is_call=is_call)
+        parts.append(part.slice(low, high, ranked(size[table.true.key[is_true]], others)))
     return tuple(parts)
 
 

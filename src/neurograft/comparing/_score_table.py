@@ -96,13 +96,13 @@ class Part:
         row = np.flatnonzero(self.is_true & (self.table.call_of_true >= 0))
         return row, self.table.call_of_true[row]
 
-    def slice(self, low: float, high: float, ranked: Ranking) -> Slice:
+    def slice(self, low: float, high: float, ranks_as: Ranking) -> Slice:
         """Return all figures of this part, under its borders."""
         table = self.table
         return Slice(
             low=low,
             high=high,
-            ranking=ranked,
+            ranking=ranks_as,
             recall=share(self.found()[0].size, int(np.count_nonzero(self.is_true))),
             realised_fdr=share(
                 int(np.count_nonzero(self.is_call & (table.true_of_call < 0))), int(np.count_nonzero(self.is_call))

@@ -26,7 +26,7 @@ NO_DEFECTS = Defects()
 
 
 def options(**changes):
-    return PasteOptions(**({"tiles": SMALL} | changes))
+    return PasteOptions(**({"tiles": SMALL, "scaling": Scaling()} | changes))
 
 
 @pytest.mark.parametrize("signs", [RowPolarity(), ColumnPairs()])

@@ -14,7 +14,7 @@ from pasting.conftest import make_map
 
 def placed(m, *, signs=None, max_tiles=None, rows=16, columns=16, spare_rows=2):
     tiles = Tiles(rows=rows, columns=columns, spare_rows=spare_rows, max_tiles=max_tiles)
-    return place(m, tiles=tiles, signs=signs or RowPolarity(), order=FileOrder(), seed=0)
+    return place(m, np.arange(m.n_synapses), tiles=tiles, signs=signs or RowPolarity(), order=FileOrder(), seed=0)
 
 
 @settings(deadline=None, max_examples=40)
@@ -85,7 +85,7 @@ def test_an_axon_that_reaches_nobody_of_a_group_takes_no_row():
 def test_the_tile_table_counts_what_is_placed():
     m = make_map()
     tiles = Tiles(rows=16, columns=16, spare_rows=2, layers=3)
-    found = place(m, tiles=tiles, signs=RowPolarity(), order=FileOrder(), seed=0)
+    found = place(m, np.arange(m.n_synapses), tiles=tiles, signs=RowPolarity(), order=FileOrder(), seed=0)
     order = np.lexsort((found.column, found.row, found.tile))
     columns = (found.tile[order], found.row[order], found.column[order])
     table = tile_table(*columns, tiles=tiles, n_tiles=found.n_tiles)

@@ -6,7 +6,6 @@ from neurograft.cells._card_files import card_to_json as card_to_json
 from neurograft.cells._cards import CARDS as CARDS
 from neurograft.cells._cards import card as card
 from neurograft.cells._codes import Code as Code
-from neurograft.cells._codes import Scaling as Scaling
 from neurograft.cells._ideal import Ideal as Ideal
 from neurograft.cells._image import LogEntry as LogEntry
 from neurograft.cells._image import MemoryImage as MemoryImage

@@ -265,6 +265,11 @@ def _check_blocks(whole: ndarray, digests: ndarray, first: int, message: Callabl
             raise ImageError(message(first + k))
 
 
+def _code(raw: dict[str, Any]) -> Code:
+    levels_v = tuple(float(v) for v in raw.pop("levels_v", ()))
+    return Code(**raw, levels_v=levels_v)
+
+
 def _assembled(
     path: Path,
     manifest: dict[str, Any],
@@ -279,7 +284,7 @@ def _assembled(
         raise ImageError(f"{path}: the card {cell.name!r} does not match its SHA-256. {_DAMAGE}")
     return MemoryImage(
         cell=cell,
-        code=Code(**manifest["code"]),
+        code=_code(manifest["code"]),
         part_gain=tuple(manifest["part_gain"]),
         tiles=tiles,
         nodes=Nodes(

@@ -2,7 +2,13 @@
 
 from neurograft.cells import OneShot as OneShot
 from neurograft.cells import ProgramAndVerify as ProgramAndVerify
-from neurograft.cells import Scaling as Scaling
+from neurograft.pasting._encode import Digits as Digits
+from neurograft.pasting._encode import Encoder as Encoder
+from neurograft.pasting._encode import Encoding as Encoding
+from neurograft.pasting._encode import Levels as Levels
+from neurograft.pasting._encode import Overflow as Overflow
+from neurograft.pasting._encode import Parallel as Parallel
+from neurograft.pasting._encode import Scaling as Scaling
 from neurograft.pasting._paste import PasteOptions as PasteOptions
 from neurograft.pasting._paste import map_sha256 as map_sha256
 from neurograft.pasting._paste import paste as paste

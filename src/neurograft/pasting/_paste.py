@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
 from neurograft.cells import (
-    Code,
     Defects,
     Flag,
     MemoryCell,
@@ -17,7 +16,6 @@ from neurograft.cells import (
     Nodes,
     OneShot,
     ProgramAndVerify,
-    Scaling,
     Written,
     card_sha256,
     defects_of,
@@ -25,6 +23,7 @@ from neurograft.cells import (
 )
 from neurograft.errors import OptionError
 from neurograft.maps import Kind, SynapseMap
+from neurograft.pasting._encode import Encoder, Encoding, Overflow
 from neurograft.pasting._place import (
     ColumnPairs,
     FileOrder,
@@ -40,15 +39,19 @@ from neurograft.provenance import JsonValue, Provenance
 
 _CHUNK = 1 << 21  # cells between two reports of progress
 _MOST_PULSES = 65_535
+_ROUNDING = 1e-9  # sums of part gains are 1 but for rounding
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasteOptions:
-    """How to paste; ``defects`` None takes the card's own rates.  Three passes are NeuRRAM's longer setting."""
+    """How to paste; ``defects`` None takes the card's own rates.  Three passes are NeuRRAM's longer setting.
+
+    ``scaling`` defaults to ``Overflow``: on heavy-tailed maps a tenth more cells cut the error fivefold.
+    """
 
     tiles: Tiles = field(default_factory=Tiles)
-    scaling: Scaling = field(default_factory=Scaling)
+    scaling: Encoder = field(default_factory=Overflow)
     signs: RowPolarity | ColumnPairs = field(default_factory=RowPolarity)
     order: NeuronOrder = field(default_factory=FileOrder)
     verify: ProgramAndVerify | OneShot = field(default_factory=lambda: ProgramAndVerify(max_passes=3))
@@ -63,6 +66,7 @@ class _Cells(NamedTuple):
     row: Int64[ndarray, " cells"]
     column: Int64[ndarray, " cells"]
     target_siemens: Float64[ndarray, " cells"]
+    part: UInt8[ndarray, " cells"]
     is_negative: Bool[ndarray, " cells"]
     is_zero: Bool[ndarray, " cells"]
 
@@ -99,10 +103,9 @@ def paste(
     origin = np.flatnonzero(m.kind != Kind.POLYSYNAPTIC)
     pasted = m if origin.size == m.n_synapses else m.select(m.kind != Kind.POLYSYNAPTIC)
     progress("placing", 0, 1)
-    places = place(pasted, tiles=options.tiles, signs=options.signs, order=options.order, seed=seed)
-    window = (memory.g_min_siemens, memory.g_max_siemens)
-    code = options.scaling.code(pasted.weight_v, window_siemens=window)
-    cells = _cells(pasted, places, code, is_paired=isinstance(options.signs, ColumnPairs))
+    encoding = options.scaling.encode(pasted.weight_v, memory=memory)
+    places = place(pasted, encoding.synapse, tiles=options.tiles, signs=options.signs, order=options.order, seed=seed)
+    cells = _cells(pasted, places, encoding, is_paired=isinstance(options.signs, ColumnPairs))
     key, defect_key = (int(k) for k in np.random.SeedSequence(seed).generate_state(2, np.uint64))
     defects = options.defects if options.defects is not None else memory.defects
     writer = _Writer(memory, options.verify, defects, options.tiles, key, defect_key, seed, progress)
@@ -118,7 +121,7 @@ def paste(
         cells,
         written,
         origin=origin,
-        code=code,
+        encoding=encoding,
         memory=memory,
         tiles=options.tiles,
         n_tiles=places.n_tiles,
@@ -135,20 +138,21 @@ def map_sha256(m: SynapseMap) -> str:
     return digest.hexdigest()
 
 
-def _cells(m: SynapseMap, places: Placement, code: Code, *, is_paired: bool) -> _Cells:
-    synapse = np.arange(m.n_synapses)
-    target = code.to_siemens(m.weight_v).astype(np.float32).astype(np.float64)  # what the image keeps, exactly
-    target = np.clip(target, code.zero_siemens, code.top_siemens)
-    is_negative = m.weight_v < 0
-    is_zero = np.zeros(m.n_synapses, dtype=bool)
-    columns = (synapse, places.tile, places.row, places.column, target, is_negative, is_zero)
+def _cells(m: SynapseMap, places: Placement, encoding: Encoding, *, is_paired: bool) -> _Cells:
+    zero, top = encoding.code.zero_siemens, encoding.code.top_siemens
+    target = encoding.target_siemens.astype(np.float32).astype(np.float64)  # what the image keeps, exactly
+    target = np.clip(target, zero, top)
+    synapse, part = encoding.synapse, encoding.part
+    is_negative = m.weight_v[synapse] < 0
+    is_zero = np.zeros(synapse.size, dtype=bool)
+    columns = (synapse, places.tile, places.row, places.column, target, part, is_negative, is_zero)
     if is_paired:
         here = places.column + is_negative
         other = places.column + ~is_negative
-        nothing = np.full_like(target, code.zero_siemens)
-        second = (synapse, places.tile, places.row, other, nothing, ~is_negative, ~is_zero)
-        columns = (synapse, places.tile, places.row, here, target, is_negative, is_zero)
-        columns = tuple(np.concatenate(both) for both in zip(columns, second, strict=True))
+        nothing = np.full_like(target, zero)
+        first = (synapse, places.tile, places.row, here, target, part, is_negative, is_zero)
+        second = (synapse, places.tile, places.row, other, nothing, part, ~is_negative, ~is_zero)
+        columns = tuple(np.concatenate(both) for both in zip(first, second, strict=True))
     cells = _Cells(*columns)
     order = np.lexsort((cells.column, cells.row, cells.tile))
     return _Cells(*(column[order] for column in cells))
@@ -229,7 +233,7 @@ def _image(
     written: Written,
     *,
     origin: Int64[ndarray, " synapses"],
-    code: Code,
+    encoding: Encoding,
     memory: MemoryCell,
     tiles: Tiles,
     n_tiles: int,
@@ -239,13 +243,13 @@ def _image(
     cells = _Cells(*(column[order] for column in cells))
     written = Written(*(column[order] for column in written))
     synapse = origin[cells.synapse]
-    clipped = (np.abs(m.weight_v[synapse]) > code.full_scale_v) & ~cells.is_zero
+    clipped = _is_clipped(m, origin, encoding)[synapse] & ~cells.is_zero
     flags = written.flags | np.where(clipped, Flag.CLIPPED, 0) | np.where(cells.is_zero, Flag.ZERO, 0)
     table = tile_table(cells.tile, cells.row, cells.column, tiles=tiles, n_tiles=n_tiles)
     return MemoryImage(
         cell=memory,
-        code=code,
-        part_gain=(1.0,),
+        code=encoding.code,
+        part_gain=encoding.part_gain,
         tiles=table,
         nodes=Nodes(labels=m.labels, position_um=m.position_um, sign=m.sign, model=m.model),
         tile=cells.tile.astype(np.uint32),
@@ -261,7 +265,7 @@ def _image(
         delay_ns=to_ns(m.delay_s[synapse]),
         sign=np.where(cells.is_negative, -1, 1).astype(np.int8),
         kind=m.kind[synapse],
-        part=np.zeros(synapse.size, dtype=np.uint8),
+        part=cells.part,
         synapse=synapse.astype(np.int32),
         n_left_out=m.n_synapses - origin.size,
         log=(),
@@ -269,7 +273,15 @@ def _image(
     )
 
 
+def _is_clipped(m: SynapseMap, origin: Int64[ndarray, " pasted"], encoding: Encoding) -> Bool[ndarray, " synapses"]:
+    """Return which synapses of the map have a weight beyond what their cells can hold together."""
+    top = encoding.code.full_scale_v * np.array(encoding.part_gain)
+    room = np.zeros(m.n_synapses)
+    np.add.at(room, origin[encoding.synapse], top[encoding.part])
+    return np.abs(m.weight_v) > room * (1 + _ROUNDING)
+
+
 def _parameters(options: PasteOptions) -> dict[str, JsonValue]:
     """Return the options as JSON values; objects that do a step are named by their class."""
-    named = {name: type(getattr(options, name)).__name__ for name in ("signs", "order", "verify")}
+    named = {name: type(getattr(options, name)).__name__ for name in ("scaling", "signs", "order", "verify")}
     return cast("dict[str, JsonValue]", asdict(options) | {f"{name}_by": kind for name, kind in named.items()})

@@ -76,20 +76,28 @@ class Tiles:
 
 
 class Placement(NamedTuple):
-    """Place of each synapse (ColumnPairs: of its positive cell; the negative lies in the next column)."""
+    """Place of each cell (ColumnPairs: of its positive cell; the negative lies in the next column)."""
 
-    tile: Int64[ndarray, " synapses"]
-    row: Int64[ndarray, " synapses"]
-    column: Int64[ndarray, " synapses"]
+    tile: Int64[ndarray, " cells"]
+    row: Int64[ndarray, " cells"]
+    column: Int64[ndarray, " cells"]
     n_tiles: int
 
 
-def place(m: SynapseMap, *, tiles: Tiles, signs: RowPolarity | ColumnPairs, order: NeuronOrder, seed: int) -> Placement:
-    """Return a place for every synapse; no two share a cell, no row holds two axons or two signs."""
+def place(
+    m: SynapseMap,
+    synapse: Int64[ndarray, " cells"],
+    *,
+    tiles: Tiles,
+    signs: RowPolarity | ColumnPairs,
+    order: NeuronOrder,
+    seed: int,
+) -> Placement:
+    """Return a place for every cell of every synapse; no two share a cell, no row holds two axons or two signs."""
     width = 2 if isinstance(signs, ColumnPairs) else 1
     per_tile = tiles.columns // width
-    rank = _ranks(m, order.order(m, columns=per_tile, seed=seed))[m.post]
-    axon, n_axons = _axons(m, by_sign=width == 1)
+    rank = _ranks(m, order.order(m, columns=per_tile, seed=seed))[m.post[synapse]]
+    axon, n_axons = _axons(m, synapse, by_sign=width == 1)
     group = rank // per_tile
     reached, row = np.unique(group * n_axons + axon, return_inverse=True)
     of_group = reached // n_axons
@@ -141,16 +149,18 @@ def _ranks(m: SynapseMap, order: Int64[ndarray, " neurons"]) -> Int64[ndarray, "
     return rank
 
 
-def _axons(m: SynapseMap, *, by_sign: bool) -> tuple[Int64[ndarray, " synapses"], int]:
-    """Return the row identity of each synapse, in the order of pre, and a number above all of them.
+def _axons(m: SynapseMap, synapse: Int64[ndarray, " cells"], *, by_sign: bool) -> tuple[Int64[ndarray, " cells"], int]:
+    """Return the row identity of each cell, in the order of pre, and a number above all of them.
 
-    Synapses of one pair (chemical and electrical) need rows of their own: they differ in lane.
+    Cells of one pair (several of one synapse, or chemical and electrical) need rows of their own: they
+    differ in lane.
     """
-    is_negative = (m.weight_v < 0).astype(np.int64) if by_sign else np.zeros(m.n_synapses, dtype=np.int64)
-    pair = (m.pre.astype(np.int64) * 2 + is_negative) * m.n_neurons + m.post
+    pre, post = m.pre[synapse].astype(np.int64), m.post[synapse].astype(np.int64)
+    is_negative = (m.weight_v[synapse] < 0).astype(np.int64) * by_sign
+    pair = (pre * 2 + is_negative) * m.n_neurons + post
     order = np.argsort(pair, kind="stable")
     ordered = pair[order]
     lane = np.empty(pair.size, dtype=np.int64)
     lane[order] = np.arange(pair.size) - np.searchsorted(ordered, ordered)
     n_lanes = int(lane.max(initial=0)) + 1
-    return (m.pre.astype(np.int64) * 2 + is_negative) * n_lanes + lane, max(m.n_neurons, 1) * 2 * n_lanes
+    return (pre * 2 + is_negative) * n_lanes + lane, max(m.n_neurons, 1) * 2 * n_lanes

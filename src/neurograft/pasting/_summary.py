@@ -138,7 +138,7 @@ def _cost(image: MemoryImage) -> tuple[Figure, Figure, Figure]:
 def _busiest_tile(image: MemoryImage, each_s: Float64[ndarray, " cells"], cells_at_once: int) -> float:
     """Return the longest time that a tile takes: cells of a row that share pulses wait for the slowest."""
     group = (image.tile.astype(np.int64) * image.tiles.rows + image.row) * image.tiles.columns
-    group += image.column // cells_at_once
+    group += image.column.astype(np.int64) // cells_at_once
     starts = np.flatnonzero(np.diff(group, prepend=-1))  # cells are sorted by tile, row, column
     if not starts.size:
         return 0.0

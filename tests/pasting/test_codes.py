@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurograft.cells import Scaling
 from neurograft.errors import OptionError
+from neurograft.pasting import Scaling
 
 WINDOW = (1e-6, 40e-6)
 
@@ -55,5 +55,5 @@ def test_noise_below_the_zero_gives_a_negative_weight():
 
 @pytest.mark.parametrize(("option", "value"), [("clip_share", 1.0), ("clip_share", -0.1), ("exponent", 2.0)])
 def test_impossible_scalings_are_refused(option, value):
-    with pytest.raises(OptionError, match=f"{option} is"):
+    with pytest.raises(OptionError, match=f"is {value}"):
         Scaling(**{option: value})

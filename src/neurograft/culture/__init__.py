@@ -1,8 +1,13 @@
 """Cultures grown in simulation, whose synapses are known: the ground truth that copying is scored on."""
 
 from neurograft.culture._adex import AdaptiveExponential as AdaptiveExponential
+from neurograft.culture._cells import NeuronFamily as NeuronFamily
+from neurograft.culture._families import FAMILIES as FAMILIES
+from neurograft.culture._families import family_named as family_named
 from neurograft.culture._grow import Culture as Culture
 from neurograft.culture._grow import grow as grow
+from neurograft.culture._hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
+from neurograft.culture._izhikevich import Izhikevich as Izhikevich
 from neurograft.culture._options import ActivityOptions as ActivityOptions
 from neurograft.culture._options import CultureOptions as CultureOptions
 from neurograft.culture._options import PadGrid as PadGrid

@@ -32,6 +32,7 @@ _AMPA_NORM, _NMDA_NORM, _GABA_NORM = peak_norm(AMPA_S), peak_norm(NMDA_S), peak_
 _AMPA_RISE, _AMPA_DECAY = AMPA_S
 _NMDA_RISE, _NMDA_DECAY = NMDA_S
 _GABA_RISE, _GABA_DECAY = GABA_S
+_TINY = 1e-25  # added and taken away: what has decayed below 1e-41 S is 0, not a slow subnormal number
 _NO_CONDUCTANCE = 1e-17  # siemens: moves no membrane by a nanovolt; the magnesium block is then not computed
 
 
@@ -66,12 +67,12 @@ def synaptic_input(cells, wires, state, siemens, current_a):
         nmda_decay = g[3 * n + i] * keep_nd + arrived * slow
         gaba_rise = g[4 * n + i] * keep_gr + inhibited * _GABA_NORM
         gaba_decay = g[5 * n + i] * keep_gd + inhibited * _GABA_NORM
-        g[i] = ampa_rise
-        g[n + i] = ampa_decay
-        g[2 * n + i] = nmda_rise
-        g[3 * n + i] = nmda_decay
-        g[4 * n + i] = gaba_rise
-        g[5 * n + i] = gaba_decay
+        g[i] = ampa_rise + _TINY - _TINY
+        g[n + i] = ampa_decay + _TINY - _TINY
+        g[2 * n + i] = nmda_rise + _TINY - _TINY
+        g[3 * n + i] = nmda_decay + _TINY - _TINY
+        g[4 * n + i] = gaba_rise + _TINY - _TINY
+        g[5 * n + i] = gaba_decay + _TINY - _TINY
         exciting = ampa_decay - ampa_rise
         nmda = nmda_decay - nmda_rise
         if nmda > _NO_CONDUCTANCE:

@@ -1,0 +1,201 @@
+"""Hodgkin-Huxley neurons whose sodium and potassium channels are counted, so that they are never still.
+
+C dv/dt = g_L (E_L - v) + g_Na (m^3 h + noise) (E_Na - v) + g_K (n^4 + noise) (E_K - v) + g_M p (E_K - v) + I.
+Membrane and densities: Brette et al. (2007), benchmark 3 (Traub and Miles), with a leak twice as large (time
+constant 10 ms), rest at -66 mV and V_T at -58 mV (our choice); the slow current g_M adapts excitatory cells
+(Pospischil et al. 2008).  The number of channels is conductance / ``channel_siemens``: 20 pS is usual (Hille 2001).
+"""
+
+# ruff: noqa: PLR0917 - kernels take their arrays one by one
+
+import math
+from dataclasses import dataclass
+from typing import final, no_type_check
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from numba import njit
+from numpy import ndarray
+from numpy.random import Generator
+
+from neurograft.culture._cells import Advance, Cells
+from neurograft.culture._channels import (
+    N_POTASSIUM_TERMS,
+    N_SODIUM_TERMS,
+    TABLE_SIZE,
+    fill_normals,
+    fill_table,
+    gate_rates,
+    potassium_noise,
+    slow_gate,
+    sodium_noise,
+    table_place,
+)
+from neurograft.culture._synapses import outside_input, release, synaptic_input
+from neurograft.units import MV
+
+_INHIBITION_V = -82 * MV
+_SODIUM_V, _POTASSIUM_V = 50 * MV, -90 * MV
+_CAPACITANCE_F_PER_UM2 = 1e-14  # 1 uF/cm^2
+# area (um^2), leak, sodium, potassium, slow potassium (S per um^2), leak's reversal, V_T
+_EXCITATORY = (10_000.0, 1e-12, 1e-9, 0.3e-9, 0.5e-12, -66e-3, -58e-3)
+_INHIBITORY = (7_000.0, 1.2e-12, 1e-9, 0.3e-9, 0.0, -66e-3, -58e-3)
+_SPIKE_V, _REFRACTORY_S = -10 * MV, 1.5e-3  # a rise through this potential is a spike, once a refractory time
+_THRESHOLD_ABOVE_VT = 9 * MV  # about where a slow ramp fires it
+_FIRST_NOISE = 4  # rows of aux: m h n p, then the noise of sodium and potassium channels
+_N_AUX = _FIRST_NOISE + N_SODIUM_TERMS + N_POTASSIUM_TERMS
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HodgkinHuxley:
+    """Conductance-based neurons with channel noise; ``n_substeps`` shorter steps are made within each step."""
+
+    log_spread: float = 0.12  # standard deviation of ln(area) between neurons
+    spread_v: float = 1.0 * MV  # of rest and threshold
+    channel_siemens: float = 20e-12  # of one open channel; larger is noisier, 0 switches the noise off
+    n_substeps: int = 2
+
+    @property
+    def name(self) -> str:
+        """The name by which the command line asks for it."""
+        return "hodgkin-huxley"
+
+    def cells(self, is_excitatory: Bool[ndarray, " neurons"], rng: Generator) -> Cells:
+        """Return parameters of neurons, every one a little different.
+
+        Rows of ``own``: capacitance, g_L, g_Na, g_K, g_M, E_L, V_T, channels of Na, of K, substeps.
+        """
+        n = is_excitatory.size
+        chosen = np.where(is_excitatory, np.array(_EXCITATORY)[:, None], np.array(_INHIBITORY)[:, None])
+        area = chosen[0] * np.exp(self.log_spread * rng.standard_normal(n))
+        g = chosen[1:5] * area
+        reversal = chosen[5:7] + self.spread_v * np.clip(rng.standard_normal((2, n)), -3, 3)
+        count = g[1:3] / self.channel_siemens if self.channel_siemens > 0 else np.zeros((2, n))
+        substeps = np.full((1, n), float(self.n_substeps))
+        own = np.concatenate([_CAPACITANCE_F_PER_UM2 * area[None], g, reversal, np.rint(count), substeps])
+        rest_v = _rest_v(own)
+        slope = (steady_current_a(own, rest_v + 1e-5) - steady_current_a(own, rest_v - 1e-5)) / 2e-5
+        aux = np.zeros((_N_AUX, n))
+        aux[:4] = gates_at(rest_v, own[6])
+        return Cells(
+            is_excitatory=is_excitatory,
+            rest_v=rest_v,
+            rest_siemens=slope,
+            membrane_s=own[0] / slope,
+            threshold_v=own[6] + _THRESHOLD_ABOVE_VT,
+            inhibition_v=np.full(n, _INHIBITION_V),
+            own=own,
+            aux_at_rest=aux,
+        )
+
+    @property
+    def advance(self) -> Advance:
+        """The kernel."""
+        return _advance
+
+
+def gates_at(v: Float64[ndarray, " neurons"], v_t: Float64[ndarray, " neurons"]) -> Float64[ndarray, "4 neurons"]:
+    """Return open probabilities of m, h, n, p at a potential held for long."""
+    columns: list[list[float]] = []
+    for potential, shift in zip(v, v_t, strict=True):
+        up_m, down_m, up_h, down_h, up_n, down_n = gate_rates(1e3 * float(potential - shift))
+        slow = slow_gate(1e3 * float(potential))[0]
+        columns.append([up_m / (up_m + down_m), up_h / (up_h + down_h), up_n / (up_n + down_n), slow])
+    return np.array(columns).T
+
+
+def steady_current_a(own: ndarray, v: Float64[ndarray, " neurons"]) -> Float64[ndarray, " neurons"]:
+    """Return the current out of the membrane at a potential held for long, without noise."""
+    m, h, n, p = gates_at(v, own[6])
+    potassium = own[3] * n**4 + own[4] * p
+    return own[1] * (v - own[5]) + own[2] * m**3 * h * (v - _SODIUM_V) + potassium * (v - _POTASSIUM_V)
+
+
+def _rest_v(own: ndarray) -> Float64[ndarray, " neurons"]:
+    """Return where the steady current is zero, by bisection below threshold."""
+    low, high = np.full(own.shape[1], -0.09), own[6] + 4 * MV
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        outward = steady_current_a(own, middle) > 0
+        low, high = np.where(outward, low, middle), np.where(outward, middle, high)
+    return 0.5 * (low + high)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _advance(cells, wires, state, drive, seen, n_steps):
+    n = state.v.size
+    siemens, current_a, fired = np.empty(n), np.empty(n), np.empty(n, dtype=np.int64)
+    n_substeps = int(cells.own[9, 0])
+    table = np.empty((TABLE_SIZE, 6))
+    fill_table(wires.step_s / n_substeps, table)
+    n_spikes = 0
+    for step in range(n_steps):
+        synaptic_input(cells, wires, state, siemens, current_a)
+        outside_input(wires, state, drive, step // drive.steps_per_row, siemens, current_a)
+        for i in range(n):
+            state.since_spike[i] += 1
+        state.seen_v[:] = state.v
+        for _ in range(n_substeps):
+            _substep(cells.own, table, wires.step_s / n_substeps, state, siemens, current_a)
+        n_fired = 0
+        for i in range(n):
+            if state.seen_v[i] < _SPIKE_V <= state.v[i] and state.since_spike[i] * wires.step_s > _REFRACTORY_S:
+                state.since_spike[i] = 0
+                fired[n_fired] = i
+                n_fired += 1
+            state.seen_v[i] = state.v[i]
+            seen.trace_v[i, step] = state.v[i]
+        release(cells, wires, state, fired, n_fired)
+        for f in range(n_fired):
+            seen.spike_step[n_spikes] = step
+            seen.spike_neuron[n_spikes] = fired[f]
+            n_spikes += 1
+        state.clock[0] += 1
+    return n_spikes
+
+
+@njit(cache=True, error_model="numpy")
+@no_type_check
+def _substep(own, table, step_s, state, siemens, current_a):
+    """Advance all neurons by a substep: gates first, then the potential, both by exponential Euler.
+
+    ``aux`` holds all m, then all h, n and p, then the noise of sodium and of potassium channels by neuron.
+    """
+    capacitance, leak, g_na, g_k, g_m = own[0], own[1], own[2], own[3], own[4]
+    leak_v, v_t, n_na, n_k = own[5], own[6], own[7], own[8]
+    v, aux = state.v, state.aux
+    n = v.size
+    a, b, c, k = state.channel_streams
+    z = np.empty(N_SODIUM_TERMS + N_POTASSIUM_TERMS)
+    for i in range(n):
+        row, share = table_place(v[i] - v_t[i])
+        here, above = table[row], table[row + 1]
+        keep_m = here[1] + share * (above[1] - here[1])
+        keep_h = here[3] + share * (above[3] - here[3])
+        keep_n = here[5] + share * (above[5] - here[5])
+        goal_m = here[0] + share * (above[0] - here[0])
+        goal_h = here[2] + share * (above[2] - here[2])
+        goal_n = here[4] + share * (above[4] - here[4])
+        gate_m = goal_m + (aux[i] - goal_m) * keep_m
+        gate_h = goal_h + (aux[n + i] - goal_h) * keep_h
+        gate_n = goal_n + (aux[2 * n + i] - goal_n) * keep_n
+        aux[i], aux[n + i], aux[2 * n + i] = gate_m, gate_h, gate_n
+        sodium, potassium = gate_m**3 * gate_h, gate_n**4
+        if n_na[i] > 0.0:
+            fill_normals(a, b, c, k, i, z)
+            at = _FIRST_NOISE * n + i * z.size
+            noise = aux[at : at + z.size]
+            sodium += sodium_noise(z, noise, gate_m, gate_h, keep_m, keep_h, n_na[i])
+            potassium += potassium_noise(z[N_SODIUM_TERMS:], noise[N_SODIUM_TERMS:], gate_n, keep_n, n_k[i])
+            sodium, potassium = min(max(sodium, 0.0), 1.0), min(max(potassium, 0.0), 1.0)
+        slow = 0.0
+        if g_m[i] > 0.0:
+            goal_p, tau_ms = slow_gate(1e3 * v[i])
+            aux[3 * n + i] += (goal_p - aux[3 * n + i]) * 1e3 * step_s / tau_ms
+            slow = g_m[i] * aux[3 * n + i]
+        sodium, potassium = sodium * g_na[i], potassium * g_k[i] + slow
+        total = leak[i] + sodium + potassium + siemens[i]
+        goal = (leak[i] * leak_v[i] + sodium * _SODIUM_V + potassium * _POTASSIUM_V + current_a[i]) / total
+        v[i] = goal + (v[i] - goal) * math.exp(-step_s * total / capacitance[i])

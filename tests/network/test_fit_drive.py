@@ -55,9 +55,10 @@ def test_each_neuron_of_the_running_map_has_the_recordings_rate(neuron, weight_v
 def test_the_maps_own_input_is_subtracted():
     target = poisson(np.random.default_rng(1), np.full(10, 8.0))
     alone, excited = (fit_drive(coupled(weight_v=w), target, seed=3, options=QUICK) for w in (1e-9, 1 * MV))
-    # Four synapses of 1 mV at 8 Hz with a membrane of 20 ms depolarise by 0.64 mV; their noise takes off some more.
+    # Four synapses of 1 mV at 8 Hz with a membrane of 20 ms depolarise by 0.64 mV, and their noise helps; counting
+    # errors of both fits are about 0.05 mV.
     gap_v = (alone.mean_v - excited.mean_v).mean()
-    assert 0.6 * MV < gap_v < 1.2 * MV
+    assert 0.45 * MV < gap_v < 1.0 * MV
 
 
 def test_a_silent_neuron_is_driven_to_half_a_spike_in_the_recording():
@@ -88,6 +89,21 @@ def test_shared_slow_rises_and_falls_come_back():
     assert came.std() / came.mean() == pytest.approx(wanted.std() / wanted.mean(), rel=0.35)
 
 
+def test_noise_makes_intervals_as_irregular_as_the_recordings():
+    rng = np.random.default_rng(8)
+    shape = np.repeat([1.0, 6.0], 5)  # gamma intervals: CV 1 and 0.41
+    trains = [np.cumsum(rng.gamma(k, 0.05 / k, 3000)) for k in shape]
+    target = spike_trains(
+        time_s=np.concatenate(trains), neuron=np.repeat(np.arange(10), 3000), epochs_s=np.array([[0.0, 170.0]])
+    )
+    m = coupled(weight_v=1e-9)
+    drive = fit_drive(m, target, seed=2, options=FitOptions(n_rounds=1, trial_s=10.0, modulation_bin_s=None))
+    copy = run(m, duration_s=60.0, seed=3, drive=drive).spikes
+    cv = np.array([np.std(np.diff(t)) / np.mean(np.diff(t)) for t in copy.by_neuron()])
+    # CV2 and CV differ by up to a tenth in these processes; 1,200 intervals a neuron give 0.03.
+    np.testing.assert_allclose(cv, 1 / np.sqrt(shape), atol=0.15)
+
+
 def test_stated_rates_for_a_connectome():
     m = coupled()
     drive = fit_drive_to_rates(m, 4.0, seed=1, options=QUICK)
@@ -97,7 +113,7 @@ def test_stated_rates_for_a_connectome():
 
 def test_every_option_changes_the_drive():
     target = poisson(np.random.default_rng(1), np.full(10, 5.0), seconds=20.0)
-    base = {"n_rounds": 1, "trial_s": 2.0}
+    base = {"n_rounds": 1, "trial_s": 2.0}  # noise_sd_v as the recording has it
     plain = fit_drive(coupled(), target, seed=3, options=FitOptions(**base))
     for change in ({"noise_sd_v": 3 * MV}, {"n_rounds": 2}, {"trial_s": 3.0}, {"step_s": 0.2 * MS}):
         other = fit_drive(coupled(), target, seed=3, options=FitOptions(**(base | change)))

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import erfc
 
-from neurograft.neurons import Lif, siegert_mean_v, siegert_rate_hz
+from neurograft.neurons import Lif, siegert_cv, siegert_mean_v, siegert_rate_hz
 from neurograft.units import MS, MV
 
 CASES = [(10 * MV, 3 * MV), (14 * MV, 2 * MV), (16 * MV, 4 * MV), (25 * MV, 6 * MV)]
@@ -43,3 +43,24 @@ def test_mean_is_the_inverse_of_rate():
     mean_v = siegert_mean_v(rate_hz, sd_v, neuron=Lif(), step_s=0.1 * MS)
     again = siegert_rate_hz(mean_v, sd_v, neuron=Lif(), step_s=0.1 * MS)
     np.testing.assert_allclose(again, rate_hz, rtol=1e-5)  # the bisection stops at 1e-9 of the threshold
+
+
+def test_cv_is_small_when_driven_over_threshold_and_one_when_rarely_reached():
+    mean_v, sd_v = np.array([30 * MV, 5 * MV]), np.array([0.5 * MV, 3 * MV])
+    regular, irregular = siegert_cv(mean_v, sd_v, neuron=Lif())
+    # Without a threshold nearby the time to it spreads by sd sqrt(2 / tau) over the slope: a few per cent here.
+    assert 0.01 < regular < 0.06
+    assert irregular == pytest.approx(1.0, abs=0.03)
+
+
+def test_cv_is_the_double_integral_done_by_adaptive_quadrature():
+    neuron, mean_v, sd_v = Lif(), 14 * MV, 4 * MV
+    sigma = math.sqrt(2) * sd_v
+    a, b = (neuron.reset_v - mean_v) / sigma, (neuron.threshold_v - mean_v) / sigma
+
+    def inner(x):
+        return quad(lambda y: math.exp(x * x + y * y) * erfc(-y) ** 2, x - 8.0, x)[0]  # below it is under 1e-20
+
+    rate = siegert_rate_hz(np.array([mean_v]), np.array([sd_v]), neuron=neuron)[0]
+    expected = rate * neuron.tau_m_s * math.sqrt(2 * math.pi * quad(inner, a, b)[0])
+    assert siegert_cv(np.array([mean_v]), np.array([sd_v]), neuron=neuron)[0] == pytest.approx(expected, rel=1e-3)

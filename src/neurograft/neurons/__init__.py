@@ -6,6 +6,7 @@ from neurograft.neurons._model import NeuronModel as NeuronModel
 from neurograft.neurons._model import Stepper as Stepper
 from neurograft.neurons._model import find_model as find_model
 from neurograft.neurons._model import steps_of as steps_of
+from neurograft.neurons._siegert import siegert_cv as siegert_cv
 from neurograft.neurons._siegert import siegert_mean_v as siegert_mean_v
 from neurograft.neurons._siegert import siegert_rate_hz as siegert_rate_hz
 from neurograft.neurons._synapses import AlphaSynapse as AlphaSynapse

@@ -288,3 +288,27 @@ def test_unusable_activities_are_refused(net):
 def test_unusable_options_are_refused(changes, message):
     with pytest.raises(OptionError, match=message):
         CompareOptions(**changes)
+
+
+def test_progress_is_told_to_its_end(net):
+    told = []
+    options = CompareOptions(n_poisson=2)
+    compare(
+        net["original"],
+        net["copy"],
+        nulls={"shuffled": net["shuffled"][:1]},
+        options=options,
+        seed=1,
+        progress=lambda what, done, total: told.append((what, done, total)),
+    )
+    assert [done for _, done, _ in told] == [0, 1, 2, 3]
+    assert {total for *_, total in told} == {3}
+
+
+def test_curves_hold_every_activity_on_the_same_axes(fidelity):
+    curves = fidelity.curves
+    for values in (curves.spectrum, curves.interval_density, curves.rate_hz, curves.pair_coupling_z):
+        assert list(values) == ["original", "copy", "shuffled", "poisson"]
+        assert len({x.size for x in values.values()}) == 1
+    # Shares a decade, added over bins of a tenth of a decade, make the whole.
+    assert curves.interval_density["original"].sum() / 10 == pytest.approx(1.0, abs=0.01)

@@ -21,3 +21,7 @@ from neurograft.culture._pads import Readout as Readout
 from neurograft.culture._record import CultureRecording as CultureRecording
 from neurograft.culture._record import record as record
 from neurograft.culture._record import record_membrane as record_membrane
+from neurograft.culture._write import RawBinary as RawBinary
+from neurograft.culture._write import RecordingFormat as RecordingFormat
+from neurograft.culture._write import require_writable as require_writable
+from neurograft.culture._write import write_culture as write_culture

@@ -11,6 +11,7 @@ from numpy.random import SeedSequence, default_rng
 from neurograft.culture._activity import shared_activity
 from neurograft.culture._engine import at_rest
 from neurograft.culture._grow import Culture, advance
+from neurograft.culture._options import CultureOptions
 from neurograft.errors import CultureError
 
 PIECE_S = 0.05
@@ -26,9 +27,9 @@ class Piece(NamedTuple):
     spike_neuron: Int64[ndarray, " spikes"]
 
 
-def n_frames(culture: Culture, seconds: float) -> int:
+def n_frames(options: CultureOptions, seconds: float) -> int:
     """Return how many frames so many seconds are; at least one."""
-    frames = round(seconds / culture.options.step_s) if np.isfinite(seconds) else 0
+    frames = round(seconds / options.step_s) if np.isfinite(seconds) else 0
     if frames < 1:
         raise CultureError(f"{seconds} s of recording were asked for. Give a positive number of seconds.")
     return frames
@@ -37,7 +38,7 @@ def n_frames(culture: Culture, seconds: float) -> int:
 def play(culture: Culture, *, seconds: float, seed: int) -> Iterator[Piece]:
     """Yield the next so many seconds of a culture that starts at rest; the same seed gives the same life."""
     options, position_um = culture.options, culture.map.position_um
-    frames = n_frames(culture, seconds)
+    frames = n_frames(options, seconds)
     state_seed, shared_seed = SeedSequence([culture.seed, seed]).generate_state(2, np.uint64)
     shared = shared_activity(
         options.activity, seconds=_WARM_UP_S + seconds, position_um=position_um, rng=default_rng(shared_seed)

@@ -50,7 +50,7 @@ def record(
     Without options the array has the usual flaws.  One ``seed`` is one life of the culture on one array.
     """
     array = array if array is not None else ArrayOptions()
-    grid, total = culture.options.grid, n_frames(culture, seconds)
+    grid, total = culture.options.grid, n_frames(culture.options, seconds)
     _require_room(total * grid.n_pads * 2)
     made = recorder(culture, array, seconds=seconds, seed=seed)
     samples = np.empty((total, grid.n_pads), dtype=np.int16)
@@ -85,7 +85,7 @@ def record_membrane(
     culture: Culture, *, seconds: float, noise_v: float = 50e-6, seed: int = 0, progress: Progress = silent
 ) -> CultureRecording:
     """Return true membrane potentials, as by patch electrodes, channel i from neuron i, with white noise."""
-    n, total = culture.n_recorded, n_frames(culture, seconds)
+    n, total = culture.n_recorded, n_frames(culture.options, seconds)
     _require_room(total * n * 4)
     rng = default_rng([culture.seed, seed, 2])
     samples = np.empty((total, n), dtype=np.float32)
@@ -163,7 +163,7 @@ def recorded_spikes(
         time_s=frame[mine] * step_s,
         neuron=neuron[mine],
         n_neurons=culture.n_recorded,
-        epochs_s=np.array([[0.0, n_frames(culture, seconds) * step_s]]),
+        epochs_s=np.array([[0.0, n_frames(culture.options, seconds) * step_s]]),
         labels=labels,
     )
 

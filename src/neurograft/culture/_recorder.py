@@ -1,6 +1,8 @@
 """Turning a culture's life into an array's samples, piece by piece."""
 
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +44,7 @@ def recorder(culture: Culture, options: ArrayOptions, *, seconds: float, seed: i
     pad_rng, drift_rng, drop_rng, noise_rng = default_rng([culture.seed, seed, 1]).spawn(4)
     pads = draw_pads(culture, options, pad_rng)
     step_s = culture.options.step_s
-    frames = n_frames(culture, seconds)
+    frames = n_frames(culture.options, seconds)
     starts = np.sort(drop_rng.integers(1, max(frames, 2), drop_rng.poisson(options.drops_per_minute * seconds / 60)))
     stops = starts + max(round(options.drop_s / step_s), 1)
     return Recorder(
@@ -67,44 +69,54 @@ def _drift(options: ArrayOptions, *, seconds: float, n_pads: int, rng: np.random
     return np.exp(log_gain)
 
 
-def frames(made: Recorder, *, seconds: float, seed: int) -> Iterator[Frames]:
-    """Yield samples of all pads for so many seconds."""
+def frames(made: Recorder, *, seconds: float, seed: int, n_workers: int = 1) -> Iterator[Frames]:
+    """Yield samples of all pads for so many seconds; they do not depend on the number of workers.
+
+    With two workers or more, the culture lives in one thread while the others amplify what it just did.
+    """
     culture, step_s = made.culture, made.culture.options.step_s
     lsb = made.options.readout.lsb_u
     pads = made.pads._replace(
         inside_gain=made.pads.inside_gain / lsb, near_gain=made.pads.near_gain / lsb * (_EXTRACELLULAR_S / step_s)
     )
     last = np.zeros((1, pads.state.size), dtype=np.int16)
-    for piece in play(culture, seconds=seconds, seed=seed):
-        samples = _sampled(made, pads, piece)
-        _lose(samples, made.drops, piece.start, last)
-        last = samples[-1:].copy()
-        yield Frames(piece.start, samples, piece.spike_frame, piece.spike_neuron)
+    lives = play(culture, seconds=seconds, seed=seed)
+    with ThreadPoolExecutor(max(n_workers, 1)) as pool:
+        ahead = pool.submit(next, lives, None)
+        while (piece := ahead.result()) is not None:
+            if n_workers > 1:
+                ahead = pool.submit(next, lives, None)
+            samples = _sampled(made, pads, piece, pool, max(n_workers - 1, 1))
+            if n_workers <= 1:
+                ahead = pool.submit(next, lives, None)
+            _lose(samples, made.drops, piece.start, last)
+            last = samples[-1:].copy()
+            yield Frames(piece.start, samples, piece.spike_frame, piece.spike_neuron)
 
 
-def _sampled(made: Recorder, pads: Pads, piece: Piece) -> Int16[ndarray, "frames pads"]:
+def _sampled(made: Recorder, pads: Pads, piece: Piece, pool: Executor, n_parts: int) -> Int16[ndarray, "frames pads"]:
     n_pads, n_steps = pads.state.size, piece.trace_v.shape[1]
-    grid, step_s = made.culture.options.grid, made.culture.options.step_s
+    grid, step_s, amp = made.culture.options.grid, made.culture.options.step_s, made.amp
     knot = piece.start * step_s / _DRIFT_KNOT_S
     before, share = int(knot), knot - int(knot)
     rise = (made.drift[before + 1] - made.drift[before]).astype(np.float64)
+    drift, drift_step = made.drift[before] + share * rise, rise * (step_s / _DRIFT_KNOT_S)
     heard, mixed = np.empty((2, n_pads, n_steps), dtype=np.float32)
     out = np.empty((n_steps, n_pads), dtype=np.int16)
-    drift = made.drift[before] + share * rise
-    hear(
-        piece.trace_v,
-        made.culture.cells.rest_v,
-        made.amp.last_v,
-        pads,
-        drift,
-        rise * (step_s / _DRIFT_KNOT_S),
-        heard,
-        0,
-        n_pads,
-    )
-    made.amp.last_v[:] = piece.trace_v[:, -1]
-    leak_between(heard, grid.n_rows, grid.n_columns, float(made.options.crosstalk), mixed, 0, n_pads)
-    digitise(mixed, made.amp, 0, n_pads, out)
+    crosstalk, rest_v = float(made.options.crosstalk), made.culture.cells.rest_v
+
+    def listen(first: int, last: int) -> None:
+        hear(piece.trace_v, rest_v, amp.last_v, pads, drift, drift_step, heard, first, last)
+
+    def convert(first: int, last: int) -> None:
+        leak_between(heard, grid.n_rows, grid.n_columns, crosstalk, mixed, first, last)
+        digitise(mixed, amp, first, last, out)
+
+    edges = np.linspace(0, n_pads, n_parts + 1).astype(int)
+    for work in (listen, convert):  # every pad is heard before neighbours are mixed
+        for done in [pool.submit(work, int(first), int(last)) for first, last in pairwise(edges)]:
+            done.result()
+    amp.last_v[:] = piece.trace_v[:, -1]
     return out
 
 

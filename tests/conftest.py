@@ -12,7 +12,12 @@ CHECKED = os.environ.get("NEUROGRAFT_PLAIN") != "1"
 if CHECKED:
     from jaxtyping import install_import_hook
 
-    install_import_hook("neurograft", "checker.beartype_pep484_tower")
+    # Not the command line: its annotations name types that are only imported for the static checker.
+    rooms = [path.stem for path in (Path(__file__).resolve().parents[1] / "src" / "neurograft").glob("*")]
+    install_import_hook(
+        [f"neurograft.{room}" for room in rooms if room.isidentifier() and room not in ("cli", "__init__")],
+        "checker.beartype_pep484_tower",
+    )
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"

@@ -69,7 +69,15 @@ def test_looking_at_a_file_imports_no_reader(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["a.abf", "a.nwb", "a.brw", "a.npz", "a.dat", "a.mat", "a.rhd", "a.xyz", "a.h5"])
+@pytest.mark.parametrize("name", ["a.nwb", "a.brw", "a.h5"])
+def test_a_text_named_like_hdf5_is_refused_before_any_reader_tries(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("This is no recording.\n" * 100)
+    for look in (open_recording, kind_of):
+        with pytest.raises(RecordingError, match="named like an HDF5 file but is none"):
+            look(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.abf", "a.npz", "a.dat", "a.mat", "a.rhd", "a.xyz"])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_a_renamed_text_is_refused_with_one_message(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("This is no recording.\n" * 100)

@@ -49,11 +49,11 @@ def open_activity(path: Path, *, signal: str | None = None, part: str | None = N
 def open_source(path: Path, *, signal: str | None = None, part: str | None = None) -> "SpikeTrains | Recording":
     """Return what can be copied: spike trains, or a recording."""
     from neurograft.recordings import FileKind, OpenOptions, kind_of, open_recording, signal_named
-    from neurograft.spikes import open_spikes
+    from neurograft.spikes import SpikeOptions, open_spikes
 
     kind = kind_of(path)
     if kind is FileKind.SPIKES:
-        return open_spikes(path)
+        return open_spikes(path, options=SpikeOptions(part=part))
     if kind in (FileKind.MAP, FileKind.IMAGE, FileKind.TABLE):
         raise OptionError(f"{path} is a {kind.value}. Give a recording or spike trains here.")
     named = None if signal is None else signal_named(signal)

@@ -2,7 +2,8 @@
 
 import sys
 import traceback
-from typing import Final
+import warnings
+from typing import Final, TextIO
 
 from neurograft.errors import NeurograftError
 
@@ -17,7 +18,9 @@ def main(argv: list[str] | None = None) -> int:
     from neurograft.cli._app import app
 
     try:
-        app(argv)
+        with warnings.catch_warnings():
+            warnings.showwarning = _say_warning
+            app(argv)
     except SystemExit as stop:
         return _code(stop)
     except (NeurograftError, OSError, MemoryError) as error:
@@ -32,11 +35,24 @@ def main(argv: list[str] | None = None) -> int:
     return DONE
 
 
+def _say_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning for a user as a note, without the line of ours that raised it; others are for developers."""
+    if issubclass(category, UserWarning):
+        print(f"neurograft: note: {message}", file=sys.stderr)
+
+
 def _code(stop: SystemExit) -> int:
-    """Return typer's exit code; its 1 means Ctrl-C, because no command of ours leaves with 1."""
+    """Return typer's exit code; its 1 or 130 means Ctrl-C, because no command of ours leaves so."""
     if stop.code in (None, 0):
         return DONE
-    return _interrupted() if stop.code == 1 else INPUT_WRONG
+    return _interrupted() if stop.code in (FAULT_OF_OURS, INTERRUPTED) else INPUT_WRONG
 
 
 def _interrupted() -> int:

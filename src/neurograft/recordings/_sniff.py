@@ -17,6 +17,7 @@ from neurograft.recordings._spikeinterface import saved_kind
 
 IMAGE_FORMAT = "neurograft image"  # root attribute ``format`` of a memory image
 _FIRST_BYTES = 1 << 12
+_HDF5_SUFFIXES = frozenset({".h5", ".hdf5", ".nwb", ".brw", ".bxr"})
 
 
 class FileKind(Enum):
@@ -127,6 +128,8 @@ def sniff(path: Path) -> Format:
         return by_magic
     if sidecar_of(path) is not None:
         return Format.BINARY
+    if path.suffix.lower() in _HDF5_SUFFIXES:
+        raise RecordingError(f"{path} is named like an HDF5 file but is none: cut short or renamed. Copy it again.")
     by_header = _table(head)
     if by_header is not Format.UNKNOWN:
         return by_header

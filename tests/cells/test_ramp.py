@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cells.slow_stream import MASK, SlowStream
 from neurograft.cells import RRAM_WAN_AIHWKIT, Defects, Flag, ProgramAndVerify, defects_of
+from neurograft.errors import CellError
 from neurograft.units import MICROSIEMENS
 
 US = MICROSIEMENS
@@ -23,7 +24,7 @@ def slow_ramp(target, *, address, defect, verify, key, card):
     g, n_pulses, failed = card.g_min_siemens, 0, False
     stuck = {1: 0.0, 2: card.g_min_siemens, 3: card.g_max_siemens}.get(defect)
     for _ in range(verify.max_passes):
-        failed, polarity, volts, n_here, n_turns, n_end = False, None, None, 0, 0, 0
+        failed, polarity, n_up, n_here, n_turns, n_end = False, None, 0, 0, 0, 0
         while True:
             seen = (g if stuck is None else stuck) + ramp.read_noise_siemens * noise.normal()
             if abs(seen - target) <= verify.tolerance * card.g_max_siemens:
@@ -31,17 +32,17 @@ def slow_ramp(target, *, address, defect, verify, key, card):
             now = "set" if seen < target else "reset"
             if now != polarity:
                 n_turns += polarity is not None
-                polarity, volts, n_end = now, ramp.start_v, 0
-            elif volts + ramp.step_v / 2 < ramp.end_v:
-                volts += ramp.step_v
+                polarity, n_up, n_end = now, 0, 0
+            elif ramp.start_v + (n_up + 0.5) * ramp.step_v <= ramp.end_v:
+                n_up += 1
             else:
                 n_end += 1
             failed = n_turns > ramp.max_reversals or n_end > ramp.max_at_end or n_here >= verify.max_pulses
             if failed:
                 break
             n_here += 1
-            factor = math.exp(ramp.jitter * noise.normal() - ramp.jitter**2 / 2)
-            over = max(volts - (v_set if now == "set" else v_reset), 0.0)
+            factor = 1 + ramp.jitter * math.sqrt(12) * (noise.uniform() - 0.5)
+            over = max(ramp.start_v + n_up * ramp.step_v - (v_set if now == "set" else v_reset), 0.0)
             room = max(1 - g / ramp.top_siemens, 0.0) if now == "set" else -g / ramp.top_siemens
             g = float(np.clip(g + ramp.gain_siemens_per_v * over * room * factor, 0.0, ramp.top_siemens))
         n_pulses += n_here
@@ -191,3 +192,9 @@ def test_defects_come_at_the_stated_rates_and_stay_where_they_are():
 
 def test_no_defects_without_rates():
     assert not defects_of(np.arange(100, dtype=np.uint64), defects=Defects(), key=3).any()
+
+
+@pytest.mark.parametrize("change", [{"jitter": 0.6}, {"step_v": 0.0}, {"end_v": 1.0}])
+def test_impossible_ramps_are_refused(change):
+    with pytest.raises(CellError, match=r"Let it rise|jitter is"):
+        replace(RRAM_WAN_AIHWKIT.ramp, **change)

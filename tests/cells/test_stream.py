@@ -5,6 +5,8 @@ import pytest
 from scipy import stats
 from scipy.special import ndtri
 
+from cells.slow_stream import SlowStream
+from neurograft.cells._noise import with_spread
 from neurograft.cells._stream import GOLDEN, mix, normal, stream, uniform
 
 MASK = (1 << 64) - 1
@@ -48,3 +50,18 @@ def test_cells_of_neighbouring_addresses_are_independent():
 
 def test_the_key_changes_every_stream():
     assert int(stream(np.uint64(1), np.uint64(5))) != int(stream(np.uint64(2), np.uint64(5)))
+
+
+def test_spread_on_cells_equals_reference():
+    g = np.linspace(0.0, 1.0, 40)
+    found = with_spread(g, lambda v: 0.1 + v, np.random.default_rng(5))
+    key = int(np.random.default_rng(5).integers(2**64, dtype=np.uint64))
+    expected = [max(g[i] + (0.1 + g[i]) * SlowStream(key, i).normal(), 0.0) for i in range(40)]
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)  # the inverse normals differ by 1e-9
+
+
+def test_slices_of_cells_change_nothing(monkeypatch):
+    g = np.linspace(0.0, 1.0, 1000)
+    whole = with_spread(g, lambda v: 0.1 + v, np.random.default_rng(5))
+    monkeypatch.setattr("neurograft.cells._threads._SLICE", 64)
+    np.testing.assert_array_equal(with_spread(g, lambda v: 0.1 + v, np.random.default_rng(5)), whole)

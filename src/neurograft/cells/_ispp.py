@@ -55,7 +55,7 @@ def write_by_steps(
     return volts, pulses, flags
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def steps_kernel(level, address, defect, volts_out, pulses_out, flags_out, mean, sd, key, law):  # noqa: PLR0917
     for i in range(level.size):

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -11,6 +12,7 @@ from numpy import ndarray
 from numpy.polynomial import Polynomial
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
+from neurograft.cells._noise import with_spread
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
 from neurograft.cells._redraw import soft_pulse, write_by_redraw
 from neurograft.cells._spread import SpreadTable
@@ -45,8 +47,7 @@ class Measured:
     ) -> Float64[ndarray, " cells"]:
         """Return target plus the measured spread at the first age."""
         require_window(target_siemens, low=self.g_min_siemens, high=self.g_max_siemens, name=self.name)
-        sd = self.spread.sd_siemens(target_siemens, age_s=0.0)
-        return np.maximum(target_siemens + sd * rng.standard_normal(target_siemens.size), 0.0)
+        return with_spread(target_siemens, partial(self.spread.sd_siemens, age_s=0.0), rng)
 
     def pulse(
         self, g_siemens: Float64[ndarray, " cells"], drive: Float64[ndarray, " cells"], rng: np.random.Generator

@@ -110,7 +110,7 @@ class _Law(NamedTuple):
     max_pulses: int
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def flip_kernel(on, address, defect, g_out, pulses_out, flags_out, key, law):  # noqa: PLR0917
     for i in range(on.size):

@@ -11,11 +11,12 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64, UInt8, UInt64
 from numpy import ndarray
-from numpy.polynomial import Polynomial
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
+from neurograft.cells._noise import with_spread
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
 from neurograft.cells._redraw import soft_pulse, write_by_redraw
+from neurograft.cells._spread import polynomial
 from neurograft.units import MICROSIEMENS, NS, PJ, YEAR
 
 _SMALLEST_X = 1e-6  # log x at a conductance of 0
@@ -44,11 +45,11 @@ class Drift:
 
 
 def _piecewise(
-    x: Float64[ndarray, " cells"], log: tuple[float, float, float, float], polynomial: tuple[float, ...], x_from: float
+    x: Float64[ndarray, " cells"], log: tuple[float, float, float, float], terms: tuple[float, ...], x_from: float
 ) -> Float64[ndarray, " cells"]:
     a, b, low, high = log
     below = np.clip(a * np.log(np.maximum(x, _SMALLEST_X)) + b, low, high)
-    return np.where(x >= x_from, Polynomial(polynomial)(x), below) if polynomial else below
+    return np.where(x >= x_from, polynomial(terms, x), below) if terms else below
 
 
 @final
@@ -75,14 +76,13 @@ class Pcm:
     def spread_siemens(self, g_siemens: Float64[ndarray, " cells"]) -> Float64[ndarray, " cells"]:
         """Return the sd of programming at G."""
         require_window(g_siemens, low=0.0, high=self.g_max_siemens, name=self.name)
-        return MICROSIEMENS * np.maximum(Polynomial(self.spread_us)(g_siemens / self.g_max_siemens), 0.0)
+        return MICROSIEMENS * np.maximum(polynomial(self.spread_us, g_siemens / self.g_max_siemens), 0.0)
 
     def program(
         self, target_siemens: Float64[ndarray, " cells"], rng: np.random.Generator
     ) -> Float64[ndarray, " cells"]:
         """Return conductances at the end of programming: target plus the published spread, not below 0."""
-        sd = self.spread_siemens(target_siemens)
-        return np.maximum(target_siemens + sd * rng.standard_normal(target_siemens.size), 0.0)
+        return with_spread(target_siemens, self.spread_siemens, rng)
 
     def pulse(
         self, g_siemens: Float64[ndarray, " cells"], drive: Float64[ndarray, " cells"], rng: np.random.Generator

@@ -3,7 +3,7 @@
 The protocol (voltages, 1-us pulses, limits) is that of the NeuRRAM chip's published code (Wan 2022).  The
 response of a cell to one pulse is GUESSED: no open source gives it.  Above a threshold that differs from
 cell to cell, a SET pulse raises G by gain*(V - V_set)*(1 - G/G_top) and a RESET pulse lowers it by
-gain*(V - V_reset)*G/G_top, times a lognormal factor of mean 1.
+gain*(V - V_reset)*G/G_top, times a factor that is uniform around 1 with sd ``jitter``.
 """
 
 import math
@@ -19,6 +19,7 @@ from neurograft.cells._protocol import Defects, Flag, ProgramAndVerify, Written
 from neurograft.cells._spread import SpreadTable
 from neurograft.cells._stream import GOLDEN, normal, stream, uniform
 from neurograft.cells._threads import in_slices
+from neurograft.errors import CellError
 from neurograft.units import MICROSIEMENS
 
 HEALTHY, DEAD, STUCK_LOW, LEAKY = 0, 1, 2, 3
@@ -45,6 +46,13 @@ class Ramp:
     top_siemens: float
     jitter: float
     read_noise_siemens: float
+
+    def __post_init__(self) -> None:
+        """Refuse a jitter that would turn a pulse around, and steps that lead nowhere."""
+        if not 0 <= self.jitter < 0.577:
+            raise CellError(f"jitter is {self.jitter}. Give the relative sd of a pulse's effect, 0 to below 0.577.")
+        if not (self.step_v > 0 and self.end_v >= self.start_v):
+            raise CellError(f"The ramp goes from {self.start_v} to {self.end_v} V by {self.step_v} V. Let it rise.")
 
 
 class _Law(NamedTuple):
@@ -116,11 +124,12 @@ def write_by_ramp(
     return Written(g, pulses, flags)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def ramp_kernel(target, address, defect, g_out, pulses_out, flags_out, key, spread, law):  # noqa: PLR0912, PLR0917
     near = law.band + _MOST_SIGMAS * law.noise
-    half_variance = 0.5 * law.jitter * law.jitter
+    n_steps = math.floor((law.end_v - law.start_v) / law.step_v + 0.5)
+    width = law.jitter * math.sqrt(12.0)
     for i in range(target.size):
         s = stream(key, address[i])
         v_set = law.set_v + law.set_sd_v * normal(s)
@@ -130,7 +139,7 @@ def ramp_kernel(target, address, defect, g_out, pulses_out, flags_out, key, spre
         pulses = 0
         is_out = False
         for _pass in range(law.max_passes):
-            v, direction, at_end, reversals, in_pass = law.start_v, 0, 0, 0, 0
+            step, direction, at_end, reversals, in_pass = 0, 0, 0, 0, 0
             is_out = False
             while True:
                 s = s + GOLDEN
@@ -142,9 +151,9 @@ def ramp_kernel(target, address, defect, g_out, pulses_out, flags_out, key, spre
                 wanted = 1 if error < 0 else -1
                 if wanted != direction:
                     reversals += 1 if direction != 0 else 0
-                    v, direction, at_end = law.start_v, wanted, 0
-                elif v + 0.5 * law.step_v < law.end_v:
-                    v += law.step_v
+                    step, direction, at_end = 0, wanted, 0
+                elif step < n_steps:
+                    step += 1
                 else:
                     at_end += 1
                 if reversals > law.max_reversals or at_end > law.max_at_end or in_pass >= law.max_pulses:
@@ -152,13 +161,13 @@ def ramp_kernel(target, address, defect, g_out, pulses_out, flags_out, key, spre
                     break
                 in_pass += 1
                 s = s + GOLDEN
-                over = v - (v_set if direction > 0 else v_reset)
+                over = law.start_v + step * law.step_v - (v_set if direction > 0 else v_reset)
                 if over > 0.0:
-                    step = law.gain * over * math.exp(law.jitter * normal(s) - half_variance)
+                    move = law.gain * over * (1.0 + width * (uniform(s) - 0.5))
                     if direction > 0:
-                        g = min(law.top, g + step * max(0.0, 1.0 - g / law.top))
+                        g = min(law.top, g + move * max(0.0, 1.0 - g / law.top))
                     else:
-                        g = max(0.0, g - step * (g / law.top))
+                        g = max(0.0, g - move * (g / law.top))
             pulses += in_pass
             x = min(g, law.g_max) / law.spread_unit
             sd = 0.0
@@ -173,7 +182,7 @@ def ramp_kernel(target, address, defect, g_out, pulses_out, flags_out, key, spre
         flags_out[i] = (_OUT if is_out else 0) | (_BAD if defect[i] != HEALTHY else 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def shown(g, defect, g_min, g_max):
     if defect == DEAD:
@@ -192,7 +201,7 @@ def one_pulse_by_ramp(
 ) -> Float64[ndarray, " cells"]:
     """Return G after one pulse of voltage start + |drive| * (end - start), SET above 0, RESET below; 0 is no pulse."""
     v = ramp.start_v + np.abs(drive) * (ramp.end_v - ramp.start_v)
-    factor = np.exp(ramp.jitter * rng.standard_normal(g_siemens.size) - 0.5 * ramp.jitter**2)
+    factor = 1.0 + ramp.jitter * math.sqrt(12.0) * (rng.random(g_siemens.size) - 0.5)
     rise = np.maximum(v - ramp.set_v, 0.0) * np.maximum(1.0 - g_siemens / ramp.top_siemens, 0.0)
     fall = np.maximum(v - ramp.reset_v, 0.0) * (g_siemens / ramp.top_siemens)
     change = ramp.gain_siemens_per_v * factor * np.where(drive > 0, rise, np.where(drive < 0, -fall, 0.0))
@@ -208,7 +217,7 @@ def defects_of(address: UInt64[ndarray, " cells"], *, defects: Defects, key: int
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _defect_kernel(address, out, key, dead, low, leaky):  # noqa: PLR0917
     for i in range(address.size):

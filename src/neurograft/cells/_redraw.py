@@ -54,7 +54,7 @@ def write_by_redraw(
     return Written(g, pulses, flags)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def redraw_kernel(target, spread, noise, address, defect, g_out, pulses_out, flags_out, key, law):  # noqa: PLR0917
     for i in range(target.size):

@@ -6,6 +6,7 @@ the error left by write-verify, relaxation and read noise together, as they were
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -13,6 +14,7 @@ from jaxtyping import Float64, UInt8, UInt64
 from numpy import ndarray
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
+from neurograft.cells._noise import with_spread
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
 from neurograft.cells._ramp import Ramp, one_pulse_by_ramp, write_by_ramp
 from neurograft.cells._spread import SpreadTable
@@ -47,8 +49,7 @@ class Rram:
     ) -> Float64[ndarray, " cells"]:
         """Return conductances 1 s after programming: target plus the spread at the first age, not below 0."""
         require_window(target_siemens, low=self.g_min_siemens, high=self.g_max_siemens, name=self.name)
-        sd = self.spread_siemens(target_siemens, age_s=0.0)
-        return np.maximum(target_siemens + sd * rng.standard_normal(target_siemens.size), 0.0)
+        return with_spread(target_siemens, partial(self.spread.sd_siemens, age_s=0.0), rng)
 
     def pulse(
         self, g_siemens: Float64[ndarray, " cells"], drive: Float64[ndarray, " cells"], rng: np.random.Generator

@@ -9,6 +9,7 @@ from jaxtyping import Float64, UInt8, UInt64
 from numpy import ndarray
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
+from neurograft.cells._noise import with_spread
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
 from neurograft.cells._redraw import soft_pulse, write_by_redraw
 from neurograft.units import MICROSIEMENS, NS, PJ, US, YEAR
@@ -46,8 +47,7 @@ class RramCmo:
         self, target_siemens: Float64[ndarray, " cells"], rng: np.random.Generator
     ) -> Float64[ndarray, " cells"]:
         """Return conductances at the end of programming: target plus the published spread."""
-        sd = self.spread_siemens(target_siemens)
-        return np.maximum(target_siemens + sd * rng.standard_normal(target_siemens.size), 0.0)
+        return with_spread(target_siemens, self.spread_siemens, rng)
 
     def pulse(
         self, g_siemens: Float64[ndarray, " cells"], drive: Float64[ndarray, " cells"], rng: np.random.Generator

@@ -6,6 +6,7 @@ read voltage is not known, so a current in nA is written here as a conductance i
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -13,6 +14,7 @@ from jaxtyping import Float64, UInt8, UInt64
 from numpy import ndarray
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
+from neurograft.cells._noise import with_spread
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
 from neurograft.cells._redraw import soft_pulse, write_by_redraw
 from neurograft.units import DAY, NANOSIEMENS
@@ -55,8 +57,7 @@ class Sonos:
         self, target_siemens: Float64[ndarray, " cells"], rng: np.random.Generator
     ) -> Float64[ndarray, " cells"]:
         """Return conductances on day 0: target plus the published spread, not below 0."""
-        sd = self.spread_siemens(target_siemens, age_s=0.0)
-        return np.maximum(target_siemens + sd * rng.standard_normal(target_siemens.size), 0.0)
+        return with_spread(target_siemens, partial(self.spread_siemens, age_s=0.0), rng)
 
     def pulse(
         self, g_siemens: Float64[ndarray, " cells"], drive: Float64[ndarray, " cells"], rng: np.random.Generator

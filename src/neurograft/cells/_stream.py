@@ -18,7 +18,7 @@ _UNIT = 2.0**-53
 _TAIL = 0.02425
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def mix(z):
     z = (z ^ (z >> _S30)) * _FIRST
@@ -26,19 +26,19 @@ def mix(z):
     return z ^ (z >> _S31)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def stream(key, address):
     return mix(key ^ mix(address + GOLDEN))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def uniform(state):
     return (np.float64(mix(state) >> _S11) + 0.5) * _UNIT
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def normal(state):
     p = uniform(state)
@@ -55,7 +55,7 @@ def normal(state):
     return (above + 2.506628277459239) * q / (below + 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _tail(p):
     q = math.sqrt(-2.0 * math.log(p))

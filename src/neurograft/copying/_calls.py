@@ -1,19 +1,18 @@
-"""From statistics to calls: cross-talk and electrical pairs apart, false-discovery rate, signs, limits."""
+"""From posteriors to calls: synapses at a false-discovery rate, rivals by name, limits of what can be found."""
 
+# ruff: noqa: PLR0917  (a call is told by its parts)
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64, UInt8
 from numpy import ndarray
 
-from neurograft.copying._amplitude import Potentials
 from neurograft.copying._crosstalk import MIN_RATE_HZ, CrossTalk, cross_talk
-from neurograft.copying._design import CHEMICAL, ZERO
-from neurograft.copying._fdr import Null, benjamini_hochberg, empirical_null, local_fdr, signed_q_values, two_sided_p
-from neurograft.copying._kinds import presynaptic_sign
+from neurograft.copying._design import ZERO
+from neurograft.copying._mixture import Judged, expected_fdr
 from neurograft.copying._neurons import Neurons
-from neurograft.copying._null import MaxNull
 from neurograft.copying._regression import MIN_SHARE, Fit
+from neurograft.copying._templates import Family
 from neurograft.copying._triggered import averages
 from neurograft.maps import Undecidable
 from neurograft.progress import Progress
@@ -21,16 +20,8 @@ from neurograft.recordings import Recording
 from neurograft.units import MS, MV
 
 POWER_Z = 0.8416212335729143  # a synapse at the detection limit is found four times in five
-_SUSPECT_Z = 3.5
-_MIN_ELECTRICAL_SHARE = 0.5  # of the largest chemical coefficient: the zero-lag one of an electrical synapse
-
-
-class Statistics(NamedTuple):
-    """All that the regression says about the pairs."""
-
-    fit: Fit
-    best: Potentials
-    null: MaxNull
+SURE = 0.95  # posterior from which a sign or a rival is stated
+_SUSPECT, _SUSPECT_Z = 0.5, 3.5
 
 
 class RejectedPair(NamedTuple):
@@ -41,25 +32,17 @@ class RejectedPair(NamedTuple):
     why: str
 
 
-class Screened(NamedTuple):
-    """Statistics of the pairs that may be synapses; NaN elsewhere."""
-
-    z: Float64[ndarray, "pre post"]  # chemical, as a standard normal deviate
-    z_zero: Float64[ndarray, "pre post"]  # of the spike's own row
-    is_electrical: Bool[ndarray, "pre post"]
-    undecidable: UInt8[ndarray, "pre post"]
-    rejected: tuple[RejectedPair, ...]
-
-
 class Called(NamedTuple):
-    """Chemical synapses at a false-discovery rate, with what that rests on."""
+    """What each ordered pair is."""
 
-    is_called: Bool[ndarray, "pre post"]
+    is_synapse: Bool[ndarray, "pre post"]
+    is_electrical: Bool[ndarray, "pre post"]
+    is_path: Bool[ndarray, "pre post"]  # polysynaptic
+    undecidable: UInt8[ndarray, "pre post"]
     q: Float64[ndarray, "pre post"]
-    local_fdr: Float64[ndarray, "pre post"]
-    sign: Int8[ndarray, " pre"]  # pooled over outputs; 0 where they do not make it sure
     limit_v: Float64[ndarray, "pre post"]
-    null: Null
+    sign: Int8[ndarray, " pre"]
+    rejected: tuple[RejectedPair, ...]
 
 
 def box_z(fit: Fit, box: int) -> Float64[ndarray, "pre post"]:
@@ -72,81 +55,71 @@ def box_z(fit: Fit, box: int) -> Float64[ndarray, "pre post"]:
     return z
 
 
-def screen(
+def call(
     recording: Recording,
     cells: Neurons,
-    statistics: Statistics,
+    fit: Fit,
+    judged: Judged,
     undecidable: UInt8[ndarray, "pre post"],
     *,
     fdr: float,
+    plausible_v: float,
     progress: Progress,
-) -> Screened:
-    """Return the testable pairs' statistics, cross-talk taken out by name and electrical pairs told apart."""
+) -> Called:
+    """Return which pairs are synapses at this false-discovery rate, and why the others are not."""
     undecidable = undecidable.copy()
-    is_open = undecidable == Undecidable.DECIDED
-    np.fill_diagonal(is_open, False)
-    z = np.where(is_open, statistics.null.as_normal(statistics.best.z), np.nan)
-    z_zero = np.where(is_open, box_z(statistics.fit, ZERO), np.nan)
-    suspects = np.argwhere(np.fmax(np.abs(z), np.abs(z_zero)) > _SUSPECT_Z).astype(np.int64)
-    rejected: list[RejectedPair] = []
-    if len(suspects) and recording.rate_hz >= MIN_RATE_HZ:
-        talk = _cross_talk(recording, cells, suspects, progress)
-        for k in np.flatnonzero(talk.is_cross_talk):
-            i, j = suspects[k]
-            undecidable[i, j] = Undecidable.CROSS_TALK
-            z[i, j] = z_zero[i, j] = np.nan
-            pre, post = (recording.channel_labels[cells.channel[m]] for m in (i, j))
-            rejected.append(RejectedPair(pre, post, _why(talk, int(k))))
-    is_electrical = _electrical(statistics.fit, z_zero, fdr)
-    z[is_electrical] = np.nan
-    return Screened(z, z_zero, is_electrical, undecidable, tuple(rejected))
+    is_open = ~np.isnan(judged.direct)
+    talk, rejected = _cross_talk(recording, cells, fit, judged, is_open, progress)
+    undecidable[talk] = Undecidable.CROSS_TALK
+    is_open = is_open & ~talk
+    electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
+    is_electrical = (electric > _SUSPECT) & (electric.T > _SUSPECT) & (judged.amplitude_v > 0)
+    is_electrical &= is_electrical.T
+    is_open = is_open & ~is_electrical
+    q = np.full(is_open.shape, np.nan)
+    q[is_open] = np.clip(expected_fdr(1 - judged.direct[is_open]), 0.0, 1.0)
+    is_synapse = is_open & (q <= fdr)
+    common = judged.family[Family.COMMON] + judged.family[Family.ELECTRICAL]
+    undecidable[is_open & ~is_synapse & (common > SURE)] = Undecidable.COMMON_DRIVE
+    limit_v = _limits(judged, is_synapse, n_tests=int(np.count_nonzero(is_open)), fdr=fdr)
+    unseen = ~is_synapse & ~is_electrical & ~(limit_v <= plausible_v)
+    np.fill_diagonal(unseen, False)
+    undecidable[unseen & (undecidable == Undecidable.DECIDED)] = Undecidable.TOO_FEW_SPIKES
+    sure = np.where(np.any(is_synapse, axis=1), judged.excitatory, 0.5)
+    sign = np.where(sure > SURE, 1, np.where(sure < 1 - SURE, -1, 0)).astype(np.int8)
+    is_path = is_open & ~is_synapse & (judged.family[Family.INDIRECT] > SURE)
+    return Called(is_synapse, is_electrical, is_path, undecidable, q, limit_v, sign, rejected)
 
 
-def call(found: Screened, best: Potentials, *, fdr: float, is_dale: bool) -> Called:
-    """Return which pairs are synapses.
-
-    With ``is_dale`` each presynaptic neuron whose outputs make its sign sure is tested for that sign alone:
-    half the false calls go, and an output against a sure sign is never called.
-    """
-    tested = ~np.isnan(found.z)
-    z = found.z[tested]
-    null = empirical_null(z)
-    q, chance = np.full(found.z.shape, np.nan), np.full(found.z.shape, np.nan)
-    q[tested] = signed_q_values(z, null=null)
-    standard = (found.z - null.centre) / null.sd
-    sign = presynaptic_sign(standard, q <= fdr)
-    if is_dale:
-        p = two_sided_p(standard)
-        known = np.broadcast_to(sign[:, None], p.shape)
-        p = np.where(known == 0, p, np.where(np.sign(standard) == known, p / 2, 1.0))
-        for side in (-1, 1):
-            mine = tested & ((known == side) | ((known == 0) & (np.sign(standard) == side)))
-            q[mine] = benjamini_hochberg(p[mine])
-    if z.size:
-        chance[tested] = local_fdr(z, null=null)
-    is_called = tested & (q <= fdr)
-    worst_p = float(np.max(two_sided_p(standard[is_called]))) if is_called.any() else fdr / max(z.size, 1)
-    limit_v = (_needed_z(worst_p) * null.sd + POWER_Z) * best.se_v
-    return Called(is_called, q, chance, sign, limit_v, null)
-
-
-def _needed_z(p: float) -> float:
+def _limits(judged: Judged, called: ndarray, *, n_tests: int, fdr: float) -> Float64[ndarray, "pre post"]:
+    """Return the size that is called four times in five: what the weakest calls needed, plus the power's share."""
     from scipy.special import ndtri
 
-    return float(-ndtri(p / 2))
-
-
-def _electrical(fit: Fit, z_zero: Float64[ndarray, "pre post"], fdr: float) -> Bool[ndarray, "pre post"]:
-    """Tell which pairs depolarise each other at once, both ways, more than they do later."""
-    tested = ~np.isnan(z_zero)
-    q = np.full(z_zero.shape, np.nan)
-    q[tested] = benjamini_hochberg(two_sided_p(z_zero[tested]))
-    later = np.max(np.abs(fit.beta[:, CHEMICAL:]), axis=1)
-    one_way = (q <= fdr) & (z_zero > 0) & (fit.beta[:, ZERO] > _MIN_ELECTRICAL_SHARE * later)
-    return one_way & one_way.T
+    size = np.abs(judged.amplitude_v[called] / judged.se_v[called])
+    needed = float(np.quantile(size, 0.05)) if size.size >= 20 else float(-ndtri(fdr / max(n_tests, 1) / 2))
+    return (needed + POWER_Z) * judged.se_v
 
 
 def _cross_talk(
+    recording: Recording, cells: Neurons, fit: Fit, judged: Judged, is_open: ndarray, progress: Progress
+) -> tuple[Bool[ndarray, "pre post"], tuple[RejectedPair, ...]]:
+    """Return the pairs that are an amplifier's, by the rows alone or by the full-rate traces, and say why."""
+    at_once = np.nan_to_num(np.abs(box_z(fit, ZERO))) > _SUSPECT_Z
+    other = np.nansum(judged.family, axis=0) > _SUSPECT
+    is_talk = is_open & (judged.family[Family.CROSS_TALK] > SURE)
+    why = {(int(i), int(j)): "cross-talk: up and at once back down after the spike" for i, j in np.argwhere(is_talk)}
+    suspects = np.argwhere(is_open & (at_once | other)).astype(np.int64)
+    if len(suspects) and recording.rate_hz >= MIN_RATE_HZ:
+        seen = _full_rate(recording, cells, suspects, progress)
+        for k in np.flatnonzero(seen.is_cross_talk):
+            i, j = (int(m) for m in suspects[k])
+            is_talk[i, j] = True
+            why[i, j] = _why(seen, int(k))
+    labels = [recording.channel_labels[c] for c in cells.channel]
+    return is_talk, tuple(RejectedPair(labels[i], labels[j], text) for (i, j), text in sorted(why.items()))
+
+
+def _full_rate(
     recording: Recording, cells: Neurons, suspects: Int64[ndarray, "pairs 2"], progress: Progress
 ) -> CrossTalk:
     """Average the full-rate traces of the suspects and of their presynaptic neurons, and judge them."""

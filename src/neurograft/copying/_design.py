@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-ACAUSAL, ZERO, CHEMICAL = 0, 1, 2  # boxes by number: control, electrical, and from there on chemical
-_EDGES_S = (1e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 8e-3, 11e-3, 16e-3, 26e-3)  # facts of the method's prototype
-
-_NEAR = 11  # in first edges
+ACAUSAL, ZERO, CHEMICAL = 0, 3, 4  # boxes by number: acausal ones up to ZERO, the spike's own row, then chemical
+_EDGES_S = (1e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 8e-3, 13e-3, 26e-3)  # wider where potentials only decay
+_ACAUSAL_S = (6e-3, 3e-3, 1e-3)
+_NEAR = 13  # in first edges
 
 
 class LagBoxes(NamedTuple):
@@ -30,7 +30,7 @@ class LagBoxes(NamedTuple):
         return self.high - self.low
 
     def is_near(self) -> Bool[ndarray, " boxes"]:
-        """Tell which chemical boxes lie where a fast synapse's answer does (up to 11 ms)."""
+        """Tell which chemical boxes lie where a fast synapse's answer does (up to 13 ms)."""
         return (np.arange(len(self.low)) >= CHEMICAL) & (self.high <= _NEAR * self.high[ZERO])
 
     def near(self) -> "LagBoxes":
@@ -45,12 +45,11 @@ class LagBoxes(NamedTuple):
 
 
 def lag_boxes(row_rate_hz: float) -> LagBoxes:
-    """Return the acausal control (-6 to 0 ms), the spike's own row (electrical), and the chemical boxes."""
-    edges = np.unique(np.maximum(np.round(np.array(_EDGES_S) * row_rate_hz).astype(np.int64), 1))
-    first = edges[0]
-    acausal = -max(round(6e-3 * row_rate_hz), 1)
-    low = np.concatenate([[acausal, 0], edges[:-1]])
-    return LagBoxes(low.astype(np.int64), np.concatenate([[0, first], edges[1:]]).astype(np.int64))
+    """Return three acausal boxes (-6 to 0 ms), the spike's own row (electrical), and the chemical boxes."""
+    later = np.unique(np.maximum(np.round(np.array(_EDGES_S) * row_rate_hz).astype(np.int64), 1))
+    before = -np.unique(np.maximum(np.round(np.array(_ACAUSAL_S) * row_rate_hz).astype(np.int64), 1))[::-1]
+    edges = np.concatenate([before, [0], later])
+    return LagBoxes(edges[:-1], edges[1:])
 
 
 def gram(spike_row: tuple[Int64[ndarray, " spikes"], ...], boxes: LagBoxes) -> Float64[ndarray, "columns columns"]:

@@ -4,19 +4,20 @@ from dataclasses import asdict, dataclass, field
 from typing import NamedTuple, cast, final
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
-from neurograft.copying._amplitude import PotentialGrid, Potentials, Shape, choose_shape, images, potentials
-from neurograft.copying._calls import RejectedPair, Statistics, box_z, call, screen
+from neurograft.copying._amplitude import Scores, choose_shape, scores
+from neurograft.copying._calls import Called, RejectedPair, box_z, call
 from neurograft.copying._chart import chart
 from neurograft.copying._coupling import Coupling, coupling
 from neurograft.copying._design import ACAUSAL, LagBoxes, lag_boxes
 from neurograft.copying._detect import Detected, DetectionOptions, detect
-from neurograft.copying._fdr import Null, two_sided_p
+from neurograft.copying._fdr import empirical_null, two_sided_p
+from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
-from neurograft.copying._null import fit_max_null
-from neurograft.copying._regression import fit, inverse_gram, moments
+from neurograft.copying._regression import Fit, fit, inverse_gram, moments
+from neurograft.copying._templates import Family, Shape, TemplateOptions, Templates, templates
 from neurograft.copying._timeline import Timeline, timeline
 from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, yule_walker
 from neurograft.errors import CopyError
@@ -29,6 +30,7 @@ from neurograft.units import MV
 
 MIN_RATE_HZ, MIN_SECONDS = 500.0, 3.0
 _NULL_TESTS, _MOST_SHIFTS = 5000, 40
+_LEARN_PAIRS = 50_000
 _MIN_SHIFT_S = 1.0
 _LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
 
@@ -46,7 +48,7 @@ class IntracellularOptions:
     is_dale: bool = True  # one sign a presynaptic neuron, learnt from its surest synapses
     detection: DetectionOptions = field(default_factory=DetectionOptions)
     whitening: WhiteningOptions = field(default_factory=WhiteningOptions)
-    grid: PotentialGrid = field(default_factory=PotentialGrid)
+    templates: TemplateOptions = field(default_factory=TemplateOptions)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -75,10 +77,11 @@ class NullEvidence(NamedTuple):
     n_shifts: int
     shift_sd: float  # of single boxes' z at shifted designs; 1 when standard errors are right
     shift_tail: float  # share of |z| > 3 there; 0.0027 when normal
+    template_sd: float  # of the direct templates' z there; standard errors are widened by it
+    decoy_share: float  # calls in shifted designs over calls in the true one, per design: chance's part of the FDR
     acausal_mean: float  # z of the 6 ms before the spike, at the true design
     acausal_sd: float
-    n_latencies: float  # how many independent latencies the largest z is worth
-    centre: float  # of Efron's empirical null over all pairs
+    centre: float  # Efron's empirical null over all pairs, at the commonest latency
     sd: float
     calibration: Float64[ndarray, "levels 3"]  # nominal p; share below it at shifted designs; and before the spike
 
@@ -92,6 +95,7 @@ class IntracellularCopy:
     spikes: SpikeTrains
     null: NullEvidence
     shape: Shape
+    mixture: Mixture
     channels: tuple[ChannelReport, ...]
     rejected: tuple[RejectedPair, ...]
 
@@ -119,37 +123,53 @@ def copy_intracellular(
     line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
     traces = _traces(recording, line, cells, gains, options)
     whitener = yule_walker(traces, progress)
-    statistics, shape, nulls = _statistics(traces, whitener, boxes, options, progress)
+    found_ = _fitted(traces, whitener, boxes, options, progress)
+    undecidable = _untestable(cells, gains, found_.fit.n_spikes)
+    judgement = _judged(found_, undecidable, options)
+    called = call(
+        recording, cells, found_.fit, judgement.judged, undecidable,
+        fdr=options.fdr, plausible_v=options.plausible_v, progress=progress,
+    )  # fmt: skip
     spikes = _spikes(recording, cells)
-    undecidable = _untestable(cells, gains, statistics.fit.n_spikes)
-    screened = screen(recording, cells, statistics, undecidable, fdr=options.fdr, progress=progress)
-    called = call(screened, statistics.best, fdr=options.fdr, is_dale=options.is_dale)
-    position_um = np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)])
-    chart_ = chart(
-        spikes, statistics, screened, called, shape, position_um, _provenance(options),
-        fdr=options.fdr, plausible_v=options.plausible_v,
+    synapses = chart(
+        spikes, found_.fit, judgement.judged, called,
+        shape=found_.shape,
+        position_um=np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)]),
+        provenance=_provenance(options),
+        fdr=options.fdr,
     )  # fmt: skip
     return IntracellularCopy(
-        map=chart_,
+        map=synapses,
         spikes=spikes,
-        null=_null_evidence(statistics, nulls, called.null),
-        shape=shape,
+        null=_null_evidence(found_, judgement, called, undecidable, options),
+        shape=found_.shape,
+        mixture=judgement.mixture,
         channels=_reports(recording, found, cells, gains),
-        rejected=screened.rejected,
+        rejected=called.rejected,
     )
 
 
-class _Nulls(NamedTuple):
-    """What shifted designs gave: z of single boxes, and of the best potential."""
+class _Fitted(NamedTuple):
+    """The regression at the true design and at its shifts, and what potentials look like in it."""
 
-    box_z: Float64[ndarray, " tests"]
-    best: list[Potentials]
+    fit: Fit
+    shifted: list[Fit]
+    shape: Shape
+    kinds: Templates
 
 
-def _statistics(
+class _Judgement(NamedTuple):
+    """Posteriors of all pairs."""
+
+    judged: Judged
+    mixture: Mixture
+    scores: Scores
+    sd: float
+
+
+def _fitted(
     traces: Traces, whitener: Whitener, boxes: LagBoxes, options: IntracellularOptions, progress: Progress
-) -> tuple[Statistics, Shape, _Nulls]:
-    """Fit the true design and its shifts, then one potential a pair, with the null that the shifts give."""
+) -> _Fitted:
     line, n = traces.line, len(traces.channel)
     rng = np.random.default_rng(options.seed)
     designs = [traces.spike_row, *_shifted(traces.spike_row, line, _n_shifts(n), rng)]
@@ -158,12 +178,40 @@ def _statistics(
     true, *shifted = [
         fit(m, design, boxes, inverse, blanked, n_rows=line.n_rows) for m, design in zip(sums, designs, strict=True)
     ]
-    shape = choose_shape(true, whitener, boxes, options.grid, line.rate_hz)
-    image = images(shape, options.grid.latency_s, whitener, boxes, line.rate_hz)
-    best, *null_best = [potentials(f, image, options.grid.latency_s) for f in (true, *shifted)]
-    null = fit_max_null(np.concatenate([b.z.ravel() for b in null_best]), n_latencies=len(options.grid.latency_s))
-    singles = [box_z(f, box).ravel() for f in shifted for box in range(len(boxes.low))]
-    return Statistics(true, best, null), shape, _Nulls(np.concatenate(singles), null_best)
+    usable = true.noise.max(axis=0) > 0
+    shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable)
+    return _Fitted(true, shifted, shape, templates(shape, options.templates, whitener, boxes, line.rate_hz))
+
+
+def _judged(found: _Fitted, undecidable: UInt8[ndarray, "pre post"], options: IntracellularOptions) -> _Judgement:
+    """Learn how common each explanation is from up to 50,000 pairs, then judge all."""
+    is_open = _is_open(undecidable)
+    n = len(is_open)
+    everyone = np.arange(n)
+    sd = _template_sd(found, is_open)
+    all_scores = scores(found.fit, found.kinds.image, everyone)
+    some = np.sort(np.random.default_rng(options.seed).permutation(n)[: max(_LEARN_PAIRS // n, 1)])
+    mixture = learn(
+        Scores(*(part[:, some] for part in all_scores)), found.kinds, is_open[some], sd=sd, is_dale=options.is_dale
+    )
+    judged = judge(all_scores, found.kinds, is_open, mixture, sd=sd, is_dale=options.is_dale)
+    return _Judgement(judged, mixture, all_scores, sd)
+
+
+def _is_open(undecidable: UInt8[ndarray, "pre post"]) -> Bool[ndarray, "pre post"]:
+    is_open = undecidable == Undecidable.DECIDED
+    np.fill_diagonal(is_open, False)
+    return is_open
+
+
+def _template_sd(found: _Fitted, is_open: Bool[ndarray, "pre post"]) -> float:
+    """Return the sd of direct templates' z at shifted designs, from their central half; never under 1."""
+    image, everyone = found.kinds.of(Family.DIRECT).image[::4], np.arange(len(is_open))
+    z = np.concatenate([scores(f, image, everyone).z[:, is_open].ravel() for f in found.shifted])
+    if z.size == 0:
+        return 1.0
+    low, high = np.quantile(z, [0.25, 0.75])
+    return max(float(high - low) / 1.349, 1.0)
 
 
 def _n_shifts(n: int) -> int:
@@ -224,24 +272,37 @@ def _spikes(recording: Recording, cells: Neurons) -> SpikeTrains:
     )
 
 
-def _null_evidence(statistics: Statistics, nulls: _Nulls, efron: Null) -> NullEvidence:
-    single = nulls.box_z[~np.isnan(nulls.box_z)]
-    before = box_z(statistics.fit, ACAUSAL)
-    before = before[~np.isnan(before)]
-    shifted = np.concatenate([statistics.null.p(b.z).ravel() for b in nulls.best])
-    shifted = shifted[~np.isnan(shifted)]
-    acausal = two_sided_p(before)
-    shares = [(level, np.mean(shifted <= level), np.mean(acausal <= level)) for level in _LEVELS] if len(before) else []
+def _null_evidence(
+    found: _Fitted, judgement: _Judgement, called: Called, undecidable: ndarray, options: IntracellularOptions
+) -> NullEvidence:
+    is_open = _is_open(undecidable)
+    single = np.concatenate([box_z(f, box)[is_open] for f in found.shifted for box in range(found.fit.beta.shape[1])])
+    before = box_z(found.fit, ACAUSAL)[is_open]
+    single, before = single[~np.isnan(single)], before[~np.isnan(before)]
+    worst = float(np.min(judgement.judged.direct[called.is_synapse], initial=1.0))
+    everyone, decoys = np.arange(len(is_open)), 0
+    for f in found.shifted:
+        decoy = judge(
+            scores(f, found.kinds.image, everyone), found.kinds, is_open, judgement.mixture,
+            sd=judgement.sd, is_dale=options.is_dale,
+        )  # fmt: skip
+        decoys += int(np.count_nonzero(decoy.direct[is_open] >= worst))
+    n_calls = int(np.count_nonzero(called.is_synapse))
+    commonest = int(np.argmax(judgement.mixture.direct.sum(axis=1)))
+    efron = empirical_null(judgement.scores.z[commonest][is_open])
+    p_shift, p_before = two_sided_p(single), two_sided_p(before)
+    levels = [(level, np.mean(p_shift <= level), np.mean(p_before <= level)) for level in _LEVELS if before.size]
     return NullEvidence(
-        n_shifts=len(nulls.best),
+        n_shifts=len(found.shifted),
         shift_sd=float(np.std(single)) if single.size else np.nan,
         shift_tail=float(np.mean(np.abs(single) > 3)) if single.size else np.nan,
+        template_sd=judgement.sd,
+        decoy_share=decoys / len(found.shifted) / n_calls if n_calls else np.nan,
         acausal_mean=float(np.mean(before)) if before.size else np.nan,
         acausal_sd=float(np.std(before)) if before.size else np.nan,
-        n_latencies=statistics.null.n,
         centre=efron.centre,
         sd=efron.sd,
-        calibration=np.array(shares, dtype=np.float64).reshape(-1, 3),
+        calibration=np.array(levels, dtype=np.float64).reshape(-1, 3),
     )
 
 

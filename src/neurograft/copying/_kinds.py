@@ -1,29 +1,13 @@
-"""What a synapse is: excitatory or inhibitory by its neuron's other synapses too, eventful or not."""
+"""Whether an excitatory synapse is eventful: its neuron drives spikes of the other."""
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int8, Int64
+from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._fdr import benjamini_hochberg
 
-SURE = 0.95  # posterior of a presynaptic sign from which it is written to the map
-_SPLIT = 1e-3  # prior probability that one synapse of a neuron has the other sign
 _DRIVEN_S = (1e-3, 8e-3)
 _AROUND_S = 50e-3
-
-
-def presynaptic_sign(z: Float64[ndarray, "pre post"], is_called: Bool[ndarray, "pre post"]) -> Int8[ndarray, " pre"]:
-    """Return +1, -1 or 0 for each neuron: the sign that its called outputs make sure (Dale's law).
-
-    Each called output of z votes with the log odds of its sign, Phi(z) against Phi(-z), but with no more than
-    1 in 1000 allows, so that one wrong synapse cannot outvote many.
-    """
-    from scipy.special import log_ndtr
-
-    vote = np.where(is_called, log_ndtr(z) - log_ndtr(-z), 0.0)
-    limit = np.log(1 / _SPLIT)
-    total = np.clip(np.nan_to_num(vote), -limit, limit).sum(axis=1)
-    return np.where(np.abs(total) > np.log(SURE / (1 - SURE)), np.sign(total), 0).astype(np.int8)
 
 
 def is_eventful(

@@ -1,0 +1,221 @@
+"""Which pairs are synapses: each pair's coefficients explained by a synapse, by a rival, or by nothing.
+
+Empirical Bayes (Efron 2008, Stat. Sci. 23, 1; scale mixtures: Stephens 2017, Biostatistics 18, 275): each
+template has normal amplitudes of several sizes; how common each template and size is, is learnt from all
+pairs of this very recording, and so is each presynaptic neuron's sign (Dale's law).  A pair's posterior
+probability of being no direct synapse is its local false-discovery rate; a list's false-discovery rate is the
+mean of its local ones.  Nothing here has seen a ground truth.
+"""
+
+# ruff: noqa: PLR0917  (the parts of one likelihood)
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+from numpy import ndarray
+
+from neurograft.copying._amplitude import Scores
+from neurograft.copying._templates import Family, Templates
+from neurograft.units import MV
+
+_DIRECT_SD_V = np.array([0.1, 0.2, 0.4, 0.8, 1.6, 3.2]) * MV
+_RIVAL_SD_V = np.array([0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56]) * MV
+_PRIOR = 0.03, 0.03  # of direct, of all rivals: what few pairs fall back on
+_PRIOR_PAIRS = 50.0  # as many pairs the prior counts for
+_ODD_SIGN = 0.01  # of a neuron's synapses may have the other sign; without Dale's law one half
+_STEPS = 80
+_MODE_SHARE = 0.03  # of the densest latency's density: below it the bulk of the direct synapses ends
+
+
+class Mixture(NamedTuple):
+    """How common each explanation is, over all pairs; and each neuron's probability of being excitatory."""
+
+    nothing: float
+    direct: Float64[ndarray, "direct sizes"]
+    rival: Float64[ndarray, "rivals sizes"]
+    is_bulk: Bool[ndarray, " direct"]  # latencies of the direct synapses' bulk; later ones are paths
+
+
+class Judged(NamedTuple):
+    """Posterior of each pair; probabilities of the families add up to 1 with that of nothing."""
+
+    direct: Float64[ndarray, "pre post"]
+    log_odds: Float64[ndarray, "pre post"]  # Bayes factor of a direct synapse against all else, natural log
+    family: Float64[ndarray, "families pre post"]
+    sign: Float64[ndarray, "pre post"]  # of the direct synapse
+    amplitude_v: Float64[ndarray, "pre post"]
+    se_v: Float64[ndarray, "pre post"]
+    latency_s: Float64[ndarray, "pre post"]
+    latency_sd_s: Float64[ndarray, "pre post"]
+    excitatory: Float64[ndarray, " pre"]
+
+
+class _Evidence(NamedTuple):
+    """Log Bayes factors against nothing, a row a pair."""
+
+    plus: Float64[ndarray, "pairs direct sizes"]
+    minus: Float64[ndarray, "pairs direct sizes"]
+    rival: Float64[ndarray, "pairs rivals sizes"]
+    pre: Int64[ndarray, " pairs"]
+
+
+def learn(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], *, sd: float, is_dale: bool) -> Mixture:
+    """Return the mixture that makes these pairs likeliest; ``sd`` is that of z where there is no synapse."""
+    evidence = _evidence(found, kinds, is_open, sd)
+    shapes = evidence.plus.shape[1:], evidence.rival.shape[1:]
+    start = Mixture(
+        1 - sum(_PRIOR),
+        np.full(shapes[0], _PRIOR[0] / np.prod(shapes[0])),
+        np.full(shapes[1], _PRIOR[1] / np.prod(shapes[1])),
+        np.ones(shapes[0][0], dtype=np.bool_),
+    )
+    top = np.maximum(_top(evidence), 0.0)
+    plus, minus, rival = (np.exp(part - top[:, None, None]) for part in evidence[:3])
+    nothing, now = np.exp(-top), start
+    excitatory = np.full(is_open.shape[0], 0.5)
+    n_pairs = len(top) + _PRIOR_PAIRS
+    for _ in range(_STEPS):
+        chance = _chance(excitatory, is_dale)[evidence.pre]
+        total = (
+            np.einsum("pts,ts->p", plus, now.direct) * chance
+            + np.einsum("pts,ts->p", minus, now.direct) * (1 - chance)
+            + np.einsum("pts,ts->p", rival, now.rival)
+            + nothing * now.nothing
+        )
+        direct = np.einsum("pts,p->ts", plus, chance / total) + np.einsum("pts,p->ts", minus, (1 - chance) / total)
+        now = Mixture(
+            (float(np.sum(nothing / total)) * now.nothing + _PRIOR_PAIRS * start.nothing) / n_pairs,
+            (direct * now.direct + _PRIOR_PAIRS * start.direct) / n_pairs,
+            (np.einsum("pts,p->ts", rival, 1 / total) * now.rival + _PRIOR_PAIRS * start.rival) / n_pairs,
+            now.is_bulk,
+        )
+        excitatory = _excitatory(now, plus, minus, rival, nothing, evidence.pre, len(excitatory), is_dale)
+    return now._replace(is_bulk=_bulk(now.direct.sum(axis=1), kinds.of(Family.DIRECT).latency_s))
+
+
+def judge(
+    found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], mixture: Mixture, *, sd: float, is_dale: bool
+) -> Judged:
+    """Return every pair's posterior under a mixture that was learnt; pairs that are not open get NaN."""
+    evidence = _evidence(found, kinds, is_open, sd)
+    top = np.maximum(_top(evidence), 0.0)
+    plus, minus, rival = (np.exp(part - top[:, None, None]) for part in evidence[:3])
+    nothing = np.exp(-top)
+    n_pre = len(is_open)
+    excitatory = _excitatory(mixture, plus, minus, rival, nothing, evidence.pre, n_pre, is_dale)
+    chance = _chance(excitatory, is_dale)[evidence.pre, None]
+    up, down = (
+        chance * np.einsum("pts,ts->pt", plus, mixture.direct),
+        (1 - chance) * np.einsum("pts,ts->pt", minus, mixture.direct),
+    )
+    by_rival = np.einsum("pts,ts->pt", rival, mixture.rival)
+    latency_s, rivals = kinds.of(Family.DIRECT).latency_s, kinds.family[kinds.family != Family.DIRECT]
+    bulk = mixture.is_bulk
+    late = ~bulk & (latency_s > latency_s[bulk].max(initial=0.0))
+    joint = np.stack([by_rival[:, rivals == family].sum(axis=1) for family in Family])
+    joint[Family.DIRECT] = (up + down)[:, bulk].sum(axis=1)
+    joint[Family.INDIRECT] += (up + down)[:, late].sum(axis=1)
+    joint[Family.COMMON] += (up + down)[:, ~bulk & ~late].sum(axis=1)
+    rest = joint[1:].sum(axis=0) + nothing * mixture.nothing
+    total = joint[0] + rest
+    prior = mixture.direct[bulk].sum()
+    tiny = np.finfo(np.float64).tiny
+    log_odds = np.log(np.maximum(joint[0], tiny)) - np.log(np.maximum(rest, tiny)) - np.log(prior / (1 - prior))
+    weight = np.where(bulk, up + down, 0.0)
+    weight /= np.maximum(weight.sum(axis=1), tiny)[:, None]
+    best = np.argmax(weight, axis=1)
+    z = found.z[kinds.family == Family.DIRECT][:, is_open].T[np.arange(len(best)), best]
+    root = np.sqrt(found.information[kinds.family == Family.DIRECT][:, is_open].T[np.arange(len(best)), best])
+    mean_s = weight @ latency_s
+    spread_s = np.sqrt(np.maximum(weight @ latency_s**2 - mean_s**2, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns = (joint[0] / total, log_odds, np.sign((up - down)[:, bulk].sum(axis=1)), z / root, sd / root)
+    spread = [_spread(column, is_open) for column in (*columns, mean_s, spread_s)]
+    family = np.stack([_spread(part / total, is_open) for part in joint])
+    return Judged(
+        direct=spread[0],
+        log_odds=spread[1],
+        family=family,
+        sign=spread[2],
+        amplitude_v=spread[3],
+        se_v=spread[4],
+        latency_s=spread[5],
+        latency_sd_s=spread[6],
+        excitatory=excitatory,
+    )
+
+
+def expected_fdr(chance: Float64[ndarray, " pairs"]) -> Float64[ndarray, " pairs"]:
+    """Return q-values from local false-discovery rates: the mean of all that are as small or smaller."""
+    order = np.argsort(chance, kind="stable")
+    q = np.empty(len(chance))
+    q[order] = np.cumsum(chance[order]) / np.arange(1, len(chance) + 1)
+    return q
+
+
+def _evidence(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], sd: float) -> _Evidence:
+    """Log Bayes factors of half-normal (direct) and normal (rival) amplitudes against none (Wakefield 2009, eq. 2)."""
+    from scipy.special import log_ndtr
+
+    direct = kinds.family == Family.DIRECT
+    z, information = found.z[:, is_open].T / sd, found.information[:, is_open].T / sd**2
+
+    def factors(mine: ndarray, sizes_v: ndarray) -> tuple[ndarray, ndarray]:
+        ratio = information[:, mine, None] * sizes_v**2
+        shrunk = ratio / (1 + ratio)
+        return 0.5 * (z[:, mine, None] ** 2 * shrunk - np.log1p(ratio)), z[:, mine, None] * np.sqrt(shrunk)
+
+    both, standard = factors(direct, _DIRECT_SD_V)
+    rival, _ = factors(~direct, _RIVAL_SD_V)
+    plus, minus = both + np.log(2) + log_ndtr(standard), both + np.log(2) + log_ndtr(-standard)
+    return _Evidence(plus, minus, rival, np.nonzero(is_open)[0])
+
+
+def _top(evidence: _Evidence) -> Float64[ndarray, " pairs"]:
+    return np.max([np.max(part, axis=(1, 2), initial=-np.inf) for part in evidence[:3]], axis=0)
+
+
+def _chance(excitatory: Float64[ndarray, " pre"], is_dale: bool) -> Float64[ndarray, " pre"]:
+    """Return how likely a synapse of each neuron is to be positive."""
+    odd = _ODD_SIGN if is_dale else 0.5
+    return (1 - odd) * excitatory + odd * (1 - excitatory)
+
+
+def _excitatory(
+    mixture: Mixture,
+    plus: ndarray,
+    minus: ndarray,
+    rival: ndarray,
+    nothing: ndarray,
+    pre: ndarray,
+    n: int,
+    is_dale: bool,
+) -> Float64[ndarray, " pre"]:
+    """Return each neuron's probability of being excitatory, from all its pairs, half a priori."""
+    from scipy.special import expit
+
+    up, down = np.einsum("pts,ts->p", plus, mixture.direct), np.einsum("pts,ts->p", minus, mixture.direct)
+    rest = np.einsum("pts,ts->p", rival, mixture.rival) + nothing * mixture.nothing
+    odd = _ODD_SIGN if is_dale else 0.5
+    gain = np.log((1 - odd) * up + odd * down + rest) - np.log(odd * up + (1 - odd) * down + rest)
+    return expit(np.bincount(pre, gain, minlength=n))
+
+
+def _bulk(weight: Float64[ndarray, " direct"], latency_s: Float64[ndarray, " direct"]) -> Bool[ndarray, " direct"]:
+    """Return the unbroken run of latencies around the densest one where synapses stay as common as 3 % of it."""
+    density = weight / np.gradient(latency_s)
+    smooth = np.convolve(np.pad(density, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
+    peak = int(np.argmax(smooth))
+    enough = smooth > _MODE_SHARE * smooth[peak]
+    low = high = peak
+    while low > 0 and enough[low - 1]:
+        low -= 1
+    while high + 1 < len(enough) and enough[high + 1]:
+        high += 1
+    return (np.arange(len(weight)) >= low) & (np.arange(len(weight)) <= high)
+
+
+def _spread(values: Float64[ndarray, " pairs"], is_open: Bool[ndarray, "pre post"]) -> Float64[ndarray, "pre post"]:
+    out = np.full(is_open.shape, np.nan)
+    out[is_open] = values
+    return out

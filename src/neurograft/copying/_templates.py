@@ -1,0 +1,128 @@
+"""What may follow a presynaptic spike in a trace: synapses, and the four things that pass for them.
+
+Every template is a potential's course of peak 1 V, put through the target's own whitening filter and averaged
+in the lag boxes.  A direct synapse has a sharp onset at one latency.  Its rivals:
+
+* electrical: the same, from the spike's own rise on;
+* cross-talk: one to three rows up and at once back down, which no membrane does;
+* common drive: a hidden neuron excites both, so the potential's onset is spread over the milliseconds that the
+  presynaptic neuron took to fire after its own share;
+* indirect: a neuron between, hidden or not, fires somewhere in the rise of its potential, so the onset is late
+  and spread in the same way.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple, final
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+
+from neurograft.copying._design import LagBoxes
+from neurograft.copying._whiten import Whitener
+from neurograft.units import MS
+
+_FINE = 20  # steps a row in which a course is averaged
+_SPREAD_S = tuple((k + 0.5) * 0.5 * MS for k in range(12))  # how long a driven neuron takes to fire
+_ELECTRICAL_S = (-0.5 * MS, 0.0)
+_PULSE_ROWS = ((0, 1), (0, 2), (0, 3), (1, 3))
+
+
+class Family(IntEnum):
+    """What a template stands for."""
+
+    DIRECT = 0
+    ELECTRICAL = 1
+    CROSS_TALK = 2
+    COMMON = 3
+    INDIRECT = 4
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateOptions:
+    """Which potentials are looked for; latencies count from the action potential's rise."""
+
+    latency_s: tuple[float, ...] = (*(k * 0.5 * MS for k in range(1, 15)), 8 * MS, 9 * MS, 10 * MS)
+    common_s: tuple[float, ...] = tuple(k * MS for k in range(-3, 4))
+    indirect_s: tuple[float, ...] = tuple(k * MS for k in range(2, 13))
+    rise_s: tuple[float, ...] = (0.3 * MS, 1 * MS, 2 * MS, 4 * MS)
+    decay_s: tuple[float, ...] = (5 * MS, 10 * MS, 20 * MS, 40 * MS)
+
+
+class Shape(NamedTuple):
+    """Time constants of a postsynaptic potential, a difference of two exponentials."""
+
+    rise_s: float
+    decay_s: float
+
+
+class Templates(NamedTuple):
+    """Images of potentials of 1 V in each target's coefficients."""
+
+    image: Float64[ndarray, "templates boxes neurons"]
+    family: Int64[ndarray, " templates"]
+    latency_s: Float64[ndarray, " templates"]
+
+    def of(self, family: Family) -> "Templates":
+        """Return one family."""
+        mine = self.family == family
+        return Templates(self.image[mine], self.family[mine], self.latency_s[mine])
+
+
+def potential(t_s: Float64[ndarray, " times"], shape: Shape, onset_s: float) -> Float64[ndarray, " times"]:
+    """Return a potential of peak 1 that starts at ``onset_s``."""
+    rise_s, decay_s = shape
+    since_s = np.maximum(t_s - onset_s, 0.0)
+    peak_s = np.log(decay_s / rise_s) / (1 / rise_s - 1 / decay_s)
+    peak = np.exp(-peak_s / decay_s) - np.exp(-peak_s / rise_s)
+    return (np.exp(-since_s / decay_s) - np.exp(-since_s / rise_s)) / peak
+
+
+def templates(
+    shape: Shape, options: TemplateOptions, whitener: Whitener, boxes: LagBoxes, row_rate_hz: float
+) -> Templates:
+    """Return all families' images for every target."""
+    first, last = int(boxes.low[0]) - len(whitener.coefficient), int(boxes.high[-1])
+    t_s = first / row_rate_hz + (np.arange((last - first) * _FINE) + 0.5) / (_FINE * row_rate_hz)
+    spread_s, share = np.array(_SPREAD_S), _firing_share(shape)
+    courses: list[tuple[Family, float, ndarray]] = []
+    for family, onsets_s in ((Family.DIRECT, options.latency_s), (Family.ELECTRICAL, _ELECTRICAL_S)):
+        courses += [(family, onset_s, _in_rows(potential(t_s, shape, onset_s))) for onset_s in onsets_s]
+    for begin, end in _PULSE_ROWS:
+        rows = np.arange(first, last)
+        courses.append((Family.CROSS_TALK, begin / row_rate_hz, ((rows >= begin) & (rows < end)).astype(np.float64)))
+    for family, side, middles_s in (
+        (Family.COMMON, -1.0, options.common_s),
+        (Family.INDIRECT, 1.0, options.indirect_s),
+    ):
+        for middle_s in middles_s:
+            waves = [w * potential(t_s, shape, middle_s + side * x) for w, x in zip(share, spread_s, strict=True)]
+            courses.append((family, middle_s, _in_rows(np.sum(waves, axis=0))))
+    image = np.stack([_image(course, first, whitener, boxes) for _, _, course in courses])
+    return Templates(image, np.array([c[0] for c in courses]), np.array([c[1] for c in courses]))
+
+
+def _firing_share(shape: Shape) -> Float64[ndarray, " delays"]:
+    """Return how a driven neuron's spikes spread after its potential's onset: as the potential's slope."""
+    x_s = np.array(_SPREAD_S)
+    slope = np.exp(-x_s / shape.rise_s) / shape.rise_s - np.exp(-x_s / shape.decay_s) / shape.decay_s
+    slope = np.maximum(slope, 0.0)
+    return slope / slope.sum()
+
+
+def _in_rows(course: Float64[ndarray, " fine"]) -> Float64[ndarray, " rows"]:
+    """Return row means of a course whose spike lies anywhere in its row."""
+    spread = np.convolve(np.concatenate([np.zeros(_FINE - 1), course]), np.full(_FINE, 1 / _FINE), mode="valid")
+    return spread.reshape(-1, _FINE).mean(axis=1)
+
+
+def _image(
+    course: Float64[ndarray, " rows"], first: int, whitener: Whitener, boxes: LagBoxes
+) -> Float64[ndarray, "boxes neurons"]:
+    """Return the whitened course's mean in every box; row 0 of ``course`` lies at lag ``first``."""
+    white = np.repeat(course[:, None], whitener.coefficient.shape[1], axis=1)
+    for lag in range(1, min(len(whitener.coefficient), len(course) - 1) + 1):
+        white[lag:] -= course[:-lag, None] * whitener.coefficient[lag - 1]
+    return np.stack([white[a - first : b - first].mean(axis=0) for a, b in zip(boxes.low, boxes.high, strict=True)])

@@ -17,7 +17,7 @@ from neurograft.network import (
     run,
     steady_drive,
 )
-from neurograft.neurons import AlphaSynapse, ExponentialSynapse, Lif, siegert_rate_hz
+from neurograft.neurons import AlphaSynapse, ExponentialSynapse, Lif, Stepper, siegert_rate_hz
 from neurograft.units import MS, MV
 
 STEP_S = 0.1 * MS
@@ -249,3 +249,70 @@ def test_what_cannot_run_is_refused(changes, call, message):
 def test_impossible_options_and_drives_are_refused(make, message):
     with pytest.raises(RunError, match=message):
         make()
+
+
+def test_kinds_mix_as_the_maps_model_column_says_and_order_and_threads_do_not_matter():
+    rng = np.random.default_rng(3)
+    models = ["adex", "", "izhikevich", "lif", "hh", ""] * 2
+    m = random_map(rng, weight_v=np.full(60, 0.3 * MV), delay_s=1 * MS, model=models)
+    drive = steady_drive(12, mean_v=34 * MV)
+    options = RunOptions(start_v=np.zeros(12), record_voltage_of=(4, 0, 2, 1))
+    duration_s = 0.1 if IS_JIT else 0.03
+    mixed = run(m, duration_s=duration_s, seed=1, drive=drive, options=options)
+    assert np.all(mixed.spikes.counts() > 0)
+    # A neuron alone, of the same kind, does the same until the first spike of another reaches it.
+    first = round(mixed.spikes.time_s[0] / STEP_S) + 10
+    for column, (i, name) in enumerate([(4, "hh"), (0, "adex"), (2, "izhikevich"), (1, "lif")]):
+        alone = synapse_map(
+            n_neurons=1, pre=np.zeros(0, int), post=np.zeros(0, int), weight_v=np.zeros(0), delay_s=1 * MS, model=name
+        )
+        lone = run(
+            alone, duration_s=duration_s, seed=1, drive=steady_drive(1, mean_v=34 * MV),
+            options=RunOptions(start_v=np.zeros(1), record_voltage_of=(0,)),
+        )  # fmt: skip
+        np.testing.assert_array_equal(mixed.voltage_v[:first, column], lone.voltage_v[:first, 0], err_msg=f"neuron {i}")
+    threaded = run(
+        m, duration_s=duration_s, seed=1, drive=drive,
+        options=RunOptions(start_v=np.zeros(12), record_voltage_of=(4, 0, 2, 1), n_threads=2, chunk_s=7 * MS),
+    )  # fmt: skip
+    assert same(mixed, threaded)
+    assert np.array_equal(mixed.voltage_v, threaded.voltage_v)
+
+
+def test_a_model_of_the_given_name_has_the_given_parameters():
+    m = random_map(np.random.default_rng(0), model="lif", weight_v=np.zeros(60))
+    drive = steady_drive(12, mean_v=20 * MV)
+    slow = run(m, duration_s=0.1, seed=0, drive=drive, neuron=Lif(tau_m_s=40 * MS))
+    assert slow.spikes.n_spikes < run(m, duration_s=0.1, seed=0, drive=drive).spikes.n_spikes
+
+
+class Perfect:
+    """An integrator without a leak: a user's model in plain Python."""
+
+    name = "perfect"
+    threshold_v = 15 * MV
+
+    def stepper(self, step_s):
+        constants = np.array([step_s / (20 * MS)])
+        return Stepper(advance=self.advance, constants=constants, n_states=1, n_channels=1, noise_kick=0.1)
+
+    @staticmethod
+    def advance(state, refractory, drive_v, inputs, constants, spiked):
+        state[0] += constants[0] * drive_v + inputs[0]
+        inputs[0] = 0.0
+        over = np.flatnonzero(state[0] >= 15 * MV)
+        state[0, over] = 0.0
+        spiked[: over.size] = over
+        return over.size
+
+    def start(self, fraction):
+        return np.zeros((1, fraction.size))
+
+    def amplitude(self, weight_v):
+        return weight_v, np.zeros(weight_v.size, dtype=np.int32)
+
+
+def test_a_users_own_model_runs():
+    m = synapse_map(n_neurons=1, pre=np.zeros(0, int), post=np.zeros(0, int), weight_v=np.zeros(0), delay_s=1 * MS)
+    done = run(m, duration_s=0.1, seed=0, neuron=Perfect(), drive=steady_drive(1, mean_v=30.001 * MV))
+    assert np.diff(done.spikes.time_s) == pytest.approx(10 * MS)  # 15 mV at 30 mV in 20 ms

@@ -1,5 +1,8 @@
 """Models of single neurons: parameters in, one compiled step out."""
 
+from neurograft.neurons._adex import AdEx as AdEx
+from neurograft.neurons._hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
+from neurograft.neurons._izhikevich import Izhikevich as Izhikevich
 from neurograft.neurons._known import known_models as known_models
 from neurograft.neurons._lif import Lif as Lif
 from neurograft.neurons._model import NeuronModel as NeuronModel

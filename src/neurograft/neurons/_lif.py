@@ -17,7 +17,7 @@ from numpy import ndarray
 from scipy.linalg import expm
 
 from neurograft.errors import OptionError
-from neurograft.neurons._model import Stepper, steps_of
+from neurograft.neurons._model import Stepper, kicks, steps_of
 from neurograft.neurons._synapses import (
     AlphaSynapse,
     DeltaSynapse,
@@ -94,7 +94,7 @@ class Lif:
     ) -> tuple[Float64[ndarray, " synapses"], Int32[ndarray, " synapses"]]:
         """Return the kick (delta), or the current's jump and the channel of its sign."""
         if isinstance(self.synapse, DeltaSynapse):
-            return weight_v.astype(np.float64), np.zeros(weight_v.size, dtype=np.int32)
+            return kicks(weight_v)
         peak = exponential_peak if isinstance(self.synapse, ExponentialSynapse) else alpha_peak
         excitatory = peak(tau_m_s=self.tau_m_s, tau_syn_s=self.synapse.tau_excitatory_s)
         inhibitory = peak(tau_m_s=self.tau_m_s, tau_syn_s=self.synapse.tau_inhibitory_s)

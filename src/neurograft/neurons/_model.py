@@ -77,3 +77,10 @@ def find_model(name: str, known: Mapping[str, NeuronModel]) -> NeuronModel:
 def steps_of(duration_s: float, step_s: float) -> int:
     """Return how many steps a duration takes, rounded to the nearest (half a step up)."""
     return int(np.floor(duration_s / step_s + 0.5))
+
+
+def kicks(
+    weight_v: Float64[ndarray, " synapses"],
+) -> tuple[Float64[ndarray, " synapses"], Int32[ndarray, " synapses"]]:
+    """Return the amplitudes and channels of synapses that shift the potential by their weight."""
+    return weight_v.astype(np.float64), np.zeros(weight_v.size, dtype=np.int32)

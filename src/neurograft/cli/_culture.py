@@ -10,7 +10,7 @@ from neurograft.cli._progress import shown_progress
 
 
 def culture_command(
-    out: Annotated[Path, typer.Argument(help="Folder for recording.raw with its TOML file, truth.h5 and spikes.h5.")],
+    out: Annotated[Path, typer.Argument(help="New folder for recording.toml, its raw file, truth.h5 and spikes.h5.")],
     neurons: Annotated[int, typer.Option(min=2, help="Neurons to grow, hidden ones included.")] = 100,
     seconds: Annotated[float, typer.Option(help="How long the array records.")] = 60.0,
     hidden: Annotated[float, typer.Option(min=0, max=0.99, help="Share of the neurons that no pad sees.")] = 0.0,
@@ -24,11 +24,9 @@ def culture_command(
     options = CultureOptions(n_neurons=neurons, hidden_fraction=hidden, activity=ActivityOptions(rate_hz=rate_hz))
     with shown_progress() as progress:
         culture = grow(options, seed=seed, progress=progress)
-        written = write_culture(culture, out, seconds=seconds, seed=seed, progress=progress)
+        write_culture(culture, out, seconds=seconds, seed=seed, progress=progress)
     lines = [
         f"{culture.n_recorded} of {neurons} neurons recorded for {seconds:g} s",
-        *(f"written: {path}" for path in written),
+        f"written: {out} (recording.toml and .raw, truth.h5, spikes.h5)",
     ]
-    show(
-        lines, {"neurons": neurons, "recorded": culture.n_recorded, "files": [str(p) for p in written]}, as_json=as_json
-    )
+    show(lines, {"neurons": neurons, "recorded": culture.n_recorded, "folder": str(out)}, as_json=as_json)

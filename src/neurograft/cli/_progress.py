@@ -48,13 +48,13 @@ def _bars() -> Generator[Progress]:
 
 def _lines() -> Progress:
     step_begin_s: dict[str, float] = {}
-    last_line_s = time.monotonic() + _PATIENCE_S - _LINE_EVERY_S
+    last_line_s = -_LINE_EVERY_S
 
     def show(what: str, done: float, total: float) -> None:
         nonlocal last_line_s
         now_s = time.monotonic()
         begin_s = step_begin_s.setdefault(what, now_s)
-        if 0 < done < total and now_s - last_line_s >= _LINE_EVERY_S:
+        if 0 < done < total and now_s - begin_s >= _PATIENCE_S and now_s - last_line_s >= _LINE_EVERY_S:
             last_line_s = now_s
             left_s = (now_s - begin_s) * (total - done) / done
             print(f"{what}: {100 * done / total:.0f} %, {left_s:.0f} s left", file=sys.stderr)

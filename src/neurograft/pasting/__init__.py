@@ -9,11 +9,14 @@ from neurograft.pasting._encode import Levels as Levels
 from neurograft.pasting._encode import Overflow as Overflow
 from neurograft.pasting._encode import Parallel as Parallel
 from neurograft.pasting._encode import Scaling as Scaling
+from neurograft.pasting._order import FileOrder as FileOrder
+from neurograft.pasting._order import HubOrder as HubOrder
+from neurograft.pasting._order import MetisOrder as MetisOrder
+from neurograft.pasting._order import SharedInputsOrder as SharedInputsOrder
 from neurograft.pasting._paste import PasteOptions as PasteOptions
 from neurograft.pasting._paste import map_sha256 as map_sha256
 from neurograft.pasting._paste import paste as paste
 from neurograft.pasting._place import ColumnPairs as ColumnPairs
-from neurograft.pasting._place import FileOrder as FileOrder
 from neurograft.pasting._place import NeuronOrder as NeuronOrder
 from neurograft.pasting._place import RowPolarity as RowPolarity
 from neurograft.pasting._place import Tiles as Tiles

@@ -24,9 +24,9 @@ from neurograft.cells import (
 from neurograft.errors import OptionError
 from neurograft.maps import Kind, SynapseMap
 from neurograft.pasting._encode import Encoder, Encoding, Overflow
+from neurograft.pasting._order import SharedInputsOrder
 from neurograft.pasting._place import (
     ColumnPairs,
-    FileOrder,
     NeuronOrder,
     Placement,
     RowPolarity,
@@ -53,7 +53,7 @@ class PasteOptions:
     tiles: Tiles = field(default_factory=Tiles)
     scaling: Encoder = field(default_factory=Overflow)
     signs: RowPolarity | ColumnPairs = field(default_factory=RowPolarity)
-    order: NeuronOrder = field(default_factory=FileOrder)
+    order: NeuronOrder = field(default_factory=SharedInputsOrder)
     verify: ProgramAndVerify | OneShot = field(default_factory=lambda: ProgramAndVerify(max_passes=3))
     defects: Defects | None = None
 

@@ -45,16 +45,6 @@ class NeuronOrder(Protocol):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileOrder:
-    """Neurons as they come in the map: good where the map lists them by region."""
-
-    def order(self, m: SynapseMap, *, columns: int, seed: int) -> Int64[ndarray, " neurons"]:
-        """Return 0, 1, 2 and so on."""
-        return np.arange(m.n_neurons, dtype=np.int64)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Tiles:
     """Size of the tiles; 256 x 256 is a core of NeuRRAM.  Small tiles are fuller: see docs/background/paste.md."""
 

@@ -15,21 +15,28 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "copying"))
-from _synthetic_traces import Bench, Truth, grow  # noqa: E402
+from _synthetic_traces import Bench, Truth, grow
 
-from neurograft.copying import copy_intracellular  # noqa: E402
-from neurograft.maps import Kind, SynapseMap  # noqa: E402
+from neurograft.copying import copy_intracellular
+from neurograft.maps import Kind, SynapseMap
 
 FAMILIES = {
-    "base": dict(n=150, seconds=200.0),
-    "hidden": dict(n=75, n_hidden=75, seconds=200.0),
-    "bursty": dict(n=100, seconds=120.0, burst_v=8e-3, burst_interval_s=2.0, shared_sd_v=2e-3, drive_v=(9e-3, 13e-3)),
-    "conductance": dict(n=100, seconds=120.0, is_conductance=True),
-    "failing": dict(n=100, seconds=120.0, failure=0.5),
-    "pads": dict(n=60, seconds=120.0, rate_hz=5000.0, is_drifting=True),
-    "gaps": dict(n=60, seconds=120.0, rate_hz=5000.0, n_gap=15),
-    "sparse": dict(n=100, seconds=120.0, connection_probability=0.02),
-    "hidden most": dict(n=60, n_hidden=180, seconds=120.0),
+    "base": {"n": 150, "seconds": 200.0},
+    "hidden": {"n": 75, "n_hidden": 75, "seconds": 200.0},
+    "bursty": {
+        "n": 100,
+        "seconds": 120.0,
+        "burst_v": 8e-3,
+        "burst_interval_s": 2.0,
+        "shared_sd_v": 2e-3,
+        "drive_v": (9e-3, 13e-3),
+    },
+    "conductance": {"n": 100, "seconds": 120.0, "is_conductance": True},
+    "failing": {"n": 100, "seconds": 120.0, "failure": 0.5},
+    "pads": {"n": 60, "seconds": 120.0, "rate_hz": 5000.0, "is_drifting": True},
+    "gaps": {"n": 60, "seconds": 120.0, "rate_hz": 5000.0, "n_gap": 15},
+    "sparse": {"n": 100, "seconds": 120.0, "connection_probability": 0.02},
+    "hidden most": {"n": 60, "n_hidden": 180, "seconds": 120.0},
 }
 
 

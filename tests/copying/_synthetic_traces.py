@@ -45,7 +45,7 @@ class Bench:
     is_conductance: bool = False
     failure: float = 0.0
     n_gap: int = 0
-    gap_coupling: float = 0.03
+    gap_coupling: float = 0.2  # of the leak: spikelets of half a millivolt
     is_drifting: bool = False  # intracellular pads of unknown, drifting coupling
     seed: int = 0
 
@@ -194,7 +194,7 @@ def _simulate(
             for c in range(2):
                 current[i, c] = current[i, c] * keep_s + coming[slot, i, c]
                 coming[slot, i, c] = 0.0
-            private[i] += -DT_S / tau_s * private[i] + np.sqrt(2 * DT_S / tau_s) * np.random.standard_normal()
+            private[i] += -DT_S / tau_s * private[i] + np.sqrt(2 * DT_S / tau_s) * np.random.standard_normal()  # noqa: NPY002
             adaptation[i] -= DT_S / 0.1 * adaptation[i]
             synaptic = current[i, 0] + current[i, 1]
             if is_conductance:
@@ -224,7 +224,7 @@ def _simulate(
                         spikes[count, 1] = i
                         count += 1
                     for s in range(start[i], start[i + 1]):
-                        if failure == 0.0 or np.random.random() >= failure:
+                        if failure == 0.0 or np.random.random() >= failure:  # noqa: NPY002
                             coming[(step + delay[s]) % horizon, post[s], 1 if inhibitory[i] else 0] += drive[s]
             total[i] += seen[i]
         if (step + 1) % every == 0:

@@ -19,8 +19,8 @@ MIN_EVENTS = 5  # with fewer action potentials a pad's coupling is not known
 class Coupling(NamedTuple):
     """Membrane volts for each volt read, at the knots ``time_s``; ``is_known`` is False where no one can tell."""
 
-    time_s: tuple[Float64[ndarray, " knots"], ...]  # one a channel
-    gain: tuple[Float64[ndarray, " knots"], ...]
+    time_s: tuple[Float64[ndarray, " _"], ...]  # one a channel
+    gain: tuple[Float64[ndarray, " _"], ...]
     is_known: Bool[ndarray, " channels"]
 
     def at(self, time_s: Float64[ndarray, " frames"]) -> Float64[ndarray, "frames channels"]:

@@ -52,7 +52,7 @@ def lag_boxes(row_rate_hz: float) -> LagBoxes:
     return LagBoxes(edges[:-1], edges[1:])
 
 
-def gram(spike_row: tuple[Int64[ndarray, " spikes"], ...], boxes: LagBoxes) -> Float64[ndarray, "columns columns"]:
+def gram(spike_row: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes) -> Float64[ndarray, "columns columns"]:
     """Return X'X over all rows, exactly, from the counts of every lag between every two trains."""
     n, n_boxes = len(spike_row), len(boxes.low)
     reach = int(boxes.high.max() - boxes.low.min())
@@ -70,7 +70,7 @@ def gram(spike_row: tuple[Int64[ndarray, " spikes"], ...], boxes: LagBoxes) -> F
 
 
 def joined(
-    spike_row: tuple[Int64[ndarray, " spikes"], ...],
+    spike_row: tuple[Int64[ndarray, " _"], ...],
 ) -> tuple[Int64[ndarray, " spikes"], Int64[ndarray, " starts"]]:
     """Return all trains one after the other, and where each starts (and the last ends)."""
     start = np.concatenate([[0], np.cumsum([len(train) for train in spike_row])]).astype(np.int64)

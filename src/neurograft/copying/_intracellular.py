@@ -219,8 +219,8 @@ def _n_shifts(n: int) -> int:
 
 
 def _shifted(
-    spike_row: tuple[Int64[ndarray, " spikes"], ...], line: Timeline, n_shifts: int, rng: np.random.Generator
-) -> list[tuple[Int64[ndarray, " spikes"], ...]]:
+    spike_row: tuple[Int64[ndarray, " _"], ...], line: Timeline, n_shifts: int, rng: np.random.Generator
+) -> list[tuple[Int64[ndarray, " _"], ...]]:
     """Return designs turned round the time line by over a second: the same trains, other traces."""
     least = min(round(_MIN_SHIFT_S * line.rate_hz), line.n_rows // 4)
     shifts = rng.integers(least, line.n_rows - least, n_shifts)

@@ -11,7 +11,7 @@ _AROUND_S = 50e-3
 
 
 def is_eventful(
-    spike_s: list[Float64[ndarray, " spikes"]], pairs: Int64[ndarray, "pairs 2"], *, fdr: float
+    spike_s: list[Float64[ndarray, " _"]], pairs: Int64[ndarray, "pairs 2"], *, fdr: float
 ) -> Bool[ndarray, " pairs"]:
     """Tell for each pair whether post fires more 1 to 8 ms after pre than within 50 ms around, at q <= fdr.
 

@@ -55,9 +55,9 @@ def moments(
     traces: Traces,
     whitener: Whitener,
     boxes: LagBoxes,
-    trains: list[tuple[Int64[ndarray, " spikes"], ...]],
+    trains: list[tuple[Int64[ndarray, " _"], ...]],
     progress: Progress,
-) -> tuple[list[Moments], tuple[Int64[ndarray, "intervals 2"], ...]]:
+) -> tuple[list[Moments], tuple[Int64[ndarray, "_ 2"], ...]]:
     """Return the moments of each design (the true one and its shifts) and every target's blanked row intervals.
 
     Reads the recording once, whatever the number of designs.
@@ -86,7 +86,7 @@ def moments(
 
 
 def inverse_gram(
-    trains: tuple[Int64[ndarray, " spikes"], ...], boxes: LagBoxes, *, n_rows: int
+    trains: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes, *, n_rows: int
 ) -> Float64[ndarray, "columns columns"]:
     """Return the inverse of the centred Gram matrix; a silent neuron's columns are cut off from all others."""
     from scipy.linalg.lapack import dpotrf, dpotri
@@ -108,10 +108,10 @@ def inverse_gram(
 
 def fit(
     m: Moments,
-    trains: tuple[Int64[ndarray, " spikes"], ...],
+    trains: tuple[Int64[ndarray, " _"], ...],
     boxes: LagBoxes,
     inverse: Float64[ndarray, "columns columns"],
-    blanked: tuple[Int64[ndarray, "intervals 2"], ...],
+    blanked: tuple[Int64[ndarray, "_ 2"], ...],
     *,
     n_rows: int,
     n_steps: int = 4,
@@ -153,7 +153,7 @@ def _local_share(m: Moments, boxes: LagBoxes, beta: ndarray, share: ndarray) -> 
     return np.where(m.near > 0, np.maximum(local, 0.1 * overall) / np.where(overall > 0, overall, 1.0), 1.0)
 
 
-def _totals(trains: tuple[Int64[ndarray, " spikes"], ...], boxes: LagBoxes) -> Float64[ndarray, " columns"]:
+def _totals(trains: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes) -> Float64[ndarray, " columns"]:
     """Return the sum of each column over all rows."""
     return np.concatenate([len(train) * boxes.width for train in trains]).astype(np.float64)
 

@@ -76,7 +76,7 @@ def triggered_average(
 
 def averages(
     recording: Recording,
-    frames: dict[int, Int64[ndarray, "spikes 2"]],
+    frames: dict[int, Int64[ndarray, "_ 2"]],
     channel: Int64[ndarray, " neurons"],
     pairs: Int64[ndarray, "pairs 2"],
     *,

@@ -46,7 +46,7 @@ class Traces:
     line: Timeline
     channel: Int64[ndarray, " neurons"]
     coupling: Coupling
-    spike_row: tuple[Int64[ndarray, " spikes"], ...]  # of every neuron, sorted
+    spike_row: tuple[Int64[ndarray, " _"], ...]  # of every neuron, sorted
     artefact_row: Int64[ndarray, " artefacts"]
     options: WhiteningOptions
 

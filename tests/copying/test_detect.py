@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from _pasted_spikes import recording, with_spikes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neurograft.copying._detect import DetectionOptions, detect, find_peaks, running_amplitude_v
+from neurograft.progress import silent
+from neurograft.recordings import Signal
+
+
+def peaks_reference(volts, lag, threshold_v):
+    """The same rule told sample by sample, without the kernel's loops."""
+    out, k = [], lag
+    while k < len(volts):
+        if volts[k] - volts[k - lag] > threshold_v:
+            window = volts[k : k + lag + 1]
+            peak = k + int(np.argmax(window))
+            base = np.mean(volts[max(k - 3 * lag, 0) : k - lag + 1])
+            high = volts[peak] - base
+            before, after = volts[:peak][::-1], volts[peak + 1 :]
+            onset = peak - int(np.argmin(np.append(before > base + 0.3 * high, False)))
+            rise = peak - int(np.argmin(np.append(before > base + 0.5 * high, False)))
+            fall = peak + int(np.argmin(np.append(after > base + 0.5 * high, False)))
+            out.append((onset, high, fall - rise + 1))
+            k = max(fall + 1, k + lag + 1)
+        else:
+            k += 1
+    return out
+
+
+@settings(deadline=None, max_examples=20)  # the first call compiles
+@given(seed=st.integers(0, 10_000), lag=st.integers(1, 5), n=st.integers(10, 80))
+def test_peaks_are_those_of_the_slow_twin(seed, lag, n):
+    volts = np.random.default_rng(seed).standard_normal(n).cumsum()
+    found = find_peaks(volts, lag=lag, threshold_v=1.0)
+    expected = peaks_reference(volts, lag, 1.0)
+    assert found[0].tolist() == [row[0] for row in expected]
+    assert found[1] == pytest.approx([row[1] for row in expected])
+    assert found[2].tolist() == [row[2] for row in expected]
+
+
+def test_every_action_potential_is_found_within_two_samples_with_its_amplitude():
+    frames = np.arange(500, 29_000, 700)
+    found = detect(recording(with_spikes(frames)), DetectionOptions(), silent).events
+    assert np.abs(found.frame - frames).max() <= 2
+    assert found.amplitude_v == pytest.approx(0.1, rel=0.03)  # 0.3 mV noise, largest of about 20 samples
+
+
+def test_a_postsynaptic_potential_is_no_action_potential_however_large():
+    volts = with_spikes([2000, 9000])
+    wave = np.exp(-np.arange(3000) / 200.0) - np.exp(-np.arange(3000) / 10.0)
+    volts[15_000:18_000] += 0.02 * wave  # 20 mV, 15 ms wide
+    assert detect(recording(volts), DetectionOptions(), silent).events.frame.size == 2
+
+
+def test_small_copies_of_another_channels_action_potentials_are_left_out_on_a_pad_that_fires_itself():
+    own, other = np.arange(1000, 29_000, 1000), np.arange(1500, 29_000, 1000)
+    pad = with_spikes(own, height_v=0.01, noise_v=0.05e-3) + with_spikes(other, height_v=0.002, noise_v=0.0)
+    found = detect(recording(pad, signal=Signal.INTRACELLULAR_V), DetectionOptions(), silent).events
+    assert found.frame.size == own.size
+    lax = detect(recording(pad, signal=Signal.INTRACELLULAR_V), DetectionOptions(running_share=0.05), silent).events
+    assert lax.frame.size == own.size + other.size
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"noise_sds": 300.0}, {"rise_s": 1e-4}, {"width_s": (1e-4, 3e-4)}, {"min_membrane_v": 0.2}, {"running_s": 0.05}],
+)
+def test_each_option_changes_what_is_found(change):
+    frames = np.arange(500, 29_000, 700)
+    tall = with_spikes(frames[::2], seed=1) + with_spikes(frames[1::2], height_v=0.02, noise_v=0.0) + 0.06
+    plain = detect(recording(tall), DetectionOptions(), silent).events
+    changed = detect(recording(tall), DetectionOptions(**change), silent).events
+    assert not np.array_equal(changed.frame, plain.frame)
+
+
+def test_running_amplitude_follows_drift_and_ignores_small_events_and_one_huge_artefact():
+    time_s = np.arange(0, 120, 0.5)
+    true_v = 0.01 * (1 + 0.5 * np.sin(time_s / 30))
+    seen_v = true_v.copy()
+    seen_v[::4] = 0.001
+    seen_v[101] = 1.0
+    running = running_amplitude_v(time_s, seen_v, window_s=20.0)
+    assert np.abs(running / true_v - 1).max() < 0.2  # half a window of the steepest drift, 0.17
+
+
+def test_noise_is_that_of_the_two_millisecond_rise():
+    volts = 1e-3 * np.random.default_rng(3).standard_normal(200_000)
+    noise_v = detect(recording(volts), DetectionOptions(), silent).noise_v[0]
+    assert noise_v == pytest.approx(np.sqrt(2) * 1e-3, rel=0.03)  # 5000 samples a chunk, 2 chunks

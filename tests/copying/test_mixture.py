@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+
+from neurograft.copying._amplitude import Scores, choose_shape, scores
+from neurograft.copying._design import lag_boxes
+from neurograft.copying._mixture import expected_fdr, judge, learn
+from neurograft.copying._regression import Fit
+from neurograft.copying._templates import Family, Shape, TemplateOptions, templates
+from neurograft.copying._whiten import Whitener
+
+N = 40
+SHAPE, OPTIONS = Shape(1e-3, 20e-3), TemplateOptions(latency_s=tuple(k * 1e-3 for k in range(1, 11)))
+BOXES = lag_boxes(1000.0)
+KINDS = templates(SHAPE, OPTIONS, Whitener(np.full((1, N), 0.95)), BOXES, 1000.0)
+OPEN = ~np.eye(N, dtype=bool)
+
+
+def made(seed, share=0.1, family=Family.DIRECT, latency=2, noise_v=1e-3, n_spikes=1000, shape_kinds=KINDS):
+    """Coefficients of pairs of which some answer with one template, in white noise."""
+    rng = np.random.default_rng(seed)
+    image = shape_kinds.of(family).image[latency]
+    weight_v = np.where((rng.random((N, N)) < share) & OPEN, 0.5e-3 * np.exp(rng.standard_normal((N, N))), 0.0)
+    weight_v[: N // 5] *= -1
+    block = np.diag(1 / (n_spikes * BOXES.width.astype(float)))
+    noise = noise_v * np.sqrt(np.diag(block))[:, None] * rng.standard_normal((N, len(BOXES.low), N))
+    fit = Fit(
+        beta=weight_v[:, None, :] * image + noise,
+        inverse_block=np.broadcast_to(block, (N, *block.shape)).copy(),
+        share=np.ones((N, len(BOXES.low), N)),
+        noise=np.full((N, N), noise_v),
+        n_spikes=np.full(N, n_spikes),
+    )
+    return fit, weight_v
+
+
+def judged(fit, is_dale=True):
+    found = scores(fit, KINDS.image, np.arange(N))
+    mixture = learn(found, KINDS, OPEN, sd=1.0, is_dale=is_dale)
+    return judge(found, KINDS, OPEN, mixture, sd=1.0, is_dale=is_dale), mixture
+
+
+def called(posterior, fdr=0.05):
+    out = np.zeros((N, N), dtype=bool)
+    out[OPEN] = expected_fdr(1 - posterior.direct[OPEN]) <= fdr
+    return out
+
+
+def test_scores_are_generalised_least_squares_of_each_template_alone():
+    fit, _ = made(0)
+    rng = np.random.default_rng(5)
+    half = rng.standard_normal((N, len(BOXES.low), len(BOXES.low)))
+    fit = fit._replace(inverse_block=half @ half.transpose(0, 2, 1) + np.eye(len(BOXES.low)))
+    found = scores(fit, KINDS.image, np.array([3, 7]))
+    T, b = KINDS.image[4, :, 9], fit.beta[7, :, 9]
+    C = fit.noise[7, 9] ** 2 * fit.inverse_block[7]
+    error = 1 / np.sqrt(T @ np.linalg.solve(C, T))
+    assert found.z[4, 1, 9] == pytest.approx(T @ np.linalg.solve(C, b) * error)
+    assert found.information[4, 1, 9] == pytest.approx(error**-2)
+    assert found.z[4, 1, 7] == 0.0
+
+
+def test_nothing_is_called_where_nothing_answers():
+    calls = [called(judged(made(seed, share=0.0)[0])[0]).sum() for seed in range(5)]
+    assert np.mean(calls) <= 1.0  # of 1560 pairs
+
+
+def test_stated_error_rate_holds_and_sizes_and_latencies_are_right():
+    false, n = 0, 0
+    for seed in range(8):
+        fit, weight_v = made(seed)
+        posterior, mixture = judged(fit)
+        calls = called(posterior)
+        hit = calls & (weight_v != 0)
+        false, n = false + int((calls & (weight_v == 0)).sum()), n + int(calls.sum())
+        assert hit.sum() > 0.9 * (np.abs(weight_v) > 0.2e-3).sum()
+        assert np.array_equal(posterior.sign[hit], np.sign(weight_v[hit]))
+        z = (posterior.amplitude_v[hit] - weight_v[hit]) / posterior.se_v[hit]
+        assert np.std(z) < 1.3  # best of ten latencies: a little over 1
+        assert np.median(posterior.latency_s[hit]) == pytest.approx(3e-3, abs=0.2e-3)
+        assert mixture.direct.sum() == pytest.approx(0.1, abs=0.04)
+    assert 0.02 < false / n < 0.08  # over 1000 calls: 0.05 +- 0.014, and the sizes' prior is no normal
+
+
+@pytest.mark.parametrize("family", [Family.CROSS_TALK, Family.COMMON, Family.INDIRECT])
+def test_rivals_are_named_and_not_called(family):
+    direct, weight_v = made(1, share=0.1)
+    other, _ = made(2, share=0.0)
+    rival, rival_v = made(3, share=0.05, family=family)
+    both = direct._replace(beta=direct.beta + rival.beta - other.beta)
+    posterior, _ = judged(both)
+    large = (np.abs(rival_v) > 0.6e-3) & (weight_v == 0)
+    assert np.median(posterior.family[family][large]) > 0.9
+    assert called(posterior)[large].mean() < 0.3
+
+
+def test_answers_beyond_the_bulk_of_latencies_are_paths():
+    direct, weight_v = made(1, share=0.1, latency=1)
+    other, _ = made(2, share=0.0)
+    late, late_v = made(4, share=0.03, latency=9)
+    posterior, mixture = judged(direct._replace(beta=direct.beta + late.beta - other.beta))
+    assert mixture.is_bulk[1]
+    assert not mixture.is_bulk[9]
+    large = (np.abs(late_v) > 0.6e-3) & (weight_v == 0)
+    assert np.median(posterior.family[Family.INDIRECT][large]) > 0.9
+
+
+def test_dales_law_helps_and_can_be_left_out():
+    fit, weight_v = made(6)
+    with_law, without = judged(fit)[0], judged(fit, is_dale=False)[0]
+    assert np.array_equal(with_law.excitatory > 0.5, np.arange(N) >= N // 5)
+    truth = weight_v != 0
+    assert (called(with_law) & truth).sum() >= (called(without) & truth).sum()
+    assert np.all(without.excitatory == 0.5)
+
+
+def test_a_wider_null_calls_less():
+    fit, _ = made(7)
+    found = scores(fit, KINDS.image, np.arange(N))
+    mixture = learn(found, KINDS, OPEN, sd=1.0, is_dale=True)
+    narrow, wide = (judge(found, KINDS, OPEN, mixture, sd=sd, is_dale=True) for sd in (1.0, 1.5))
+    assert called(wide).sum() < called(narrow).sum()
+    assert np.nanmedian(wide.se_v / narrow.se_v) == pytest.approx(1.5, rel=0.01)
+
+
+def test_q_values_are_running_means_of_local_rates():
+    chance = np.array([0.5, 0.0, 0.1, 0.2])
+    assert expected_fdr(chance) == pytest.approx([0.2, 0.0, 0.05, 0.1])
+
+
+def test_the_shape_that_made_the_answers_is_chosen():
+    options = TemplateOptions(latency_s=(3e-3,), rise_s=(1e-3, 4e-3), decay_s=(5e-3, 20e-3))
+    whitener = Whitener(np.full((1, N), 0.95))
+    for shape in (Shape(1e-3, 20e-3), Shape(4e-3, 20e-3), Shape(1e-3, 5e-3)):
+        kinds = templates(shape, options, whitener, BOXES, 1000.0)
+        fit, _ = made(0, latency=0, noise_v=0.3e-3, shape_kinds=kinds)
+        assert choose_shape(fit, options, whitener, BOXES, 1000.0, np.ones(N, dtype=bool)) == shape
+
+
+def test_a_silent_neuron_scores_nothing():
+    fit, _ = made(0)
+    fit = fit._replace(n_spikes=np.where(np.arange(N) == 3, 0, fit.n_spikes))
+    found = scores(fit, KINDS.image, np.arange(N))
+    assert isinstance(found, Scores)
+    assert not found.information[:, 3].any()

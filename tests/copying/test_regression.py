@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+from test_design import dense_design
+
+from neurograft.copying._coupling import Coupling
+from neurograft.copying._design import lag_boxes
+from neurograft.copying._regression import fit, inverse_gram, moments
+from neurograft.copying._timeline import timeline
+from neurograft.copying._whiten import Traces, WhiteningOptions, prepared, yule_walker
+from neurograft.progress import silent
+from neurograft.recordings import Signal, array_recording
+
+BOXES = lag_boxes(1000.0)
+N, SEGMENTS = 3, (700, 500)
+
+
+def made(seed=0, chunk_s=0.3, drift_sd_s=0.05):
+    """Three noisy neurons in two segments; spikes of each move the next one's trace, and blanks go with spikes."""
+    rng = np.random.default_rng(seed)
+    line_rows = []
+    traces = [rng.standard_normal((n, N)).cumsum(axis=0) * 0.1e-3 for n in SEGMENTS]
+    recording = array_recording(tuple(traces), rate_hz=1000.0, signal=Signal.MEMBRANE_V)
+    line = timeline(recording, factor=1, gap_rows=BOXES.reach + 1)
+    for i in range(N):
+        rows = [np.sort(rng.choice(np.arange(5, n - 5, 2), 12, replace=False)) for n in SEGMENTS]
+        for k, r in enumerate(rows):
+            for f in r:
+                traces[k][f + 2 :, (i + 1) % N] += 1e-3 * np.exp(-np.arange(SEGMENTS[k] - f - 2) / 15.0)
+        line_rows.append(np.concatenate([line.offset[k] + r for k, r in enumerate(rows)]))
+    recording = array_recording(tuple(traces), rate_hz=1000.0, signal=Signal.MEMBRANE_V)
+    return Traces(
+        recording=recording,
+        line=line,
+        channel=np.arange(N),
+        coupling=Coupling((np.zeros(1),) * N, (np.ones(1),) * N, np.ones(N, dtype=bool)),
+        spike_row=tuple(line_rows),
+        artefact_row=np.empty(0, dtype=np.int64),
+        options=WhiteningOptions(chunk_s=chunk_s, drift_sd_s=drift_sd_s, ar_order=4),
+    )
+
+
+def whitened(traces, whitener):
+    e, weight = np.zeros((traces.line.n_rows, N)), np.zeros((traces.line.n_rows, N))
+    for part in prepared(traces, silent, ""):
+        own = whitener.whiten(part)
+        e[part.first_row : part.first_row + len(own)] = own
+        weight[part.first_row : part.first_row + len(own)] = part.weight[part.before :]
+    return e, weight
+
+
+def fitted(traces, n_steps):
+    whitener = yule_walker(traces, silent)
+    (sums,), blanked = moments(traces, whitener, BOXES, [traces.spike_row], silent)
+    inverse = inverse_gram(traces.spike_row, BOXES, n_rows=traces.line.n_rows)
+    return fit(sums, traces.spike_row, BOXES, inverse, blanked, n_rows=traces.line.n_rows, n_steps=n_steps), whitener
+
+
+def dense(traces, whitener, j, share):
+    """Weighted least squares with the matrix written out, columns that target j never sees left out."""
+    e, weight = whitened(traces, whitener)
+    kept = weight[:, j] > 0
+    X = np.column_stack([np.ones(kept.sum()), dense_design(traces.spike_row, BOXES, traces.line.n_rows)[kept]])
+    seen = np.append(True, share.reshape(-1, N)[:, j] > 0.1)
+    out = np.zeros(X.shape[1])
+    out[seen] = np.linalg.lstsq(X[:, seen], e[kept, j], rcond=None)[0]
+    return out[1:].reshape(N, -1)
+
+
+def test_filling_blanks_from_the_fit_gives_each_targets_own_weighted_least_squares():
+    traces = made()
+    exact, whitener = fitted(traces, 60)
+    quick, _ = fitted(traces, 4)
+    plain, _ = fitted(traces, 0)
+    for j in range(N):
+        others = [i for i in range(N) if i != j]
+        expected = dense(traces, whitener, j, exact.share)[others]
+        errors = [np.abs(f.beta[others, :, j] - expected).max() for f in (exact, quick, plain)]
+        assert errors[0] < 1e-8  # of coefficients near 1e-3; the ridge is 1e-6
+        assert errors[1] < 0.1 * errors[2]  # the kept share alone is where filling starts
+
+
+def test_moments_do_not_depend_on_how_the_recording_is_cut():
+    whole, cut = made(chunk_s=10.0), made(chunk_s=0.11)
+    a, b = fitted(whole, 4)[0], fitted(cut, 4)[0]
+    # drift is a smooth of tenths of its sd, laid from each chunk's start: equal to a few per cent of the noise
+    assert np.abs(a.beta - b.beta).max() < 0.05 * a.noise.max()
+    assert np.array_equal(a.share, b.share)
+
+
+def test_inverse_gram_inverts_the_centred_matrix_and_survives_a_silent_neuron():
+    traces = made()
+    X = dense_design(traces.spike_row, BOXES, traces.line.n_rows)
+    X = X - X.mean(axis=0)
+    inverse = inverse_gram(traces.spike_row, BOXES, n_rows=traces.line.n_rows)
+    assert np.allclose(inverse @ (X.T @ X), np.eye(X.shape[1]), atol=1e-4)  # the ridge
+    silent_too = (*traces.spike_row, np.empty(0, dtype=np.int64))
+    larger = inverse_gram(silent_too, BOXES, n_rows=traces.line.n_rows)
+    assert np.allclose(larger[: len(inverse), : len(inverse)], inverse, rtol=1e-3, atol=1e-8)
+
+
+def test_noise_after_a_neurons_spikes_is_told_from_the_rest():
+    rng = np.random.default_rng(1)
+    traces = made()
+    loud = [r.copy() for r in traces.recording.samples]
+    for row in traces.spike_row[0]:
+        k = int(row >= traces.line.offset[1])
+        f = int(row - traces.line.offset[k])
+        loud[k][f : f + 13, 2] += 1e-3 * rng.standard_normal(len(loud[k][f : f + 13]))
+    recording = array_recording(tuple(loud), rate_hz=1000.0, signal=Signal.MEMBRANE_V)
+    changed = Traces(**{name: getattr(traces, name) for name in traces.__slots__} | {"recording": recording})
+    noise = fitted(changed, 2)[0].noise
+    assert noise[0, 2] > 1.2 * noise[1, 2]
+
+
+@pytest.mark.parametrize("change", [{"ar_order": 1}, {"drift_sd_s": 0.5}, {"blank_s": (0.0, 1e-3)}])
+def test_each_whitening_option_changes_the_coefficients(change):
+    traces = made()
+    base = {name: getattr(traces.options, name) for name in traces.options.__slots__}
+    fields = {name: getattr(traces, name) for name in traces.__slots__}
+    other = Traces(**fields | {"options": WhiteningOptions(**base | change)})
+    assert not np.allclose(fitted(other, 2)[0].beta, fitted(traces, 2)[0].beta, rtol=1e-6)

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from test_regression import N, made, whitened
+
+from neurograft.copying._coupling import Coupling
+from neurograft.copying._timeline import timeline
+from neurograft.copying._whiten import Traces, WhiteningOptions, _smooth, bridged, prepared, yule_walker
+from neurograft.progress import silent
+from neurograft.recordings import Signal, array_recording
+
+
+def traces_of(volts, **options):
+    recording = array_recording(volts, rate_hz=1000.0, signal=Signal.MEMBRANE_V)
+    n = volts.shape[1]
+    return Traces(
+        recording=recording,
+        line=timeline(recording, factor=1, gap_rows=30),
+        channel=np.arange(n),
+        coupling=Coupling((np.zeros(1),) * n, (np.ones(1),) * n, np.ones(n, dtype=bool)),
+        spike_row=(np.empty(0, dtype=np.int64),) * n,
+        artefact_row=np.empty(0, dtype=np.int64),
+        options=WhiteningOptions(**options),
+    )
+
+
+def test_coefficients_are_those_of_the_process_that_made_the_trace():
+    rng = np.random.default_rng(0)
+    volts = np.zeros((30_000, 1))
+    noise = rng.standard_normal(30_000)
+    for t in range(2, 30_000):
+        volts[t] = 1.2 * volts[t - 1] - 0.5 * volts[t - 2] + noise[t]
+    whitener = yule_walker(traces_of(volts, ar_order=3, drift_sd_s=2.0), silent)
+    assert whitener.coefficient[:, 0] == pytest.approx([1.2, -0.5, 0.0], abs=0.03)  # 4 standard errors
+
+
+def test_innovations_are_white():
+    traces = made()
+    e, weight = whitened(traces, yule_walker(traces, silent))
+    for j in range(N):
+        x = e[:, j] * weight[:, j]
+        correlation = [np.sum(x[lag:] * x[:-lag]) / np.sum(x * x) for lag in range(1, 4)]
+        assert np.abs(correlation).max() < 0.15  # about 800 kept rows: 4 standard errors, spikes' answers included
+
+
+def test_a_blank_is_bridged_by_a_straight_line_and_weighs_nothing():
+    volts = np.arange(12.0) ** 2
+    weight = np.ones(12)
+    weight[4:7] = 0.0
+    out = bridged(volts, weight)
+    assert out[4:7] == pytest.approx([9 + (49 - 9) * k / 4 for k in (1, 2, 3)])
+    assert np.array_equal(out[weight > 0], volts[weight > 0])
+    assert np.array_equal(bridged(volts, np.zeros(12)), volts)
+
+
+def test_drift_is_the_gaussian_smooth_also_at_the_edges():
+    rng = np.random.default_rng(0)
+    volts, sd = rng.standard_normal((600, 2)).cumsum(axis=0), 40.0
+    t = np.arange(600)
+    kernel = np.exp(-0.5 * ((t[:, None] - t) / sd) ** 2)
+    expected = kernel @ volts / kernel.sum(axis=1, keepdims=True)
+    assert np.abs(_smooth(volts, sd) - expected).max() < 0.02 * volts.std()  # blocks of a tenth of the sd
+
+
+def test_artefacts_and_missing_samples_weigh_nothing():
+    volts = np.random.default_rng(0).standard_normal((400, 1))
+    volts[100:120] = np.nan  # held from sample 99 on, which stands still with them
+    plain = traces_of(volts, ar_order=2)
+    fields = {name: getattr(plain, name) for name in plain.__slots__}
+    traces = Traces(**fields | {"artefact_row": np.array([30 + 1 + 250])})
+    parts = list(prepared(traces, silent, ""))
+    weight = np.concatenate([part.weight[part.before :, 0] for part in parts])
+    assert np.flatnonzero(weight == 0).tolist() == [*range(99, 120), *range(249, 260)]
+    assert all(np.isfinite(part.volts).all() for part in parts)

@@ -4,6 +4,8 @@ from neurograft.culture._adex import AdaptiveExponential as AdaptiveExponential
 from neurograft.culture._cells import NeuronFamily as NeuronFamily
 from neurograft.culture._families import FAMILIES as FAMILIES
 from neurograft.culture._families import family_named as family_named
+from neurograft.culture._formats import NwbFile as NwbFile
+from neurograft.culture._formats import SpikeInterfaceZarr as SpikeInterfaceZarr
 from neurograft.culture._grow import Culture as Culture
 from neurograft.culture._grow import grow as grow
 from neurograft.culture._hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
@@ -21,6 +23,9 @@ from neurograft.culture._pads import Readout as Readout
 from neurograft.culture._record import CultureRecording as CultureRecording
 from neurograft.culture._record import record as record
 from neurograft.culture._record import record_membrane as record_membrane
+from neurograft.culture._sorting import SortedUnits as SortedUnits
+from neurograft.culture._sorting import SortingOptions as SortingOptions
+from neurograft.culture._sorting import sort_with_errors as sort_with_errors
 from neurograft.culture._write import RawBinary as RawBinary
 from neurograft.culture._write import RecordingFormat as RecordingFormat
 from neurograft.culture._write import require_writable as require_writable

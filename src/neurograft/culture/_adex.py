@@ -83,11 +83,13 @@ def drawn_height(since_s, peak_s):
 def _advance(cells, wires, state, drive, seen, n_steps):
     n = state.v.size
     siemens, current_a, fired = np.empty(n), np.empty(n), np.empty(n, dtype=np.int64)
+    step_s = wires.step_s
+    per_slope_v, per_farad, per_tau_w = 1.0 / cells.own[4], step_s / cells.own[0], step_s / cells.own[8]
     n_spikes = 0
     for step in range(n_steps):
         synaptic_input(cells, wires, state, siemens, current_a)
         outside_input(wires, state, drive, step // drive.steps_per_row, siemens, current_a)
-        n_fired = _step(cells.own, wires.step_s, state.v, state.aux, state.since_spike, siemens, current_a, fired)
+        n_fired = _step(cells.own, step_s, per_slope_v, per_farad, per_tau_w, state, siemens, current_a, fired)
         release(cells, wires, state, fired, n_fired)
         _show(cells.own, wires.step_s, state.v, state.since_spike, state.seen_v, seen.trace_v, step)
         for f in range(n_fired):
@@ -100,24 +102,25 @@ def _advance(cells, wires, state, drive, seen, n_steps):
 
 @njit(cache=True, error_model="numpy")
 @no_type_check
-def _step(own, step_s, v, w, since_spike, siemens, current_a, fired):
+def _step(own, step_s, per_slope_v, per_farad, per_tau_w, state, siemens, current_a, fired):
     """Advance all neurons: exponential Euler for what is linear in v, Euler for the spike's upstroke.
 
     exp(-x) = (12 - 6x + x^2) / (12 + 6x + x^2) to x^5 / 720 (Pade), and x is below 0.2.
     """
-    capacitance, leak, rest_v, threshold_v, slope_v = own[0], own[1], own[2], own[3], own[4]
-    reset_v, spike_v, a, tau_w_s, b, refractory_s = own[5], own[6], own[7], own[8], own[9], own[10]
+    leak, rest_v, threshold_v, slope_v = own[1], own[2], own[3], own[4]
+    reset_v, spike_v, a, b, refractory_s = own[5], own[6], own[7], own[9], own[10]
+    v, w, since_spike = state.v, state.aux, state.since_spike
     n_fired = 0
     for i in range(v.size):
         since_spike[i] += 1
         old = v[i]
         if since_spike[i] * step_s > refractory_s[i]:
-            upstroke = leak[i] * slope_v[i] * math.exp((old - threshold_v[i]) / slope_v[i])
+            upstroke = leak[i] * slope_v[i] * math.exp((old - threshold_v[i]) * per_slope_v[i])
             total = leak[i] + siemens[i]
-            x = step_s * total / capacitance[i]
+            x = total * per_farad[i]
             goal = leak[i] * rest_v[i] + upstroke - w[i] + current_a[i] - total * old
             v[i] = old + goal * 12.0 * x / (total * (12.0 + x * (6.0 + x)))
-        w[i] += step_s / tau_w_s[i] * (a[i] * (old - rest_v[i]) - w[i])
+        w[i] += per_tau_w[i] * (a[i] * (old - rest_v[i]) - w[i])
         if v[i] > spike_v[i]:
             v[i] = reset_v[i]
             w[i] += b[i]

@@ -12,11 +12,12 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from neurograft.culture._pads import N_INSIDE, N_NEAR, ArrayOptions, Pads, PadState
-from neurograft.culture._random import SLOW, Streams, draw_bits, quick_normal, slow_normal, streams
+from neurograft.culture._random import MASK, SLOW, Streams, quick_normal, slow_normal, streams
 
 # One pole and one zero half a decade higher, a decade apart: an amplitude that falls as 1 / sqrt(f).
 _POLES_HZ = (0.5, 5.0, 50.0, 500.0)
 _ZERO_ABOVE_POLE = math.sqrt(10.0)
+_BLOCK = 32  # channels whose samples of one frame fill a cache line
 
 
 class Amplifier(NamedTuple):
@@ -134,47 +135,61 @@ def _add_share(target, source, share, n):
 @njit(cache=True, nogil=True)
 @no_type_check
 def digitise(signal, amp, first, last, out):
-    """Fill ``out`` (frames by channels) with samples of channels ``first`` to ``last`` - 1; ``signal`` in lsb."""
+    """Fill ``out`` (frames by channels) with samples of channels ``first`` to ``last`` - 1; ``signal`` in lsb.
+
+    Blocks of channels are made one after the other and then turned: a column written sample by sample would
+    fetch a cache line for each.
+    """
     n_steps = signal.shape[1]
-    a, b, c, k = amp.streams
-    p0, p1, p2, p3 = amp.pole
-    z0, z1, z2, z3 = amp.zero
-    for p in range(first, last):
-        row = signal[p]
-        s0, s1, s2, s3 = amp.sections[p]
-        x, y = amp.last_in[p], amp.last_out[p]
-        white, flicker, offset = amp.white[p], amp.flicker[p], amp.offset[p]
+    block = np.empty((_BLOCK, n_steps), dtype=np.int16)
+    for start in range(first, last, _BLOCK):
+        width = min(_BLOCK, last - start)
+        for q in range(width):
+            _convert(signal[start + q], amp, start + q, block[q])
         for t in range(n_steps):
-            bits = draw_bits(a, b, c, k, p)
-            u = quick_normal(bits)
-            if u == SLOW:
-                u = slow_normal(a, b, c, k, p, bits)
-            # Direct form II: each section keeps one number.
-            w = u + p0 * s0
-            u = w - z0 * s0
-            s0 = w
-            w = u + p1 * s1
-            u = w - z1 * s1
-            s1 = w
-            w = u + p2 * s2
-            u = w - z2 * s2
-            s2 = w
-            w = u + p3 * s3
-            u = w - z3 * s3
-            s3 = w
-            now = row[t] + flicker * u
-            y = amp.highpass_keep * (y + now - x)
-            x = now
-            bits = draw_bits(a, b, c, k, p)
-            u = quick_normal(bits)
-            if u == SLOW:
-                u = slow_normal(a, b, c, k, p, bits)
-            sample = y + white * u + offset
-            sample = min(max(sample, -amp.limit), amp.limit)
-            out[t, p] = np.int16(math.floor(sample + 0.5))
-        amp.sections[p, 0] = s0
-        amp.sections[p, 1] = s1
-        amp.sections[p, 2] = s2
-        amp.sections[p, 3] = s3
-        amp.last_in[p] = x
-        amp.last_out[p] = y
+            for q in range(width):
+                out[t, start + q] = block[q, t]
+
+
+@njit(cache=True, error_model="numpy")
+@no_type_check
+def _convert(signal, amp, p, out):
+    """Fill samples of channel ``p``; the random stream lives in registers, see ``draw_bits``."""
+    a, b, c, k = amp.streams
+    a0, b0, c0, k0 = a[p], b[p], c[p], k[p]
+    pole, zero, sections = amp.pole, amp.zero, amp.sections
+    p0, p1, p2, p3 = pole[0], pole[1], pole[2], pole[3]
+    z0, z1, z2, z3 = zero[0], zero[1], zero[2], zero[3]
+    s0, s1, s2, s3 = sections[p, 0], sections[p, 1], sections[p, 2], sections[p, 3]
+    x, y, keep, limit = amp.last_in[p], amp.last_out[p], amp.highpass_keep, amp.limit
+    white, flicker, offset = amp.white[p], amp.flicker[p], amp.offset[p]
+    u = 0.0
+    for t in range(signal.size):
+        for part in range(2):
+            bits = (a0 + b0 + k0) & MASK
+            k0 = (k0 + 1) & MASK
+            a0 = b0 ^ (b0 >> 9)
+            b0 = (c0 + (c0 << 3)) & MASK
+            c0 = ((((c0 << 21) & MASK) | (c0 >> 11)) + bits) & MASK
+            z = quick_normal(bits)
+            if z == SLOW:
+                a[p], b[p], c[p], k[p] = a0, b0, c0, k0
+                z = slow_normal(a, b, c, k, p, bits)
+                a0, b0, c0, k0 = a[p], b[p], c[p], k[p]
+            if part == 0:
+                u = z
+        # 1/f noise: four sections in direct form II, each of which keeps one number.
+        w0 = u + p0 * s0
+        w1 = w0 - z0 * s0 + p1 * s1
+        w2 = w1 - z1 * s1 + p2 * s2
+        w3 = w2 - z2 * s2 + p3 * s3
+        now = signal[t] + flicker * (w3 - z3 * s3)
+        s0, s1, s2, s3 = w0, w1, w2, w3
+        y = keep * (y + now - x)
+        x = now
+        sample = min(max(y + white * z + offset, -limit), limit)
+        out[t] = math.floor(sample + 0.5)
+    a[p], b[p], c[p], k[p] = a0, b0, c0, k0
+    sections[p, 0], sections[p, 1], sections[p, 2], sections[p, 3] = s0, s1, s2, s3
+    amp.last_in[p] = x
+    amp.last_out[p] = y

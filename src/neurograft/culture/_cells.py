@@ -51,15 +51,15 @@ class Wires(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything that changes; ``excite`` and ``inhibit`` hold, neuron by neuron, what is still on its way."""
+    """Everything that changes; ``excite`` and ``inhibit`` hold, step by step, what is still on its way."""
 
     clock: Int64[ndarray, " one"]
     v: Float64[ndarray, " neurons"]
     seen_v: Float64[ndarray, " neurons"]  # with the action potential's shape: what a pad or a gap junction sees
     since_spike: Int64[ndarray, " neurons"]
     aux: Float64[ndarray, " variables*neurons"]
-    excite: Float64[ndarray, " neurons*slots"]
-    inhibit: Float64[ndarray, " neurons*slots"]
+    excite: Float64[ndarray, " slots*neurons"]
+    inhibit: Float64[ndarray, " slots*neurons"]
     gates: Float64[ndarray, " six*neurons"]  # rise and decay of AMPA, NMDA, GABA-A
     noise: Float64[ndarray, " neurons"]
     ready: Int64[ndarray, " synapses"]  # vesicles

@@ -17,7 +17,7 @@ from numba import njit
 from numpy import ndarray
 from numpy.random import Generator
 
-_MASK = 0xFFFFFFFF
+MASK = 0xFFFFFFFF
 _UNIT = 1.0 / 4294967296.0
 _PER_24_BITS = 1.0 / 16777216.0
 _N_LAYERS = 128
@@ -38,7 +38,7 @@ class Streams(NamedTuple):
 
 def streams(n: int, rng: Generator) -> Streams:
     """Return ``n`` independent streams, seeded with 96 bits each."""
-    a, b, c = rng.integers(0, _MASK, size=(3, n), dtype=np.int64, endpoint=True)
+    a, b, c = rng.integers(0, MASK, size=(3, n), dtype=np.int64, endpoint=True)
     made = Streams(a.copy(), b.copy(), c.copy(), np.ones(n, dtype=np.int64))
     _warm_up(*made)
     return made
@@ -61,12 +61,12 @@ _X, _Y = _ziggurat()
 @no_type_check
 def draw_bits(a, b, c, k, i):
     """Return the next 32 bits of stream ``i``; the arrays are those of ``Streams``."""
-    out = (a[i] + b[i] + k[i]) & _MASK
-    k[i] = (k[i] + 1) & _MASK
+    out = (a[i] + b[i] + k[i]) & MASK
+    k[i] = (k[i] + 1) & MASK
     a[i] = b[i] ^ (b[i] >> 9)
     c_i = c[i]
-    b[i] = (c_i + (c_i << 3)) & _MASK
-    c[i] = ((((c_i << 21) & _MASK) | (c_i >> 11)) + out) & _MASK
+    b[i] = (c_i + (c_i << 3)) & MASK
+    c[i] = ((((c_i << 21) & MASK) | (c_i >> 11)) + out) & MASK
     return out
 
 

@@ -107,7 +107,7 @@ def peak_potential_v(
         quiet = run_steps(family, copies, wires, at_rest(copies, wires), no_drive(copies), n_steps=n_steps)
         state = at_rest(copies, wires)
         waiting = state.excite if excites else state.inhibit
-        waiting[:: wires.n_slots] = siemens[part]
+        waiting[:] = siemens[part]  # one slot: it arrives now
         hit = run_steps(family, copies, wires, state, no_drive(copies), n_steps=n_steps)
         change = hit.trace_v.astype(np.float64) - quiet.trace_v
         peak = change.max(axis=1) if excites else change.min(axis=1)

@@ -10,6 +10,7 @@ Markram (1997), release by release: the mean over many runs is their equation.
 import math
 from typing import no_type_check
 
+import numpy as np
 from numba import njit
 
 from neurograft.culture._random import SLOW, draw_binomial, draw_bits, quick_normal, slow_normal
@@ -32,6 +33,10 @@ _AMPA_NORM, _NMDA_NORM, _GABA_NORM = peak_norm(AMPA_S), peak_norm(NMDA_S), peak_
 _AMPA_RISE, _AMPA_DECAY = AMPA_S
 _NMDA_RISE, _NMDA_DECAY = NMDA_S
 _GABA_RISE, _GABA_DECAY = GABA_S
+_TABLE_LOW_V, _TABLE_STEP_V, _TABLE_SIZE = -0.15, 2.5e-4, 1001  # to +100 mV
+_PER_TABLE_STEP = 1.0 / _TABLE_STEP_V
+# Share of NMDA receptors free of magnesium (Jahr and Stevens 1990, 1 mM).
+_UNBLOCKED = 1.0 / (1.0 + np.exp(-62.0 * (_TABLE_LOW_V + _TABLE_STEP_V * np.arange(_TABLE_SIZE))) / 3.57)
 _TINY = 1e-25  # added and taken away: what has decayed below 1e-41 S is 0, not a slow subnormal number
 _NO_CONDUCTANCE = 1e-17  # siemens: moves no membrane by a nanovolt; the magnesium block is then not computed
 
@@ -53,31 +58,29 @@ def synaptic_input(cells, wires, state, siemens, current_a):
     keep_gr, keep_gd = _keep(step_s, _GABA_RISE), _keep(step_s, _GABA_DECAY)
     slow = wires.nmda_ratio * _NMDA_NORM
     n_slots = wires.n_slots
-    now = state.clock[0] & (n_slots - 1)
+    now = (state.clock[0] & (n_slots - 1)) * n
     excite, inhibit, g, v = state.excite, state.inhibit, state.gates, state.v
     inhibition_v = cells.inhibition_v
     for i in range(n):
-        slot = i * n_slots + now
-        arrived, inhibited = excite[slot], inhibit[slot]
-        excite[slot] = 0.0
-        inhibit[slot] = 0.0
-        ampa_rise = g[i] * keep_ar + arrived * _AMPA_NORM
-        ampa_decay = g[n + i] * keep_ad + arrived * _AMPA_NORM
-        nmda_rise = g[2 * n + i] * keep_nr + arrived * slow
-        nmda_decay = g[3 * n + i] * keep_nd + arrived * slow
-        gaba_rise = g[4 * n + i] * keep_gr + inhibited * _GABA_NORM
-        gaba_decay = g[5 * n + i] * keep_gd + inhibited * _GABA_NORM
-        g[i] = ampa_rise + _TINY - _TINY
-        g[n + i] = ampa_decay + _TINY - _TINY
-        g[2 * n + i] = nmda_rise + _TINY - _TINY
-        g[3 * n + i] = nmda_decay + _TINY - _TINY
-        g[4 * n + i] = gaba_rise + _TINY - _TINY
-        g[5 * n + i] = gaba_decay + _TINY - _TINY
-        exciting = ampa_decay - ampa_rise
-        nmda = nmda_decay - nmda_rise
+        arrived = excite[now + i] * _AMPA_NORM
+        g[i] = g[i] * keep_ar + arrived + _TINY - _TINY
+        g[n + i] = g[n + i] * keep_ad + arrived + _TINY - _TINY
+    for i in range(n):
+        arrived = excite[now + i] * slow
+        g[2 * n + i] = g[2 * n + i] * keep_nr + arrived + _TINY - _TINY
+        g[3 * n + i] = g[3 * n + i] * keep_nd + arrived + _TINY - _TINY
+        excite[now + i] = 0.0
+    for i in range(n):
+        arrived = inhibit[now + i] * _GABA_NORM
+        g[4 * n + i] = g[4 * n + i] * keep_gr + arrived + _TINY - _TINY
+        g[5 * n + i] = g[5 * n + i] * keep_gd + arrived + _TINY - _TINY
+        inhibit[now + i] = 0.0
+    for i in range(n):
+        exciting = g[n + i] - g[i]
+        nmda = g[3 * n + i] - g[2 * n + i]
         if nmda > _NO_CONDUCTANCE:
             exciting += nmda * unblocked(v[i])
-        inhibiting = gaba_decay - gaba_rise
+        inhibiting = g[5 * n + i] - g[4 * n + i]
         siemens[i] = exciting + inhibiting
         current_a[i] = exciting * EXCITATION_V + inhibiting * inhibition_v[i]
 
@@ -85,8 +88,10 @@ def synaptic_input(cells, wires, state, siemens, current_a):
 @njit(cache=True)
 @no_type_check
 def unblocked(v):
-    """Return the share of NMDA receptors free of magnesium (Jahr and Stevens 1990, 1 mM)."""
-    return 1.0 / (1.0 + math.exp(-62.0 * v) / 3.57)
+    """Return the share of NMDA receptors free of magnesium, from a table; right to 1e-5."""
+    x = min(max((v - _TABLE_LOW_V) * _PER_TABLE_STEP, 0.0), _TABLE_SIZE - 1.000001)
+    row = int(x)
+    return _UNBLOCKED[row] + (x - row) * (_UNBLOCKED[row + 1] - _UNBLOCKED[row])
 
 
 @njit(cache=True)
@@ -123,6 +128,7 @@ def release(cells, wires, state, fired, n_fired):
     rest_p, left_p, last = wires.release, state.facilitated, state.last_step
     n_sites, ready, quantum = wires.n_sites, state.ready, wires.quantum_siemens
     a, b, c, k = state.release_streams
+    n = state.v.size
     for f in range(n_fired):
         pre = fired[f]
         waiting = state.excite if cells.is_excitatory[pre] else state.inhibit
@@ -148,5 +154,5 @@ def release(cells, wires, state, fired, n_fired):
                 if z == SLOW:
                     z = slow_normal(a, b, c, k, pre, bits)
                 size = released + wires.quantum_cv * math.sqrt(released) * z
-                slot = target[s] * wires.n_slots + ((now + delay[s]) & mask)
+                slot = ((now + delay[s]) & mask) * n + target[s]
                 waiting[slot] += quantum[s] * max(size, 0.0)

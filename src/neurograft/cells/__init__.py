@@ -22,6 +22,11 @@ from neurograft.cells._mram import Mram as Mram
 from neurograft.cells._nand import NandFlash as NandFlash
 from neurograft.cells._pcm import Drift as Drift
 from neurograft.cells._pcm import Pcm as Pcm
+from neurograft.cells._product import AbsentUnused as AbsentUnused
+from neurograft.cells._product import Crossbars as Crossbars
+from neurograft.cells._product import ZeroUnused as ZeroUnused
+from neurograft.cells._product import crossbars as crossbars
+from neurograft.cells._product import product as product
 from neurograft.cells._protocol import ROOM_TEMPERATURE_K as ROOM_TEMPERATURE_K
 from neurograft.cells._protocol import Cost as Cost
 from neurograft.cells._protocol import Defects as Defects

@@ -83,5 +83,15 @@ class Ideal:
         """Return the conductances exactly."""
         return g_siemens.copy()
 
+    def read_noise_siemens(
+        self,
+        g_siemens: Float64[ndarray, " cells"],
+        *,
+        programmed_siemens: Float64[ndarray, " cells"],
+        age_s: float,
+    ) -> Float64[ndarray, " cells"]:
+        """Return the sd of a reading: readings are exact."""
+        return np.zeros(g_siemens.size)
+
 
 IDEAL = Ideal()

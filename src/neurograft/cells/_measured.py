@@ -104,6 +104,16 @@ class Measured:
         require_age(age_s, longest_s=self.spread.ages_s[-1], name=self.name)
         return g_siemens.copy()
 
+    def read_noise_siemens(
+        self,
+        g_siemens: Float64[ndarray, " cells"],
+        *,
+        programmed_siemens: Float64[ndarray, " cells"],
+        age_s: float,
+    ) -> Float64[ndarray, " cells"]:
+        """Return the sd of a reading: readings are exact."""
+        return np.zeros(g_siemens.size)
+
 
 def fit_card(path: Path, *, name: str, degree: int = 3) -> Measured:
     """Return a card from a CSV file with the columns target_us, measured_us and age_s, a line a cell.

@@ -95,6 +95,16 @@ class Mram:
         require_age(age_s, longest_s=self.longest_s, name=self.name)
         return self._state(g_siemens > 0.5 * (self.g_min_siemens + self.g_max_siemens))
 
+    def read_noise_siemens(
+        self,
+        g_siemens: Float64[ndarray, " cells"],
+        *,
+        programmed_siemens: Float64[ndarray, " cells"],
+        age_s: float,
+    ) -> Float64[ndarray, " cells"]:
+        """Return the sd of a reading: readings are exact."""
+        return np.zeros(g_siemens.size)
+
     def _is_on(self, target_siemens: Float64[ndarray, " cells"]) -> Bool[ndarray, " cells"]:
         require_window(target_siemens, low=self.g_min_siemens, high=self.g_max_siemens, name=self.name)
         return target_siemens > 0.5 * (self.g_min_siemens + self.g_max_siemens)
@@ -142,6 +152,7 @@ STT_MRAM = Mram(
         read_s=Figure(value=12 * NS, evidence="guessed: as long as the pulse"),
         pulse_j=Figure(value=2.55 * PJ, evidence="second-hand: NVMExplorer survey, median of 2 (0.6-4.5 pJ)"),
         read_j=Figure(value=0.3 * PJ, evidence="second-hand: NVMExplorer survey, median of 5 (0.21-1.2 pJ)"),
+        endurance=Figure(value=1e6, evidence="second-hand: NVMExplorer survey, as tested, 15 (to 1e15)"),
     ),
     header=Header(
         source="NVMExplorer survey 2006-2020; Intel 22FFL and GlobalFoundries, IEDM 2018",

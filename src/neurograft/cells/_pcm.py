@@ -137,6 +137,16 @@ class Pcm:
         noise = self._noise(programmed_siemens, age_s=age_s)
         return g_siemens * (1.0 + noise * rng.standard_normal(g_siemens.size))
 
+    def read_noise_siemens(
+        self,
+        g_siemens: Float64[ndarray, " cells"],
+        *,
+        programmed_siemens: Float64[ndarray, " cells"],
+        age_s: float,
+    ) -> Float64[ndarray, " cells"]:
+        """Return the sd of a reading: a share of G that grows with age."""
+        return np.abs(g_siemens) * self._noise(programmed_siemens, age_s=age_s)
+
     def _noise(self, programmed_siemens: Float64[ndarray, " cells"], *, age_s: float) -> Float64[ndarray, " cells"]:
         if self.read_noise is None:
             return np.zeros_like(programmed_siemens)
@@ -150,6 +160,7 @@ _COST = Cost(
     read_s=Figure(value=100 * NS, evidence="guessed: as long as the pulse"),
     pulse_j=Figure(value=3.5 * PJ, evidence="computed from NVSim cell defaults; an attempt is more"),
     read_j=Figure(value=2 * PJ, evidence="second-hand: NVSim default"),
+    endurance=Figure(value=1e8, evidence="second-hand: NVMExplorer survey, median of 13 (1e5-2.8e11)"),
 )
 _DEFECTS = Defects(dead=0.0, stuck_low=0.0, leaky=0.0)
 _DRIFT_JOSHI = Drift(t0_s=20.0, mean_log=(-0.0155, 0.0244, 0.049, 0.1), sd_log=(-0.0125, -0.0059, 0.008, 0.045))

@@ -46,19 +46,31 @@ class Figure:
 
     def __str__(self) -> str:
         """Return the value and its origin, or the words 'not known'."""
-        return f"{self.value:g} ({self.evidence})" if self.value is not None else f"not known ({self.evidence})"
+        return self.with_unit("")
+
+    def with_unit(self, unit: str) -> str:
+        """Return value, unit and origin in words."""
+        known = "not known" if self.value is None else f"{self.value:g} {unit}".rstrip()
+        return f"{known} ({self.evidence})"
+
+
+_NOT_FOUND = Figure(value=None, evidence="not found")
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Time and energy of one programming pulse and of one read; ``cells_at_once`` cells of a row share a pulse."""
+    """Time and energy of one programming pulse and of one read; ``cells_at_once`` cells of a row share a pulse.
+
+    ``endurance`` is the number of writes that a cell survives.
+    """
 
     pulse_s: Figure
     read_s: Figure
     pulse_j: Figure
     read_j: Figure
     cells_at_once: int = 1
+    endurance: Figure = _NOT_FOUND
 
 
 @final
@@ -189,4 +201,8 @@ class MemoryCell(Protocol):
         self, g_siemens: Cells, *, programmed_siemens: Cells, age_s: float, temperature_k: float, rng: Generator
     ) -> Cells:
         """Return one noisy reading of conductances that are ``age_s`` old and were ``programmed_siemens`` at first."""
+        ...
+
+    def read_noise_siemens(self, g_siemens: Cells, *, programmed_siemens: Cells, age_s: float) -> Cells:
+        """Return the sd of ``read`` from one reading to the next; 0 where readings are exact."""
         ...

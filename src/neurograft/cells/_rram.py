@@ -104,6 +104,16 @@ class Rram:
         require_age(age_s, longest_s=self.spread.ages_s[-1], name=self.name)
         return g_siemens.copy()
 
+    def read_noise_siemens(
+        self,
+        g_siemens: Float64[ndarray, " cells"],
+        *,
+        programmed_siemens: Float64[ndarray, " cells"],
+        age_s: float,
+    ) -> Float64[ndarray, " cells"]:
+        """Return the sd of a reading: readings are exact."""
+        return np.zeros(g_siemens.size)
+
 
 # Voltages, pulse length and limits: NeuRRAM's published chip code.  Response to a pulse: guessed so that the
 # mean is near the 8.5 pulses remembered of the paper ("memory").
@@ -129,6 +139,7 @@ _NEURRAM_COST = Cost(
     read_s=Figure(value=1 * US, evidence="guessed: as long as the pulse"),
     pulse_j=Figure(value=0.6 * PJ, evidence="second-hand: NVSim default; one survey entry says 681 pJ"),
     read_j=Figure(value=1 * PJ, evidence="second-hand: NVMExplorer survey, n=1"),
+    endurance=Figure(value=1e6, evidence="second-hand: NVMExplorer survey, median of 18 (1e3-1e8)"),
 )
 
 

@@ -105,6 +105,16 @@ class RramCmo:
         noise = self._noise(g_siemens, age_s=age_s)
         return np.maximum(g_siemens + noise * rng.standard_normal(g_siemens.size), 0.0)
 
+    def read_noise_siemens(
+        self,
+        g_siemens: Float64[ndarray, " cells"],
+        *,
+        programmed_siemens: Float64[ndarray, " cells"],
+        age_s: float,
+    ) -> Float64[ndarray, " cells"]:
+        """Return the sd of a reading."""
+        return self._noise(g_siemens, age_s=age_s)
+
     def _noise(self, g_siemens: Float64[ndarray, " cells"], *, age_s: float) -> Float64[ndarray, " cells"]:
         growth = math.sqrt(max(math.log((age_s + 1 * US) / (2 * US)), 0.0))
         return self.noise_siemens * growth * np.log10(np.maximum(g_siemens / MICROSIEMENS, 1.0))
@@ -115,6 +125,7 @@ _COST = Cost(
     read_s=Figure(value=100 * NS, evidence="guessed: as long as the pulse"),
     pulse_j=Figure(value=0.6 * PJ, evidence="second-hand: NVSim default for RRAM; an attempt is more"),
     read_j=Figure(value=1 * PJ, evidence="second-hand: NVMExplorer survey of RRAM, n=1"),
+    endurance=Figure(value=1e6, evidence="second-hand: NVMExplorer survey of RRAM, median of 18 (1e3-1e8)"),
 )
 
 

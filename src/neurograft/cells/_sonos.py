@@ -113,6 +113,16 @@ class Sonos:
         noise = _saturating(g_siemens, self.read_noise_na)
         return np.maximum(g_siemens + noise * rng.standard_normal(g_siemens.size), 0.0)
 
+    def read_noise_siemens(
+        self,
+        g_siemens: Float64[ndarray, " cells"],
+        *,
+        programmed_siemens: Float64[ndarray, " cells"],
+        age_s: float,
+    ) -> Float64[ndarray, " cells"]:
+        """Return the sd of a reading."""
+        return _saturating(g_siemens, self.read_noise_na)
+
     def _shift(self, g_siemens: Float64[ndarray, " cells"], *, age_s: float) -> Float64[ndarray, " cells"]:
         """Return the mean shift; 0 at I = 0 and on day 0, linear in time to the first day, then in log time."""
         day = age_s / DAY
@@ -150,6 +160,7 @@ SONOS_AGRAWAL = Sonos(
         read_s=Figure(value=None, evidence="not found"),
         pulse_j=Figure(value=None, evidence="not found"),
         read_j=Figure(value=None, evidence="not found"),
+        endurance=Figure(value=1e6, evidence="second-hand"),
     ),
     header=Header(
         source="Agrawal et al., IEDM 2022",

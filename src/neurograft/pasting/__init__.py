@@ -2,6 +2,11 @@
 
 from neurograft.cells import OneShot as OneShot
 from neurograft.cells import ProgramAndVerify as ProgramAndVerify
+from neurograft.pasting._ageing import Aged as Aged
+from neurograft.pasting._ageing import RefreshCost as RefreshCost
+from neurograft.pasting._ageing import ageing as ageing
+from neurograft.pasting._ageing import refresh_cost as refresh_cost
+from neurograft.pasting._ageing import refreshed as refreshed
 from neurograft.pasting._encode import Digits as Digits
 from neurograft.pasting._encode import Encoder as Encoder
 from neurograft.pasting._encode import Encoding as Encoding
@@ -20,5 +25,11 @@ from neurograft.pasting._place import ColumnPairs as ColumnPairs
 from neurograft.pasting._place import NeuronOrder as NeuronOrder
 from neurograft.pasting._place import RowPolarity as RowPolarity
 from neurograft.pasting._place import Tiles as Tiles
+from neurograft.pasting._plan import BRAINS as BRAINS
+from neurograft.pasting._plan import TECHNOLOGIES as TECHNOLOGIES
+from neurograft.pasting._plan import Plan as Plan
+from neurograft.pasting._plan import Technology as Technology
+from neurograft.pasting._plan import plan as plan
+from neurograft.pasting._plan import technology as technology
 from neurograft.pasting._summary import PasteSummary as PasteSummary
 from neurograft.pasting._summary import summarise as summarise

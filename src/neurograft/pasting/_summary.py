@@ -12,6 +12,7 @@ from neurograft.errors import ImageError
 from neurograft.maps import SynapseMap
 
 _N_INPUTS = 16
+_NO_ENERGY = "write energy: not known"
 _ACTIVE = 0.01  # share of axons active in a trial input, as in the measured table of the facts
 
 
@@ -54,8 +55,9 @@ class PasteSummary:
             f"{self.n_spare_rows} spare rows used",
             f"{self.n_clipped} synapses clipped, {self.n_left_out} polysynaptic paths left out",
             f"error of weights {self.weight_error:.1%}, of postsynaptic sums {self.product_error:.1%}",
-            f"write time: {self.serial_s} s one by one, {self.parallel_s} s with all tiles at once",
-            f"write energy: {self.energy_j} J" if self.energy_j.value is not None else "write energy: not known",
+            f"write time, cells one by one: {self.serial_s.with_unit('s')}",
+            f"write time, all tiles at once: {self.parallel_s.with_unit('s')}",
+            f"write energy: {self.energy_j.with_unit('J')}" if self.energy_j.value is not None else _NO_ENERGY,
         )
 
 

@@ -1,0 +1,182 @@
+"""What an image is worth after days and years, and what keeping it fresh costs."""
+
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+
+from neurograft.cells import (
+    ROOM_TEMPERATURE_K,
+    Figure,
+    Flag,
+    LogEntry,
+    MemoryImage,
+    ProgramAndVerify,
+    crossbars,
+    image_to_map,
+    product,
+)
+from neurograft.errors import CellError, OptionError
+from neurograft.maps import SynapseMap
+from neurograft.pasting._summary import summarise
+from neurograft.units import DAY, YEAR
+
+_N_INPUTS = 16
+_ACTIVE = 0.01
+_MOST_PULSES = 65_535
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aged:
+    """Errors at an age; None where the card was never measured that long, and ``why`` says so.
+
+    ``gain`` is the one factor on all sums that fits best; a chip can set it (drift lowers all cells alike).
+    """
+
+    age_s: float
+    temperature_k: float
+    weight_error: float | None
+    product_error: float | None
+    gain: float | None
+    error_after_gain: float | None
+    why: str = ""
+
+
+def ageing(
+    image: MemoryImage,
+    m: SynapseMap,
+    *,
+    ages_s: tuple[float, ...] = (0.0, DAY, YEAR, 10 * YEAR),
+    temperature_k: float = ROOM_TEMPERATURE_K,
+    seed: int = 0,
+) -> tuple[Aged, ...]:
+    """Return the errors of weights and postsynaptic sums at each age, read with noise."""
+    rows: list[Aged] = []
+    for age_s in ages_s:
+        try:
+            rows.append(_aged(image, m, age_s=age_s, temperature_k=temperature_k, seed=seed))
+        except CellError as error:
+            rows.append(
+                Aged(
+                    age_s=age_s,
+                    temperature_k=temperature_k,
+                    weight_error=None,
+                    product_error=None,
+                    gain=None,
+                    error_after_gain=None,
+                    why=f"not known: {error}",
+                )
+            )
+    return tuple(rows)
+
+
+def _aged(image: MemoryImage, m: SynapseMap, *, age_s: float, temperature_k: float, seed: int) -> Aged:
+    rng = np.random.default_rng(seed)
+    back = image_to_map(image, age_s=age_s, temperature_k=temperature_k, rng=rng)
+    origin = np.unique(image.synapse)
+    wanted = m.weight_v[origin]
+    bars = crossbars(image, age_s=age_s, temperature_k=temperature_k, rng=rng)
+    axons = np.unique(m.pre[origin])
+    n_active = max(1, round(_ACTIVE * axons.size))
+    seen, right = 0.0 * wanted[:0], 0.0 * wanted[:0]
+    for _ in range(_N_INPUTS if axons.size else 0):
+        x = np.zeros(m.n_neurons)
+        x[rng.choice(axons, n_active, replace=False)] = 1.0
+        seen = np.concatenate((seen, product(bars, x, rng)))
+        exact = np.bincount(m.post[origin], weights=wanted * x[m.pre[origin]], minlength=m.n_neurons)
+        right = np.concatenate((right, exact))
+    size, power = float(np.linalg.norm(right)), float(seen @ seen)
+    gain = float(seen @ right) / power if power > 0 else 1.0
+    scale = float(np.linalg.norm(wanted))
+    return Aged(
+        age_s=age_s,
+        temperature_k=temperature_k,
+        weight_error=float(np.linalg.norm(back.weight_v - wanted)) / scale if scale > 0 else 0.0,
+        product_error=float(np.linalg.norm(seen - right)) / size if size > 0 else 0.0,
+        gain=gain,
+        error_after_gain=float(np.linalg.norm(gain * seen - right)) / size if size > 0 else 0.0,
+    )
+
+
+def refreshed(
+    image: MemoryImage,
+    *,
+    after_s: float,
+    temperature_k: float = ROOM_TEMPERATURE_K,
+    verify: ProgramAndVerify | None = None,
+    seed: int,
+) -> MemoryImage:
+    """Return the image after it was kept for a time and all of its cells were then programmed anew.
+
+    Cells that are known to the simulation as defective stay as they are.  Pulses are added up, the log
+    says what happened, and the age of the new image counts from the refresh.
+    """
+    if image.is_partial:
+        raise OptionError("Only some tiles of this image are loaded. Load all of it before refreshing.")
+    side = image.tiles
+    address = (image.tile.astype(np.uint64) * side.rows + image.row) * np.uint64(side.columns) + image.column
+    healthy = np.flatnonzero((image.flags & Flag.DEFECTIVE) == 0)
+    target = image.target_siemens[healthy].astype(np.float64)
+    written = image.cell.write(
+        np.clip(target, image.cell.g_min_siemens, image.cell.g_max_siemens),
+        address=address[healthy].astype(np.uint64),
+        defect=np.zeros(healthy.size, dtype=np.uint8),
+        verify=verify or ProgramAndVerify(max_passes=3),
+        key=int(np.random.SeedSequence((seed, len(image.log))).generate_state(1, np.uint64)[0]),
+    )
+    g, flags = image.programmed_siemens.copy(), image.flags.copy()
+    pulses = image.pulses.astype(np.int64)
+    g[healthy] = written.g_siemens
+    flags[healthy] = (flags[healthy] & ~np.uint8(Flag.OUT_OF_BAND)) | written.flags
+    pulses[healthy] += written.pulses
+    kept = LogEntry(what="kept", duration_s=after_s, temperature_k=temperature_k)
+    fresh = LogEntry(what="all cells programmed anew", duration_s=0.0, temperature_k=temperature_k)
+    return replace(
+        image,
+        programmed_siemens=g,
+        flags=flags,
+        pulses=np.minimum(pulses, _MOST_PULSES).astype(np.uint16),
+        log=(*image.log, kept, fresh),
+    )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshCost:
+    """Cost of programming all cells anew every ``every_s``, and the error just before each time."""
+
+    every_s: float
+    worst: Aged
+    pulses_per_cell_year: float
+    write_s_per_year: Figure
+    energy_j_per_year: Figure
+    life_years: Figure  # until the mean cell has used up its endurance
+
+
+def refresh_cost(
+    image: MemoryImage,
+    m: SynapseMap,
+    *,
+    every_s: float,
+    temperature_k: float = ROOM_TEMPERATURE_K,
+    seed: int = 0,
+) -> RefreshCost:
+    """Return what refreshing costs a year if every refresh takes the pulses that pasting took."""
+    if not every_s > 0:
+        raise OptionError(f"every_s is {every_s}. Give the time between two refreshes, above 0 s.")
+    summary, n = summarise(image, m), YEAR / every_s
+    pulses, life = summary.pulses_mean * n, image.cell.cost.endurance
+    years = life.value / pulses if life.value is not None and pulses > 0 else None
+    return RefreshCost(
+        every_s=every_s,
+        worst=ageing(image, m, ages_s=(every_s,), temperature_k=temperature_k, seed=seed)[0],
+        pulses_per_cell_year=pulses,
+        write_s_per_year=_times(summary.parallel_s, n),
+        energy_j_per_year=_times(summary.energy_j, n),
+        life_years=Figure(value=years, evidence=life.evidence),
+    )
+
+
+def _times(figure: Figure, n: float) -> Figure:
+    return Figure(value=None if figure.value is None else figure.value * n, evidence=figure.evidence)

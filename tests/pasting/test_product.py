@@ -1,0 +1,82 @@
+"""Sums through the image against plain matrices, and their noise against a draw a cell."""
+
+import numpy as np
+import pytest
+
+from neurograft.cells import AbsentUnused, Ideal, ZeroUnused, card, crossbars, image_to_map, product
+from neurograft.errors import ImageError
+from neurograft.pasting import ColumnPairs, OneShot, Overflow, PasteOptions, Scaling, Tiles, paste
+from neurograft.units import DAY
+from pasting.conftest import make_map
+
+SMALL = Tiles(rows=32, columns=16, spare_rows=4)
+
+
+def options(**changes):
+    return PasteOptions(**({"tiles": SMALL, "scaling": Overflow(large_share=0.2)} | changes))
+
+
+@pytest.mark.parametrize("changes", [{}, {"signs": ColumnPairs()}, {"scaling": Scaling(clip_share=0.0)}])
+def test_sums_of_an_ideal_memory_are_those_of_the_map(random_map, changes):
+    image = paste(random_map, memory=Ideal(), options=options(**changes), seed=1)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(random_map.n_neurons)
+    for unused in (AbsentUnused(), ZeroUnused()):
+        found = product(crossbars(image, unused=unused, rng=rng), x, rng)
+        expected = x @ random_map.weight_matrix_v()
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-8)  # 32-bit conductances
+
+
+def test_sums_are_those_of_the_map_read_back(random_map):
+    image = paste(random_map, memory=card("rram"), options=options(), seed=1)
+    x = np.ones(random_map.n_neurons)
+    sums = product(crossbars(image, age_s=DAY, rng=np.random.default_rng(3)), x, np.random.default_rng(0))
+    back = image_to_map(image, age_s=DAY, rng=np.random.default_rng(3))  # the same draw of ageing
+    np.testing.assert_allclose(sums, x @ back.weight_matrix_v(), rtol=1e-9)
+
+
+def test_read_noise_of_sums_is_that_of_cells_read_one_by_one():
+    m = make_map(n_neurons=20, n_synapses=200)
+    image = paste(m, memory=card("pram"), options=options(verify=OneShot()), seed=1)
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.0, 2.0, m.n_neurons)
+    bars = crossbars(image, rng=rng)
+    sums = np.array([product(bars, x, rng) for _ in range(600)])
+    read = np.array([x @ image_to_map(image, rng=rng).weight_matrix_v() for _ in range(600)])
+    # 600 draws know an sd to 2.9 % (one sd), 20 neurons and two sets: within 15 %
+    np.testing.assert_allclose(sums.std(axis=0), read.std(axis=0), rtol=0.15)
+    np.testing.assert_allclose(sums.mean(axis=0), read.mean(axis=0), atol=5 * read.std(axis=0).max() / 600**0.5)
+
+
+def test_unused_cells_add_the_spread_of_a_dense_crossbar():
+    """A dense simulation: every unused cell of used rows and columns is drawn, summed, and compared in sd."""
+    m = make_map(n_neurons=20, n_synapses=60)
+    image = paste(m, memory=card("pram"), options=options(verify=OneShot()), seed=1)
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.5, 1.5, m.n_neurons)
+    n = 600
+    bars = crossbars(image, unused=ZeroUnused(), rng=rng)
+    bars = bars._replace(weight_v=0 * bars.weight_v, noise_v2=0 * bars.noise_v2)  # only unused cells are left
+    sums = np.array([product(bars, x, rng) for _ in range(n)])
+    dense = np.zeros((n, m.n_neurons))
+    for t in range(image.tiles.n_tiles):
+        here = image.tile == t
+        rows = {r: (p, s) for r, p, s in zip(image.row[here], image.pre[here], image.sign[here], strict=True)}
+        columns = dict(zip(image.column[here].tolist(), image.post[here].tolist(), strict=True))
+        used = set(zip(image.row[here].tolist(), image.column[here].tolist(), strict=True))
+        for c, post in columns.items():
+            for r, (pre, sign) in rows.items():
+                if (int(r), c) not in used:
+                    zero = image.cell.program(np.zeros(n), rng)
+                    zero = image.cell.read(zero, programmed_siemens=zero, age_s=0.0, temperature_k=298.15, rng=rng)
+                    dense[:, post] += sign * x[pre] * image.code.to_volts(zero)
+    # 600 draws know an sd to 2.9 %, the 4,096 zero cells to 2 % (their distribution is skewed)
+    np.testing.assert_allclose(sums.std(axis=0), dense.std(axis=0), rtol=0.15)
+    known_to = 5 * dense.std(axis=0).max() * (2 / 600) ** 0.5
+    np.testing.assert_allclose(sums.mean(axis=0), dense.mean(axis=0), rtol=0.04, atol=known_to)
+
+
+def test_a_companded_image_cannot_be_summed(random_map):
+    image = paste(random_map, memory=Ideal(), options=options(scaling=Scaling(exponent=0.5)), seed=1)
+    with pytest.raises(ImageError, match="decoded one by one"):
+        crossbars(image, rng=np.random.default_rng(0))

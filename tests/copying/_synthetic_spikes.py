@@ -5,6 +5,8 @@ Two families: current-based leaky integrate-and-fire neurons with Ornstein-Uhlen
 unseen, and Izhikevich neurons (Izhikevich 2003, IEEE Trans. Neural Netw. 14, 1569) with long axonal delays.
 """
 
+# ruff: noqa: NPY002 - inside numba, np.random is numba's own generator, seeded on the spot
+
 from dataclasses import dataclass
 from typing import NamedTuple
 

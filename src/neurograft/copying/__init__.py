@@ -5,5 +5,9 @@ from neurograft.copying._intracellular import IntracellularCopy as Intracellular
 from neurograft.copying._intracellular import IntracellularOptions as IntracellularOptions
 from neurograft.copying._intracellular import NullEvidence as NullEvidence
 from neurograft.copying._intracellular import copy_intracellular as copy_intracellular
+from neurograft.copying._spikes_mode import Correlogram as Correlogram
+from neurograft.copying._spikes_mode import SpikesOptions as SpikesOptions
+from neurograft.copying._spikes_mode import copy_spikes as copy_spikes
+from neurograft.copying._spikes_mode import correlogram as correlogram
 from neurograft.copying._triggered import TriggeredAverage as TriggeredAverage
 from neurograft.copying._triggered import triggered_average as triggered_average

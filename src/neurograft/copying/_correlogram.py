@@ -94,6 +94,19 @@ def events(trains: SpikeTrains, grid: LagGrid, *, is_gap_real_time: bool = False
     return Events(ticks, trains.neuron, trains.n_neurons, ticks[by_neuron], own_start)
 
 
+def exposure(trains: SpikeTrains, grid: LagGrid, *, is_gap_real_time: bool = False) -> Float64[ndarray, " bins"]:
+    """Return how much time each lag could be seen in, of mean 1: long lags fit less often into short epochs.
+
+    Right for neurons that know nothing of the epochs' borders.
+    """
+    if is_gap_real_time:
+        length_s = np.array([trains.epochs_s[-1, 1] - trains.epochs_s[0, 0]])
+    else:
+        length_s = trains.epochs_s[:, 1] - trains.epochs_s[:, 0]
+    seen_s = np.maximum(length_s[:, None] - np.abs(grid.lag_s)[None, :], 0.0).sum(axis=0)
+    return seen_s / seen_s.mean()
+
+
 def block_stops(n_neurons: int, n_bins: int, *, block_bytes: int = _BLOCK_BYTES) -> list[tuple[int, int]]:
     """Return (first, stop) of presynaptic blocks whose counts take at most ``block_bytes`` each.
 

@@ -76,7 +76,10 @@ def window_tests(grid: LagGrid, options: HollowOptions) -> list[WindowTest]:
                 f"The window to {stop_s} s does not fit in {grid.half_window_s} s of lags. Raise half_window_s."
             )
         inside = (from_centre >= first) & (from_centre <= last)
-        tests.append(_test_of(grid, inside, np.abs(from_centre) < first, options.baseline_sd_s))
+        # A synapse of the other direction is no baseline: the mirrored shortest window stays out as well.
+        shortest = round(min(options.window_stops_s) / grid.bin_s)
+        also_out = (np.abs(from_centre) < first) | ((from_centre < 0) & (from_centre >= -shortest))
+        tests.append(_test_of(grid, inside, also_out, options.baseline_sd_s))
     return tests
 
 

@@ -32,7 +32,11 @@ def selection_table(correlation: Float64[ndarray, "windows windows"]) -> Selecti
     from scipy.special import log_ndtr, ndtri_exp
 
     x = np.linspace(0.0, _LARGEST_Z, 1521)
-    looks = correlation.shape[0] - sum(_both(x, float(r)) for r in np.diag(correlation, 1))
+    coarse = x[::10]
+    looks = np.full(coarse.size, float(correlation.shape[0]))
+    for r in np.diag(correlation, 1):
+        looks -= _both(coarse, float(r))
+    looks = np.interp(x, coarse, looks)
     tail = log_ndtr(-x) + np.log(looks)
     rng = np.random.default_rng(_SEED)
     root = _square_root(correlation)
@@ -61,7 +65,7 @@ def _both(x: Float64[ndarray, " table"], r: float) -> Float64[ndarray, " table"]
 
     if r >= 1.0:
         return np.ones_like(x)
-    step = np.linspace(0.0, 9.0, 1201)[None, :] / np.sqrt(1.0 + x[:, None] ** 2)
+    step = np.linspace(0.0, 9.0, 301)[None, :] / np.sqrt(1.0 + x[:, None] ** 2)
     weight = np.exp(-x[:, None] * step - step**2 / 2)
     inner = ndtr((r * (x[:, None] + step) - x[:, None]) / np.sqrt(1.0 - r**2))
     return np.sum(weight * inner, axis=1) / np.sum(weight, axis=1)

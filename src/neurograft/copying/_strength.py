@@ -48,15 +48,15 @@ class GainTable:
     kick_v: Float64[ndarray, " kicks"]
     gain: Float64[ndarray, "rates kicks"]
 
-    def gains(self, kick_v: Float64[ndarray, " n"], rate_hz: Float64[ndarray, " n"]) -> Float64[ndarray, " n"]:
+    def gains(self, kick_v: Float64[ndarray, " n"], rate_hz: float) -> Float64[ndarray, " n"]:
         """Return the extra spikes that each kick causes in a neuron that fires at this rate."""
-        return np.array([np.interp(k, self.kick_v, self._row(r)) for k, r in zip(kick_v, rate_hz, strict=True)])
+        return np.interp(kick_v, self.kick_v, self._row(rate_hz))
 
-    def kicks_v(self, gain: Float64[ndarray, " n"], rate_hz: Float64[ndarray, " n"]) -> Float64[ndarray, " n"]:
-        """Return the kick with this gain, held to +-30 mV: a neuron cannot fire less than not at all."""
-        return np.array([np.interp(g, self._row(r), self.kick_v) for g, r in zip(gain, rate_hz, strict=True)])
+    def kicks_v(self, gain: Float64[ndarray, " n"], rate_hz: float) -> Float64[ndarray, " n"]:
+        """Return the kick with each gain, held to +-30 mV: a neuron cannot fire less than not at all."""
+        return np.interp(gain, self._row(rate_hz), self.kick_v)
 
-    def slopes_per_v(self, kick_v: Float64[ndarray, " n"], rate_hz: Float64[ndarray, " n"]) -> Float64[ndarray, " n"]:
+    def slopes_per_v(self, kick_v: Float64[ndarray, " n"], rate_hz: float) -> Float64[ndarray, " n"]:
         """Return how fast the gain grows with the kick there; close to 0 where it saturates."""
         step_v = 0.5 * MV
         return (self.gains(kick_v + step_v, rate_hz) - self.gains(kick_v - step_v, rate_hz)) / (2 * step_v)

@@ -1,0 +1,156 @@
+"""All neurons together: each one's spikes regressed on the past of all, from correlograms alone.
+
+Least squares for spikes in lag boxes: x_ib(t) counts the spikes of i in box b before t, and the normal
+equations need only correlograms: x_ib x_kc is the correlogram of i and k summed over box b minus box c.
+The target's own past is among the regressors (refractoriness and bursts), so are all indirect paths
+through neurons that are seen.  Wald z of single, double and triple neighbouring boxes, both signs.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import numpy as np
+from jaxtyping import Float32, Float64
+from numpy import ndarray
+
+from neurograft.copying._correlogram import LagGrid
+from neurograft.copying._spikes_windows import selection_table, strongest
+from neurograft.errors import CopyError
+from neurograft.units import MS
+
+_RIDGE = 1e-2
+_MOST_BOXES_TOGETHER = 3
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxOptions:
+    """Edges of the lag boxes; a bin belongs to the box that holds its centre."""
+
+    edges_s: tuple[float, ...] = (
+        0.75 * MS,
+        1.75 * MS,
+        2.75 * MS,
+        3.75 * MS,
+        5.25 * MS,
+        7.25 * MS,
+        10.25 * MS,
+        15.25 * MS,
+        22.25 * MS,
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse boxes that are not in order."""
+        if len(self.edges_s) < 2 or np.any(np.diff(self.edges_s) <= 0) or self.edges_s[0] <= 0:
+            raise CopyError(f"edges_s is {self.edges_s}. Give at least two rising lags above 0.")
+
+
+class Coupling(NamedTuple):
+    """The regression's verdict on each ordered pair; the diagonal is the neuron's own history."""
+
+    z: Float64[ndarray, "neurons neurons"]
+    window: ndarray  # of ``windows``
+    windows: ndarray  # [windows, bins] masks
+
+
+def boxes(grid: LagGrid, options: BoxOptions) -> list[ndarray]:
+    """Return the bins, counted from the centre, of every box that holds one."""
+    if options.edges_s[-1] > grid.half_window_s / 2:
+        raise CopyError(f"Boxes to {options.edges_s[-1]} s need lags to twice that. Raise half_window_s.")
+    lag = np.arange(1, grid.n_half + 1)
+    found = [
+        lag[(grid.bin_s * lag >= low) & (grid.bin_s * lag < high)]
+        for low, high in zip(options.edges_s[:-1], options.edges_s[1:], strict=True)
+    ]
+    return [box for box in found if box.size]
+
+
+def coupling(
+    values: Float32[ndarray, "neurons neurons bins"],
+    mean: Float64[ndarray, "neurons neurons"],
+    grid: LagGrid,
+    options: BoxOptions,
+    *,
+    n_bins_seen: float,
+) -> Coupling:
+    """Return z of every ordered pair from excess counts (see ``Excess``) that the drives have left."""
+    n = values.shape[0]
+    lags = boxes(grid, options)
+    gram, right = normal_equations(values, lags, grid, n_bins_seen)
+    inverse = _inverse(gram)
+    beta = (inverse @ right).reshape(len(lags), n, n) * np.sqrt(n_bins_seen)
+    own = inverse.reshape(len(lags), n, len(lags), n)[:, np.arange(n), :, np.arange(n)]  # [neuron, box, box]
+    sums = _neighbours(len(lags))
+    covariance = np.einsum("wb,nbc,vc->nwv", sums, own, sums, optimize=True)
+    z = np.empty((n, n, len(sums)))
+    width = sums @ np.array([box.size for box in lags])
+    for w, row in enumerate(sums):
+        plain = np.tensordot(row, beta, axes=(0, 0)) / np.sqrt(covariance[:, w, w])[:, None]
+        z[:, :, w] = counted_z(plain, mean * width[w])
+    average = covariance.mean(axis=0)
+    scale = np.sqrt(np.diag(average))
+    single, window = strongest(z.reshape(n * n, -1), selection_table(average / scale / scale[:, None]))
+    masks = np.zeros((len(sums), grid.n_bins), dtype=bool)
+    for w, row in enumerate(sums):
+        masks[w, grid.n_half + np.concatenate([lags[b] for b in np.flatnonzero(row)])] = True
+    return Coupling(single.reshape(n, n), window.reshape(n, n), masks)
+
+
+def normal_equations(
+    values: Float32[ndarray, "neurons neurons bins"], lags: list[ndarray], grid: LagGrid, n_bins_seen: float
+) -> tuple[Float64[ndarray, "regressors regressors"], Float64[ndarray, "regressors neurons"]]:
+    """Return X'X and X'Y of unit-variance spike trains; regressors are ordered (box, neuron)."""
+    n = values.shape[0]
+    scale = 1.0 / np.sqrt(n_bins_seen)
+    gram = np.empty((len(lags), n, len(lags), n))
+    right = np.empty((len(lags), n, n))
+    for b, box in enumerate(lags):
+        right[b] = values[:, :, grid.n_half + box].sum(axis=2) * (scale / np.sqrt(box.size))
+        for c, other in enumerate(lags):
+            difference, times = np.unique(box[:, None] - other[None, :], return_counts=True)
+            near = values[:, :, grid.n_half + difference]
+            norm = 1.0 / np.sqrt(box.size * other.size)
+            gram[b, :, c, :] = (near @ times.astype(np.float32)) * (scale * norm)
+            gram[b, np.arange(n), c, np.arange(n)] += times[difference == 0].sum() * norm  # a spike with itself
+    size = len(lags) * n
+    square = gram.reshape(size, size)
+    return (square + square.T) / 2, right.reshape(size, n)
+
+
+def counted_z(z: Float64[ndarray, "neurons neurons"], expected: Float64[ndarray, "neurons neurons"]) -> ndarray:
+    """Return z as the signed root of the likelihood ratio of a Poisson count with that many expected.
+
+    A z of 4 with a tenth of a coincidence expected is one coincidence.  Counts are moved half towards the
+    expectation, so with few counts the answer errs towards 0; with many it is z.
+    """
+    from scipy.special import xlogy
+
+    count = np.maximum(z * np.sqrt(expected) + expected, 0.0)
+    count -= np.copysign(np.minimum(0.5, np.abs(count - expected)), count - expected)
+    root = xlogy(count, count / expected) - (count - expected)
+    return np.copysign(np.sqrt(2 * np.maximum(root, 0.0)), z)
+
+
+def _neighbours(n_boxes: int) -> Float64[ndarray, "windows boxes"]:
+    """Return one row of zeros and ones a window: boxes alone, then two and three neighbours together."""
+    rows = [
+        (np.arange(n_boxes) >= first) & (np.arange(n_boxes) < first + size)
+        for size in range(1, min(_MOST_BOXES_TOGETHER, n_boxes) + 1)
+        for first in range(n_boxes - size + 1)
+    ]
+    return np.array(rows, dtype=np.float64)
+
+
+def _inverse(gram: Float64[ndarray, "regressors regressors"]) -> Float64[ndarray, "regressors regressors"]:
+    """Return the inverse with the smallest ridge, from 1 %, that makes it positive definite."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    ridge = _RIDGE
+    identity = np.eye(gram.shape[0])
+    while True:
+        try:
+            factor = cho_factor(gram + ridge * identity)
+        except np.linalg.LinAlgError:
+            ridge *= 3
+            continue
+        return cho_solve(factor, identity)

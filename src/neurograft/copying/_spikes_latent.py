@@ -1,0 +1,114 @@
+"""What unseen common drive does to all correlograms at once, found as their low-rank part and taken away.
+
+A drive that reaches neurons i and j with strengths u_i and u_j adds u_i u_j f(lag) to their correlogram:
+few numbers for all pairs.  Synapses are sparse and differ from pair to pair.  Several drives with their
+own relative delays add up to U M(lag) U', with U the same at all lags.  (The separation of a low-rank and
+a sparse part follows Chandrasekaran, Parrilo & Willsky 2012, Ann. Stat. 40, 1935; here on correlograms.)
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import numpy as np
+from jaxtyping import Float32, Float64, UInt32
+from numpy import ndarray
+
+from neurograft.copying._correlogram import LagGrid
+from neurograft.errors import CopyError
+from neurograft.units import MS
+
+_EVERY_S = 2 * MS
+_N_ROUNDS = 3
+_CLIP_SDS = 3.0
+_SD_OF_MAD = 1.4826
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveOptions:
+    """How many drives may be taken away, and from which strength on."""
+
+    most_drives: int = 8
+    neurons_per_drive: int = 8  # fewer neurons than this for each drive would let it take up synapses
+    strength: float = 5.0  # smallest eigenvalue of a drive over the median one; chosen on own simulations
+
+    def __post_init__(self) -> None:
+        """Refuse what would take noise for a drive."""
+        if self.most_drives < 0 or self.neurons_per_drive < 2 or self.strength <= 1:
+            raise CopyError(f"{self} is out of range. Give most_drives >= 0, neurons_per_drive >= 2, strength > 1.")
+
+
+class Excess(NamedTuple):
+    """Correlograms minus their mean, over its square root: noise of unit variance in every bin."""
+
+    values: Float32[ndarray, "neurons neurons bins"]
+    mean: Float64[ndarray, "neurons neurons"]  # counts of a bin
+
+
+def excess(counts: UInt32[ndarray, "neurons neurons bins"], exposure: Float64[ndarray, " bins"]) -> Excess:
+    """Return the excess of every ordered pair over the mean of all its lags, each lag by its exposure."""
+    mean = np.maximum(counts.mean(axis=2, dtype=np.float64), 1e-3)
+    values = counts.astype(np.float32)
+    values -= (mean[:, :, None] * exposure).astype(np.float32)
+    values /= np.sqrt(mean)[:, :, None].astype(np.float32)
+    return Excess(values, mean)
+
+
+def remove_drives(
+    values: Float32[ndarray, "neurons neurons bins"], grid: LagGrid, options: DriveOptions
+) -> tuple[Float32[ndarray, "neurons neurons bins"], int]:
+    """Return the excess without the part that few drives explain, and how many drives there were.
+
+    Autocorrelograms lose their share too, so that a neuron's history is judged like the rest.
+    """
+    n = values.shape[0]
+    most = min(options.most_drives, n // options.neurons_per_drive)
+    # With under two possible drives there are too few other neurons to tell one from a synapse.
+    if most < 2:
+        return values, 0
+    thin = _smoothed(values, grid)
+    eigenvalues, vectors = np.linalg.eigh(_gram(thin))
+    n_drives = min(most, int(np.count_nonzero(eigenvalues > options.strength * np.median(eigenvalues))))
+    if n_drives == 0:
+        return values, 0
+    loading = vectors[:, -n_drives:]
+    for _ in range(_N_ROUNDS):
+        fit = low_rank(thin, loading)
+        rest = thin - fit
+        limit = _CLIP_SDS * _SD_OF_MAD * float(np.median(np.abs(rest)))
+        fit += np.clip(rest, -limit, limit)  # synapses stand out: they may not turn the drives
+        diagonal = np.arange(n)
+        fit[diagonal, diagonal] = low_rank(fit, loading)[diagonal, diagonal]
+        loading = np.linalg.eigh(_gram(fit))[1][:, -n_drives:]
+    return values - low_rank(values, loading), n_drives
+
+
+def low_rank(
+    values: Float32[ndarray, "neurons neurons bins"], loading: Float64[ndarray, "neurons drives"]
+) -> Float32[ndarray, "neurons neurons bins"]:
+    """Return the least-squares fit of U M(lag) U' to all pairs of different neurons, diagonal filled in."""
+    n, k = loading.shape
+    off = values.copy()
+    off[np.arange(n), np.arange(n)] = 0.0
+    u = loading.astype(np.float32)
+    right = np.einsum("ia,ijl,jb->abl", u, off, u, optimize=True).reshape(k * k, -1)
+    pairs = (loading[:, :, None] * loading[:, None, :]).reshape(n, k * k)
+    # The missing diagonal: what M itself says there has to be left out of U'U = 1.
+    inner = np.linalg.solve(np.eye(k * k) - pairs.T @ pairs + 1e-9 * np.eye(k * k), right.astype(np.float64))
+    middle = inner.reshape(k, k, -1).astype(np.float32)
+    return np.einsum("ia,abl,jb->ijl", u, middle, u, optimize=True)
+
+
+def _smoothed(values: Float32[ndarray, "neurons neurons bins"], grid: LagGrid) -> ndarray:
+    """Return the excess smoothed over 2 ms, at every 2 ms, without the autocorrelograms."""
+    from scipy.ndimage import gaussian_filter1d
+
+    step = max(1, round(_EVERY_S / grid.bin_s))
+    thin = gaussian_filter1d(values, _EVERY_S / grid.bin_s, axis=2)[:, :, ::step].copy()
+    thin[np.arange(len(thin)), np.arange(len(thin))] = 0.0
+    return thin
+
+
+def _gram(values: ndarray) -> Float64[ndarray, "neurons neurons"]:
+    flat = values.reshape(values.shape[0], -1)
+    return (flat @ flat.T).astype(np.float64)

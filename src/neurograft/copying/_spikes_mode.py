@@ -1,0 +1,250 @@
+"""Copying from spikes alone: correlograms of all pairs become a synaptic map."""
+
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple, cast, final
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from neurograft.copying._correlogram import Events, LagGrid, count_listed, count_pair, events, exposure
+from neurograft.copying._hollow import HollowOptions, first_causal_bin, smooth_baseline
+from neurograft.copying._spikes_coupling import BoxOptions
+from neurograft.copying._spikes_decide import Decisions, decide, limits_counts, presynaptic_sign
+from neurograft.copying._spikes_duplicates import duplicates, without
+from neurograft.copying._spikes_joint import joint_statistics
+from neurograft.copying._spikes_latent import DriveOptions
+from neurograft.copying._spikes_pairs import PairStatistics, pair_statistics
+from neurograft.copying._strength import GainTable, StandardNeuron, gain_table
+from neurograft.errors import CopyError
+from neurograft.maps import Evidence, Kind, SynapseMap, Undecidable, synapse_map
+from neurograft.progress import Progress, silent
+from neurograft.provenance import JsonValue, Provenance
+from neurograft.spikes import SpikeTrains
+from neurograft.units import MS, MV
+
+_SHORTEST_S = 1.0
+_BEFORE_PEAK_S = 2 * MS
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpikesOptions:
+    """How spikes are copied; the defaults suit millisecond synapses of sorted units."""
+
+    fdr: float = 0.05  # of the excitatory calls, and of the inhibitory calls
+    grid: LagGrid = field(default_factory=LagGrid)
+    hollow: HollowOptions = field(default_factory=HollowOptions)
+    drives: DriveOptions = field(default_factory=DriveOptions)
+    boxes: BoxOptions = field(default_factory=BoxOptions)
+    most_joint_neurons: int = 800  # 4 GB; with more, each correlogram is judged alone by the hollow test
+    standard: StandardNeuron = field(default_factory=StandardNeuron)
+    gain_window_s: float = 10 * MS  # extra spikes are counted from 2 ms before the peak to this long after it
+    plausible_v: float = 5 * MV  # a pair whose detection limit is above this potential is undecidable
+    is_gap_real_time: bool = False  # whether the clock ran on between epochs
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse options out of range."""
+        if not 0 < self.fdr < 1:
+            raise CopyError(f"fdr is {self.fdr}. Give a false-discovery rate between 0 and 1, usually 0.05.")
+        if not 0 < self.gain_window_s < self.grid.half_window_s / 2:
+            raise CopyError(
+                f"gain_window_s is {self.gain_window_s} s. Give more than 0 and less than half of the lags, "
+                f"{self.grid.half_window_s / 2} s."
+            )
+        if self.plausible_v <= 0:
+            raise CopyError(f"plausible_v is {self.plausible_v} V. Give a potential above 0, usually 5 mV.")
+        if self.threads < 1:
+            raise CopyError(f"threads is {self.threads}. Give 1 or more.")
+
+
+DEFAULT_OPTIONS = SpikesOptions()
+
+
+class Correlogram(NamedTuple):
+    """One correlogram for a figure: 99 % of bins of unconnected trains lie within the band."""
+
+    lag_s: Float64[ndarray, " bins"]
+    counts: ndarray
+    baseline: Float64[ndarray, " bins"]
+    band: Float64[ndarray, "2 bins"]
+
+
+class _Strengths(NamedTuple):
+    delay_s: Float64[ndarray, " synapses"]
+    gain: Float64[ndarray, " synapses"]
+    gain_se: Float64[ndarray, " synapses"]
+    weight_v: Float64[ndarray, " synapses"]
+    weight_se_v: Float64[ndarray, " synapses"]
+
+
+def copy_spikes(
+    trains: SpikeTrains, *, options: SpikesOptions = DEFAULT_OPTIONS, progress: Progress = silent
+) -> SynapseMap:
+    """Return the synaptic map of spike trains, with q-values, strengths and what could not be decided.
+
+    Weights are potentials that would have the measured transmission gain in a standard neuron (see
+    ``StandardNeuron``); the gain itself is in ``extra["gain_spikes"]``.  Neurons seen by one electrode,
+    driven together, silent or with too few spikes end in ``evidence.undecidable``, never in a synapse.
+    """
+    _require_usable(trains)
+    spikes = events(trains, options.grid, is_gap_real_time=options.is_gap_real_time)
+    is_duplicate = duplicates(spikes)
+    spikes = without(spikes, is_duplicate)
+    found, n_drives = _statistics(trains, spikes, options, progress)
+    decisions = decide(found, trains.counts(), is_duplicate, fdr=options.fdr)
+    rates_hz = trains.rates_hz()
+    gains = gain_table(options.standard, window_s=options.gain_window_s, rates_hz=rates_hz)
+    evidence = _evidence(found, decisions, trains, gains, options)
+    pre, post = np.nonzero(decisions.is_synapse)
+    direction = np.sign(decisions.z[pre, post].astype(np.float64))
+    calls = list(
+        zip(pre.tolist(), post.tolist(), found.windows[found.window[pre, post]], (direction < 0).tolist(), strict=True)
+    )
+    strengths = _strengths(spikes, calls, rates_hz, gains, options)
+    rate = decisions.local_fdr[pre, post]
+    sign, _ = presynaptic_sign(pre, direction, rate, trains.n_neurons)
+    return synapse_map(
+        n_neurons=trains.n_neurons,
+        pre=pre,
+        post=post,
+        weight_v=strengths.weight_v,
+        delay_s=strengths.delay_s,
+        kind=np.where(direction > 0, Kind.EXCITATORY_STRONG, Kind.INHIBITORY).astype(np.uint8),
+        weight_se_v=strengths.weight_se_v,
+        q_value=decisions.q[pre, post],
+        labels=trains.labels,
+        sign=sign,
+        extra={
+            "gain_spikes": strengths.gain,
+            "gain_se_spikes": strengths.gain_se,
+            "local_fdr": rate,
+            "asymmetry_z": found.asymmetry_z[pre, post].astype(np.float64),
+            "zero_lag_z": found.zero_z[pre, post].astype(np.float64),
+        },
+        evidence=evidence,
+        provenance=_provenance(trains, decisions, n_drives, options),
+    )
+
+
+def correlogram(trains: SpikeTrains, pre: int, post: int, *, options: SpikesOptions = DEFAULT_OPTIONS) -> Correlogram:
+    """Return how often ``post`` fires each lag after ``pre``, with what its surroundings lead one to expect."""
+    for name, neuron in (("pre", pre), ("post", post)):
+        if not 0 <= neuron < trains.n_neurons:
+            raise CopyError(f"{name} is {neuron}, but there are neurons 0 to {trains.n_neurons - 1}.")
+    from scipy.stats import poisson
+
+    grid = options.grid
+    counts = count_pair(trains, grid, pre, post, is_gap_real_time=options.is_gap_real_time)
+    near = np.abs(grid.lag_s) <= min(options.hollow.window_stops_s)
+    baseline = smooth_baseline(counts.astype(np.float64), grid, options.hollow.baseline_sd_s, near)
+    band = np.stack([poisson.ppf(0.005, baseline), poisson.ppf(0.995, baseline)])
+    return Correlogram(grid.lag_s, counts, baseline, np.nan_to_num(band))
+
+
+def _statistics(
+    trains: SpikeTrains, spikes: Events, options: SpikesOptions, progress: Progress
+) -> tuple[PairStatistics, int]:
+    """Return the joint statistics where memory allows, else those of each correlogram alone."""
+    n_bins_seen = trains.duration_s / options.grid.bin_s
+    if spikes.n_neurons > options.most_joint_neurons:
+        found = pair_statistics(
+            spikes, options.grid, options.hollow, n_bins_seen=n_bins_seen, threads=options.threads, progress=progress
+        )
+        return found, 0
+    return joint_statistics(
+        spikes,
+        options.grid,
+        first_lag_s=options.hollow.first_lag_s,
+        drives=options.drives,
+        boxes=options.boxes,
+        exposed=exposure(trains, options.grid, is_gap_real_time=options.is_gap_real_time),
+        n_bins_seen=n_bins_seen,
+        threads=options.threads,
+        progress=progress,
+    )
+
+
+def _require_usable(trains: SpikeTrains) -> None:
+    if trains.n_neurons < 2:
+        raise CopyError(f"There is {trains.n_neurons} neuron. Copying from spikes compares neurons: give at least two.")
+    if trains.n_spikes == 0:
+        raise CopyError(f"None of the {trains.n_neurons} neurons has a spike. Lower the detection threshold.")
+    if trains.duration_s < _SHORTEST_S:
+        raise CopyError(
+            f"The recording lasts {trains.duration_s:.3g} s. Give at least {_SHORTEST_S} s; "
+            "minutes are needed to find synapses."
+        )
+
+
+def _evidence(
+    found: PairStatistics, decisions: Decisions, trains: SpikeTrains, gains: GainTable, options: SpikesOptions
+) -> Evidence:
+    needed = decisions.needed_z * decisions.null.sd + max(decisions.null.centre, 0.0)
+    gain = limits_counts(found, decisions, raw_z=needed) / np.maximum(trains.counts(), 1)[:, None]
+    limit_v = np.stack([gains.kicks_v(gain[:, j], r) for j, r in enumerate(trains.rates_hz())], axis=1)
+    limit_v[np.isnan(decisions.z)] = np.nan
+    undecidable = decisions.undecidable.copy()
+    weak = (limit_v > options.plausible_v) & ~decisions.is_synapse & (undecidable == Undecidable.DECIDED)
+    undecidable[weak] = Undecidable.TOO_FEW_SPIKES
+    return Evidence(z=decisions.z, limit_v=limit_v.astype(np.float32), undecidable=undecidable)
+
+
+def _strengths(
+    spikes: Events,
+    calls: list[tuple[int, int, ndarray, bool]],
+    rates_hz: Float64[ndarray, " neurons"],
+    gains: GainTable,
+    options: SpikesOptions,
+) -> _Strengths:
+    """Return delay and strength of calls (pre, post, bins in which it was found, whether it inhibits)."""
+    rows = np.zeros((len(calls), 5))
+    for k, (pre, post, window, is_trough) in enumerate(calls):
+        counts = count_listed(spikes, options.grid, pre, post).astype(np.float64)
+        delay_s = peak_lag_s(counts, options.grid, window, is_trough=is_trough)
+        gain, gain_se = _gain(counts, options, delay_s, int(spikes.own_start[pre + 1] - spikes.own_start[pre]))
+        rate_hz = float(rates_hz[post])
+        kick_v = gains.kicks_v(np.array([gain]), rate_hz)
+        slope = float(gains.slopes_per_v(kick_v, rate_hz)[0])
+        is_saturated = gain_se > abs(slope) * float(gains.kick_v[-1])
+        rows[k] = delay_s, gain, gain_se, kick_v[0], np.nan if is_saturated else gain_se / slope
+    return _Strengths(*rows.T)
+
+
+def peak_lag_s(counts: Float64[ndarray, " bins"], grid: LagGrid, window: ndarray, *, is_trough: bool) -> float:
+    """Return the lag of the window's highest (or lowest) count, smoothed over 1 ms, between bins by a parabola."""
+    distance = np.arange(-grid.n_half, grid.n_half + 1) * grid.bin_s
+    width = np.exp(-0.5 * (distance / (0.5 * MS)) ** 2)
+    smooth = np.convolve(counts, width / width.sum(), mode="same") * (-1.0 if is_trough else 1.0)
+    k = int(np.argmax(np.where(window, smooth, -np.inf)))
+    left, middle, right = smooth[k - 1 : k + 2]
+    bend = left - 2 * middle + right
+    shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
+    return float(grid.lag_s[k] + np.clip(shift, -0.5, 0.5) * grid.bin_s)
+
+
+def _gain(counts: Float64[ndarray, " bins"], options: SpikesOptions, delay_s: float, n_pre: int) -> tuple[float, float]:
+    """Return extra spikes for each presynaptic spike around the peak, and their standard error."""
+    grid = options.grid
+    first_s = grid.lag_s[grid.n_half + first_causal_bin(grid, options.hollow.first_lag_s)]
+    start_s, stop_s = max(first_s, delay_s - _BEFORE_PEAK_S), delay_s + options.gain_window_s
+    inside = (grid.lag_s >= start_s) & (grid.lag_s <= stop_s)
+    out = inside | (np.abs(grid.lag_s) < first_s)
+    baseline = smooth_baseline(counts, grid, options.hollow.baseline_sd_s, out)[inside]
+    n, expected = counts[inside].sum(), baseline.sum()
+    # The baseline rests on about as many counts again, each weighing like one inside.
+    return float((n - expected) / n_pre), float(np.sqrt(n + expected) / n_pre)
+
+
+def _provenance(trains: SpikeTrains, decisions: Decisions, n_drives: int, options: SpikesOptions) -> Provenance:
+    parameters = cast("dict[str, JsonValue]", asdict(options))
+    parameters["n_drives_removed"] = n_drives
+    parameters["null_centre"] = decisions.null.centre
+    parameters["null_sd"] = decisions.null.sd
+    parameters["weight_assumption"] = (
+        "weight_v is the potential jump with the measured transmission gain in the standard neuron at the "
+        "postsynaptic neuron's own rate"
+    )
+    inputs = trains.provenance.inputs if trains.provenance else {}
+    return Provenance(command="copy --mode spikes", parameters=parameters, inputs=inputs)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.network._random import STREAM_NOISE, TOGETHER, add_noise, fill_words, philox, words_of
+from neurograft.network._random import BLOCK, LANES, STREAM_NOISE, add_noise, fill_words, philox, words_of
 
 
 @pytest.mark.parametrize(
@@ -24,23 +24,23 @@ def test_philox_gives_the_published_numbers(counter, key, words):
     assert tuple(int(w) for w in philox(*(np.uint64(x) for x in counter + key))) == words
 
 
-def test_many_lanes_equal_one_at_a_time():
-    words = np.empty((4, TOGETHER), dtype=np.uint64)
-    fill_words(2**40 + 7, STREAM_NOISE, 2**33 + 5, 3, 2, words)
-    one = np.empty(128, dtype=np.uint64)
-    words_of(2**40 + 7, STREAM_NOISE, 2**33 + 5, 3 * 64, one)
-    by_block = words[:, :32].reshape(4, 2, 16).transpose(1, 0, 2).ravel()
-    assert one.tolist() == by_block.tolist()
+@pytest.mark.parametrize("n_lanes", [LANES, 5])
+def test_many_lanes_equal_one_at_a_time(n_lanes):
+    words = np.empty((4, n_lanes), dtype=np.uint64)
+    fill_words(2**40 + 7, STREAM_NOISE, 2**33 + 5, 3, words)
+    one = np.empty(BLOCK, dtype=np.uint64)
+    words_of(2**40 + 7, STREAM_NOISE, 2**33 + 5, 3 * BLOCK, one)
+    assert words.tolist() == one.reshape(4, LANES)[:, :n_lanes].tolist()
 
 
 def noise(seed, step, first, n):
     kick = np.zeros(n)
-    add_noise(seed, step, first, np.ones(n), kick, np.empty((4, TOGETHER), dtype=np.uint64))
+    add_noise(seed, step, first, np.ones(n), kick, np.empty(4 * LANES, dtype=np.uint64))
     return kick
 
 
 @settings(max_examples=20, deadline=None)
-@given(first=st.integers(0, 300), n=st.integers(1, 200), seed=st.integers(0, 2**62), step=st.integers(0, 2**40))
+@given(first=st.integers(0, 600), n=st.integers(1, 700), seed=st.integers(0, 2**62), step=st.integers(0, 2**40))
 def test_noise_is_the_bytes_of_each_neurons_own_word(first, n, seed, step):
     words = np.empty(n, dtype=np.uint64)
     words_of(seed, STREAM_NOISE, step, first, words)

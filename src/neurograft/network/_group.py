@@ -8,7 +8,7 @@ from jaxtyping import Float64, Int32, Int64, UInt64
 from numpy import ndarray
 
 from neurograft.network._kernels import deliver, run_lif
-from neurograft.network._random import TOGETHER, add_noise
+from neurograft.network._random import LANES, add_noise
 from neurograft.network._rows import Rows
 from neurograft.neurons import Lif, NeuronModel, Stepper
 from neurograft.neurons._lif import advance_delta, advance_exponential
@@ -47,14 +47,14 @@ class Group:
     drive_v: Float64[ndarray, " neurons"]
     inputs: Float64[ndarray, "channels neurons"] = field(init=False)
     spiked: Int32[ndarray, " neurons"] = field(init=False)
-    words: UInt64[ndarray, "4 lanes"] = field(init=False)
+    words: UInt64[ndarray, " four_lanes"] = field(init=False)
     voltage_v: Float64[ndarray, "steps recorded"] = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the arrays that a step works in."""
         self.inputs = np.zeros((self.stepper.n_channels, self.n_neurons))
         self.spiked = np.empty(self.n_neurons, dtype=np.int32)
-        self.words = np.empty((4, TOGETHER), dtype=np.uint64)
+        self.words = np.empty(4 * LANES, dtype=np.uint64)
         self.voltage_v = np.empty((0, self.recorded.size))
 
     @property

@@ -11,6 +11,7 @@ from neurograft.network._random import add_noise
 from neurograft.neurons._lif import advance_delta, advance_exponential
 
 _STRIDE = 16  # weights of one cache line
+_AHEAD = 4  # spikes whose row's place is fetched in advance
 
 
 @njit(cache=True, nogil=True)
@@ -30,6 +31,8 @@ def deliver(step, origin, delays, past_neuron, past_start, start, target, weight
         last = past_start[k + 1]
         for s in range(past_start[k], last):
             row = np.int64(past_neuron[s]) * n_delays + d
+            if s + _AHEAD < last:
+                prefetch(start, np.int64(past_neuron[s + _AHEAD]) * n_delays + d)
             ahead, ahead_end = 0, 0
             if s + 1 < last:
                 next_row = np.int64(past_neuron[s + 1]) * n_delays + d

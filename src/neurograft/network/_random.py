@@ -15,9 +15,8 @@ _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 _8, _16, _24, _BYTE = np.uint64(8), np.uint64(16), np.uint64(24), np.uint64(0xFF)
 
-LANES = 16
-BLOCK = 4 * LANES  # neurons of one block: word w of lane l belongs to neuron 16 w + l, so stores are contiguous
-TOGETHER = 16 * LANES  # lanes computed together, in scratch that fits the first cache
+LANES = 64
+BLOCK = 4 * LANES  # neurons of one block: word w of lane l belongs to neuron 64 w + l, so stores are contiguous
 
 # A number is the sum of four bytes: mean 4 x 127.5, variance 4 (256^2 - 1) / 12.
 _MEAN = 510.0
@@ -68,8 +67,8 @@ def _rounds(c0, c1, c2, c3, k0, k1):
     """Do Philox's ten rounds on all lanes; the loop over lanes is what compilers turn into vector code."""
     for _ in range(10):
         for i in range(c0.size):
-            p0 = _M0 * c0[i]
-            p1 = _M1 * c2[i]
+            p0 = _M0 * (c0[i] & _LOW)  # the mask tells the compiler that 32 bits are enough
+            p1 = _M1 * (c2[i] & _LOW)
             next0 = (p1 >> _32) ^ c1[i] ^ k0
             next2 = (p0 >> _32) ^ c3[i] ^ k1
             c1[i] = p1 & _LOW
@@ -82,45 +81,39 @@ def _rounds(c0, c1, c2, c3, k0, k1):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def fill_words(seed, stream, step, first_block, n_blocks, words):
-    """Fill four rows of lanes for ``n_blocks`` blocks: word w of lane l belongs to neuron 64 b + 16 w + l % 16."""
-    n_lanes = n_blocks * LANES
-    for i in range(n_lanes):
-        words[0, i] = np.uint64(step) & _LOW
-        words[1, i] = np.uint64(step) >> _32
-        words[2, i] = np.uint64(first_block * LANES + i)
-        words[3, i] = np.uint64(stream)
-    w0, w1, w2, w3 = words[0, :n_lanes], words[1, :n_lanes], words[2, :n_lanes], words[3, :n_lanes]
-    _rounds(w0, w1, w2, w3, np.uint64(seed) & _LOW, np.uint64(seed) >> _32)
+def fill_words(seed, stream, step, block, words):
+    """Fill four rows of lanes of a block: word w of lane l belongs to neuron 256 block + 64 w + l."""
+    c0, c1, c2, c3 = words[0], words[1], words[2], words[3]
+    for i in range(c0.size):
+        c0[i] = np.uint64(step) & _LOW
+        c1[i] = np.uint64(step) >> _32
+        c2[i] = np.uint64(block * LANES + i)
+        c3[i] = np.uint64(stream)
+    _rounds(c0, c1, c2, c3, np.uint64(seed) & _LOW, np.uint64(seed) >> _32)
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_bells(row, begin, end, neuron, scale, kick):
-    if begin == 0 and end == LANES:
-        to, sd = kick[neuron : neuron + LANES], scale[neuron : neuron + LANES]
-        for i in range(LANES):
-            to[i] += sd[i] * ((_bell(row[i]) - _MEAN) * _PER_SD)
-    else:
-        for i in range(begin, end):
-            kick[neuron + i] += scale[neuron + i] * ((_bell(row[i]) - _MEAN) * _PER_SD)
+def _add_bells(row, scale, kick):
+    for i in range(row.size):
+        kick[i] += scale[i] * ((_bell(row[i]) - _MEAN) * _PER_SD)
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def add_noise(seed, step, first, scale, kick, words):
+def add_noise(seed, step, first, scale, kick, scratch):
     """Add to ``kick`` numbers of mean 0 and standard deviation ``scale``, for the neurons from ``first`` on.
 
     A number is the sum of four uniform bytes (kurtosis 2.7 in place of 3); what a membrane adds up over its
-    time constant is Gaussian to 0.3 x step / time constant in kurtosis.  ``words`` is (4, TOGETHER) scratch.
+    time constant is Gaussian to 0.3 x step / time constant in kurtosis.  ``scratch`` holds 4 LANES words.
     """
     last = first + kick.size
-    at_once = words.shape[1] // LANES
-    for block in range(first // BLOCK, (last + BLOCK - 1) // BLOCK, at_once):
-        n_blocks = min(at_once, (last + BLOCK - 1) // BLOCK - block)
-        fill_words(seed, STREAM_NOISE, step, block, n_blocks, words)
-        for b in range(n_blocks):
-            for w in range(4):
-                row = words[w, b * LANES : (b + 1) * LANES]
-                neuron = (block + b) * BLOCK + w * LANES - first
-                _add_bells(row, max(0, -neuron), min(LANES, kick.size - neuron), neuron, scale, kick)
+    for block in range(first // BLOCK, (last + BLOCK - 1) // BLOCK):
+        words = scratch[: 4 * min(LANES, last - block * BLOCK)].reshape(4, -1)
+        fill_words(seed, STREAM_NOISE, step, block, words)
+        for w in range(4):
+            begin = block * BLOCK + w * LANES - first
+            low, high = max(0, -begin), min(words.shape[1], kick.size - begin)
+            if low < high:
+                to, sd = kick[begin + low : begin + high], scale[begin + low : begin + high]
+                _add_bells(words[w, low:high], sd, to)

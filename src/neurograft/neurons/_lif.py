@@ -28,7 +28,7 @@ from neurograft.neurons._synapses import (
 )
 from neurograft.units import MS, MV
 
-_SCAN = 64  # neurons looked at together: only stretches with a spike are gone through one by one
+_STRETCH = 256  # neurons worked on together: their numbers stay in the first cache
 
 
 @final
@@ -128,16 +128,31 @@ def _alpha_step(tau_m_s: float, tau_syn_s: float, step_s: float) -> tuple[float,
     return float(step[0, 0]), float(step[1, 0]), float(step[2, 0]), float(step[2, 1])
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, nogil=True)
 @no_type_check
-def _fire(v, refractory, threshold, reset, steps, first, last, spiked, n):
-    for i in range(first, last):
-        if v[i] >= threshold:
-            v[i] = reset
-            refractory[i] = steps
-            spiked[n] = i
-            n += 1
+def _fire(v, refractory, threshold, reset, steps, first, spiked, n):
+    """Reset neurons at threshold; most stretches have none, which a loop without branches finds out."""
+    has = 0
+    for i in range(v.size):
+        has |= np.int64(v[i] >= threshold)
+    if has:
+        for i in range(v.size):
+            if v[i] >= threshold:
+                v[i] = reset
+                refractory[i] = steps
+                spiked[n] = first + i
+                n += 1
     return n
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _hold(v, refractory, reset):
+    """Keep refractory neurons at reset for this step."""
+    for i in range(v.size):
+        left = refractory[i]
+        v[i] = reset if left > 0 else v[i]
+        refractory[i] = max(left - 1, 0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -146,22 +161,25 @@ def advance_delta(state, refractory, drive_v, inputs, constants, spiked):
     """Step neurons whose synapses shift the potential."""
     decay, gain, threshold, reset = constants[0], constants[1], constants[2], constants[3]
     steps = np.int32(constants[4])
-    v, kick = state[0], inputs[0]
     n = 0
-    for first in range(0, v.size, _SCAN):
-        last = min(first + _SCAN, v.size)
-        above = 0
-        for i in range(first, last):
-            left = refractory[i]
-            new = gain * drive_v[i] + decay * v[i] + kick[i]
-            new = reset if left > 0 else new
-            refractory[i] = max(left - 1, 0)
-            v[i] = new
+    for first in range(0, state.shape[1], _STRETCH):
+        last = min(first + _STRETCH, state.shape[1])
+        v, hold, drive = state[0, first:last], refractory[first:last], drive_v[first:last]
+        kick = inputs[0, first:last]
+        for i in range(v.size):
+            v[i] = gain * drive[i] + decay * v[i] + kick[i]
             kick[i] = 0.0
-            above += new >= threshold
-        if above:
-            n = _fire(v, refractory, threshold, reset, steps, first, last, spiked, n)
+        _hold(v, hold, reset)
+        n = _fire(v, hold, threshold, reset, steps, first, spiked, n)
     return n
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _decay_and_add(current, decay, arrived):
+    for i in range(current.size):
+        current[i] = decay * current[i] + arrived[i]
+        arrived[i] = 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -171,27 +189,20 @@ def advance_exponential(state, refractory, drive_v, inputs, constants, spiked):
     decay, gain, threshold, reset = constants[0], constants[1], constants[2], constants[3]
     steps = np.int32(constants[4])
     decay_e, into_v_e, decay_i, into_v_i = constants[5], constants[6], constants[7], constants[8]
-    v, current_e, current_i = state[0], state[1], state[2]
-    kick, in_e, in_i = inputs[0], inputs[1], inputs[2]
     n = 0
-    for first in range(0, v.size, _SCAN):
-        last = min(first + _SCAN, v.size)
-        above = 0
-        for i in range(first, last):
-            left = refractory[i]
+    for first in range(0, state.shape[1], _STRETCH):
+        last = min(first + _STRETCH, state.shape[1])
+        v, hold, drive = state[0, first:last], refractory[first:last], drive_v[first:last]
+        current_e, current_i = state[1, first:last], state[2, first:last]
+        kick = inputs[0, first:last]
+        for i in range(v.size):
             synaptic = into_v_e * current_e[i] + into_v_i * current_i[i]
-            new = gain * drive_v[i] + decay * v[i] + synaptic + kick[i]
-            new = reset if left > 0 else new
-            refractory[i] = max(left - 1, 0)
-            current_e[i] = decay_e * current_e[i] + in_e[i]
-            current_i[i] = decay_i * current_i[i] + in_i[i]
-            v[i] = new
+            v[i] = gain * drive[i] + decay * v[i] + synaptic + kick[i]
             kick[i] = 0.0
-            in_e[i] = 0.0
-            in_i[i] = 0.0
-            above += new >= threshold
-        if above:
-            n = _fire(v, refractory, threshold, reset, steps, first, last, spiked, n)
+        _decay_and_add(current_e, decay_e, inputs[1, first:last])
+        _decay_and_add(current_i, decay_i, inputs[2, first:last])
+        _hold(v, hold, reset)
+        n = _fire(v, hold, threshold, reset, steps, first, spiked, n)
     return n
 
 
@@ -217,4 +228,4 @@ def advance_alpha(state, refractory, drive_v, inputs, constants, spiked):
         else:
             v[i] = gain * drive_v[i] + decay * v[i] + synaptic + inputs[0, i]
         inputs[0, i] = 0.0
-    return _fire(v, refractory, threshold, reset, steps, 0, v.size, spiked, 0)
+    return _fire(v, refractory, threshold, reset, steps, 0, spiked, 0)

@@ -110,6 +110,8 @@ def _sampled(made: Recorder, pads: Pads, piece: Piece, pool: Executor, n_parts: 
 
     def convert(first: int, last: int) -> None:
         leak_between(heard, grid.n_rows, grid.n_columns, crosstalk, mixed, first, last)
+        if piece.start == 0:  # the AC coupling has forgotten the step from nothing to the first sample
+            amp.last_in[first:last] += mixed[first:last, 0]
         digitise(mixed, amp, first, last, out)
 
     edges = np.linspace(0, n_pads, n_parts + 1).astype(int)

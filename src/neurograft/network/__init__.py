@@ -1,5 +1,8 @@
 """The engine: runs any map, biological or read back from a memory image."""
 
+from neurograft.network._checkpoint import Checkpoint as Checkpoint
+from neurograft.network._checkpoint import load_checkpoint as load_checkpoint
+from neurograft.network._checkpoint import save_checkpoint as save_checkpoint
 from neurograft.network._drive import Drive as Drive
 from neurograft.network._drive import DriveFit as DriveFit
 from neurograft.network._drive import Modulation as Modulation

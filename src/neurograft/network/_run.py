@@ -12,6 +12,7 @@ from numpy import ndarray
 from neurograft.errors import RunError
 from neurograft.maps import SynapseMap
 from neurograft.network._build import build_engine, engine_order, models_of
+from neurograft.network._checkpoint import Checkpoint, restore, take
 from neurograft.network._drive import Drive
 from neurograft.network._engine import Engine, Piece
 from neurograft.network._options import RunOptions
@@ -41,6 +42,7 @@ class Activity:
     n_events: int  # spikes delivered over synapses, counted at the spike
     n_synapses_left_out: int  # polysynaptic paths, which are not run
     is_complete: bool
+    checkpoint: Checkpoint | None = None  # where a further run can go on; ``spikes`` then start where it did
 
     @property
     def real_time_factor(self) -> float:
@@ -73,9 +75,13 @@ def run(
     drive: Drive,
     neuron: NeuronModel | None = None,
     options: RunOptions | None = None,
+    resume: Checkpoint | None = None,
     progress: Progress = silent,
 ) -> Activity:
-    """Return what the network of a map does in ``duration_s``; ``neuron`` is Lif() unless given.
+    """Return what the network of a map does up to ``duration_s``; ``neuron`` is Lif() unless given.
+
+    With ``resume``, the checkpoint of an earlier activity of the same map, seed, drive and step, it goes on from
+    there: the result holds what comes after, at the same times as if the run had never stopped.
 
     Chemical synapses shift the potential, or drive the current, of the postsynaptic neuron so that one
     spike at rest peaks at ``weight_v``.  Electrical synapses pass the spikelet only: a kick of ``weight_v``
@@ -90,18 +96,29 @@ def run(
     neuron = neuron if neuron is not None else Lif()
     _check(m, duration_s, seed, drive, options)
     engine = build_engine(m, seed=seed, neuron=neuron, drive=drive, options=options)
+    if resume is not None:
+        restore(engine, resume, options.step_s)
+    if engine.step >= steps_of(duration_s, options.step_s):
+        raise RunError(f"duration_s is {duration_s}, where the checkpoint already is. Give a later end.")
     order = engine_order(models_of(m, neuron)[1])
     pieces: list[Piece] = []
+    reached: list[Checkpoint] = []
+    begin_s = engine.step * options.step_s
     began_s = time.perf_counter()
 
     def activity() -> Activity | None:
         wall_s = time.perf_counter() - began_s
         if not pieces:
             return None
-        return _activity(m, pieces, order=order, duration_s=duration_s, seed=seed, options=options, wall_s=wall_s)
+        return _activity(
+            m, pieces, order=order, begin_s=begin_s, duration_s=duration_s, options=options, wall_s=wall_s,
+            checkpoint=reached[-1],
+        )  # fmt: skip
 
     try:
-        _advance(engine, pieces, duration_s=duration_s, drive=drive, order=order, options=options, progress=progress)
+        _advance(
+            engine, pieces, reached, duration_s=duration_s, drive=drive, order=order, options=options, progress=progress
+        )
     except KeyboardInterrupt:
         raise RunInterrupted(activity()) from None
     except _Unstable as found:
@@ -126,6 +143,7 @@ class _Unstable(Exception):  # noqa: N818 - never leaves this file
 def _advance(
     engine: Engine,
     pieces: list[Piece],
+    reached: list[Checkpoint],
     *,
     duration_s: float,
     drive: Drive,
@@ -152,6 +170,7 @@ def _advance(
             if bad.size:
                 value = float(group.state[0, bad[0]])
                 raise _Unstable(group.first + int(bad[0]), value, since_s, engine.step * options.step_s)
+        reached[:] = [take(engine, options.step_s)]
         pieces.append(piece)
         progress("run", engine.step * options.step_s, duration_s)
 
@@ -161,10 +180,11 @@ def _activity(
     pieces: list[Piece],
     *,
     order: ndarray,
+    begin_s: float,
     duration_s: float,
-    seed: int,
     options: RunOptions,
     wall_s: float,
+    checkpoint: Checkpoint,
 ) -> Activity:
     done = pieces[-1].stop_step
     is_complete = done == steps_of(duration_s, options.step_s)
@@ -179,10 +199,10 @@ def _activity(
         time_s=time_s,
         neuron=neuron,
         n_neurons=m.n_neurons,
-        epochs_s=np.array([[0.0, done * options.step_s]]),
+        epochs_s=np.array([[begin_s, done * options.step_s]]),
         labels=m.labels,
         provenance=Provenance(
-            command="run", parameters={"duration_s": duration_s, "step_s": options.step_s}, seed=seed
+            command="run", parameters={"duration_s": duration_s, "step_s": options.step_s}, seed=checkpoint.seed
         ),
     )
     out_degree = np.bincount(m.pre[used], minlength=m.n_neurons)
@@ -195,6 +215,7 @@ def _activity(
         n_events=int(out_degree[neuron].sum()),
         n_synapses_left_out=int(np.sum(~used)),
         is_complete=is_complete,
+        checkpoint=checkpoint,
     )
 
 

@@ -1,0 +1,105 @@
+"""Stopping a run and going on later, also in another process or with another number of threads."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from jaxtyping import Float64, Int32, Int64
+from numpy import ndarray
+
+from neurograft.errors import RunError
+from neurograft.files import written_whole
+from neurograft.network._engine import Engine
+from neurograft.network._group import Spikes
+
+FORMAT_VERSION = 1
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Checkpoint:
+    """Everything that the next step depends on beside map, drive, models and step length.
+
+    Arrays are in the engine's order of neurons; a model with fewer states than another leaves rows at 0.
+    """
+
+    step: int
+    seed: int
+    step_s: float
+    state: Float64[ndarray, "states neurons"]
+    refractory: Int32[ndarray, " neurons"]
+    past_origin: int
+    past_neuron: Int32[ndarray, " past_spikes"]
+    past_start: Int64[ndarray, " past_steps_and_end"]
+
+
+def take(engine: Engine, step_s: float) -> Checkpoint:
+    """Return a copy of an engine's state between two steps."""
+    state = np.zeros((max(group.state.shape[0] for group in engine.groups), engine.n_neurons))
+    for group in engine.groups:
+        state[: group.state.shape[0], group.first : group.first + group.n_neurons] = group.state
+    at = engine.step - engine.past.origin
+    used = int(engine.past.start[at])
+    return Checkpoint(
+        step=engine.step,
+        seed=engine.clock.seed,
+        step_s=step_s,
+        state=state,
+        refractory=np.concatenate([group.refractory for group in engine.groups]),
+        past_origin=engine.past.origin,
+        past_neuron=engine.past.neuron[:used].copy(),
+        past_start=engine.past.start[: at + 1].copy(),
+    )
+
+
+def restore(engine: Engine, checkpoint: Checkpoint, step_s: float) -> None:
+    """Put an engine built for the same map into the state of a checkpoint; another map or step is refused."""
+    n_states = max(group.state.shape[0] for group in engine.groups)
+    if checkpoint.state.shape != (n_states, engine.n_neurons) or checkpoint.step_s != step_s:
+        raise RunError(
+            f"The checkpoint is of {checkpoint.state.shape[1]} neurons with {checkpoint.state.shape[0]} states and steps "
+            f"of {checkpoint.step_s:g} s, the run of {engine.n_neurons}, {n_states} and {step_s:g} s. "
+            "Resume with the map, neuron models and step_s of the run that was stopped."
+        )
+    if checkpoint.seed != engine.clock.seed:
+        raise RunError(
+            f"The checkpoint's seed is {checkpoint.seed}, the run's {engine.clock.seed}. Give the same seed."
+        )
+    for group in engine.groups:
+        here = slice(group.first, group.first + group.n_neurons)
+        group.state[:] = checkpoint.state[: group.state.shape[0], here]
+        group.refractory[:] = checkpoint.refractory[here]
+    engine.clock.step = checkpoint.step
+    engine.past = Spikes(
+        origin=checkpoint.past_origin, neuron=checkpoint.past_neuron.copy(), start=checkpoint.past_start.copy()
+    )
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint whole or not at all (NPZ)."""
+    columns = {name: getattr(checkpoint, name) for name in Checkpoint.__dataclass_fields__}
+    with written_whole(path) as part, part.open("wb") as stream:
+        np.savez(stream, format_version=FORMAT_VERSION, **columns)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Return what ``save_checkpoint`` wrote; nothing is unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            version = int(file["format_version"])
+            if version > FORMAT_VERSION:
+                raise RunError(f"{path} is of format {version}, newer than {FORMAT_VERSION}. Update neurograft.")
+            read = {name: file[name] for name in Checkpoint.__dataclass_fields__}
+    except (KeyError, ValueError, EOFError, OSError) as error:
+        raise RunError(f"{path} cannot be read as a checkpoint: {error}. Give a file of save_checkpoint.") from error
+    return Checkpoint(
+        step=int(read["step"]),
+        seed=int(read["seed"]),
+        step_s=float(read["step_s"]),
+        state=read["state"],
+        refractory=read["refractory"],
+        past_origin=int(read["past_origin"]),
+        past_neuron=read["past_neuron"],
+        past_start=read["past_start"],
+    )

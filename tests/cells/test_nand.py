@@ -140,7 +140,7 @@ def write(cell, target, **verify):
 def test_stepwise_programming_meets_the_published_distribution():
     cell = card("flash")
     for level in (1, 4, 7):
-        volts = cell.to_voltage(write(cell, np.full(20_000, (level + 1) * US)).g_siemens)
+        volts = cell.to_voltage(write(cell, np.full(5_000, (level + 1) * US)).g_siemens)
         mean, sd = cell.voltages(age_s=0.0)
         # the step's distribution is uniform only if steps are much larger than their noise; worth 10 % of the sd
         assert np.mean(volts) == pytest.approx(mean[level], abs=2.0)

@@ -2,6 +2,7 @@
 
 import csv
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -78,6 +79,7 @@ def larva(shared_data):
     return synapse_map(n_neurons=ids.size, pre=index[:, 0], post=index[:, 1], weight_v=raw[:, 2] * 1e-4, delay_s=1e-3)
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="minutes without numba")
 def test_a_larvas_utilisation_is_near_that_of_partitioners(shared_data):
     # measured for the facts (4): tile 64, METIS 5.6 %, mt-KaHyPar 7.3 % in 31 s; 128: 3.8 and 4.9 %.  The map in
     # the facts has 2,952 neurons, this table 3,013, so a few per cent of the ratio may come from the choice.

@@ -14,6 +14,7 @@ from neurograft.pasting._encode import Levels as Levels
 from neurograft.pasting._encode import Overflow as Overflow
 from neurograft.pasting._encode import Parallel as Parallel
 from neurograft.pasting._encode import Scaling as Scaling
+from neurograft.pasting._encode import default_encoder as default_encoder
 from neurograft.pasting._order import FileOrder as FileOrder
 from neurograft.pasting._order import HubOrder as HubOrder
 from neurograft.pasting._order import MetisOrder as MetisOrder

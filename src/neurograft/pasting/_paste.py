@@ -1,7 +1,7 @@
 """Pasting a synaptic map into a memory: scale, place, program, move failing rows to spare ones."""
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple, cast, final
 
 import numpy as np
@@ -23,7 +23,7 @@ from neurograft.cells import (
 )
 from neurograft.errors import OptionError
 from neurograft.maps import Kind, SynapseMap
-from neurograft.pasting._encode import Encoder, Encoding, Overflow
+from neurograft.pasting._encode import Encoder, Encoding, default_encoder
 from neurograft.pasting._order import SharedInputsOrder
 from neurograft.pasting._place import (
     ColumnPairs,
@@ -47,11 +47,11 @@ _ROUNDING = 1e-9  # sums of part gains are 1 but for rounding
 class PasteOptions:
     """How to paste; ``defects`` None takes the card's own rates.  Three passes are NeuRRAM's longer setting.
 
-    ``scaling`` defaults to ``Overflow``: on heavy-tailed maps a tenth more cells cut the error fivefold.
+    ``scaling`` None takes ``default_encoder``.
     """
 
     tiles: Tiles = field(default_factory=Tiles)
-    scaling: Encoder = field(default_factory=Overflow)
+    scaling: Encoder | None = None
     signs: RowPolarity | ColumnPairs = field(default_factory=RowPolarity)
     order: NeuronOrder = field(default_factory=SharedInputsOrder)
     verify: ProgramAndVerify | OneShot = field(default_factory=lambda: ProgramAndVerify(max_passes=3))
@@ -103,6 +103,8 @@ def paste(
     origin = np.flatnonzero(m.kind != Kind.POLYSYNAPTIC)
     pasted = m if origin.size == m.n_synapses else m.select(m.kind != Kind.POLYSYNAPTIC)
     progress("placing", 0, 1)
+    options = replace(options, scaling=options.scaling or default_encoder(memory))
+    assert options.scaling is not None
     encoding = options.scaling.encode(pasted.weight_v, memory=memory)
     places = place(pasted, encoding.synapse, tiles=options.tiles, signs=options.signs, order=options.order, seed=seed)
     cells = _cells(pasted, places, encoding, is_paired=isinstance(options.signs, ColumnPairs))

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from neurograft.cells import Figure, Flag, MemoryImage
+from neurograft.cells import ROOM_TEMPERATURE_K, Figure, Flag, MemoryImage
 from neurograft.errors import ImageError
 from neurograft.maps import SynapseMap
 
@@ -65,7 +65,7 @@ def summarise(image: MemoryImage, m: SynapseMap, *, seed: int = 0) -> PasteSumma
     """Return the cost and the errors of an image against the map that was pasted; ``seed`` draws the trial inputs."""
     if (image.n_cells and int(image.synapse.max()) >= m.n_synapses) or image.nodes.labels != m.labels:
         raise ImageError("The image was not made from this map. Give the map that was pasted.")
-    g = image.programmed_siemens.astype(np.float64)
+    g = _held_siemens(image)
     signed = image.sign * np.array(image.part_gain)[image.part] * image.code.to_volts(g)
     held = np.bincount(image.synapse, weights=signed, minlength=m.n_synapses)
     is_pasted = np.bincount(image.synapse, minlength=m.n_synapses) > 0
@@ -94,6 +94,15 @@ def summarise(image: MemoryImage, m: SynapseMap, *, seed: int = 0) -> PasteSumma
         parallel_s=parallel,
         energy_j=energy,
     )
+
+
+def _held_siemens(image: MemoryImage) -> Float64[ndarray, " cells"]:
+    """Return what cells hold: of a cell with levels the level that a read finds, of an analog one its state."""
+    g = image.programmed_siemens.astype(np.float64)
+    if image.cell.levels is None:
+        return g
+    rng = np.random.default_rng(0)  # reads of levels are exact: nothing is drawn
+    return image.cell.read(g, programmed_siemens=g, age_s=0.0, temperature_k=ROOM_TEMPERATURE_K, rng=rng)
 
 
 def _relative(error: Float64[ndarray, " values"], wanted: Float64[ndarray, " values"]) -> float:

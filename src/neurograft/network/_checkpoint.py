@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
@@ -58,8 +59,8 @@ def restore(engine: Engine, checkpoint: Checkpoint, step_s: float) -> None:
     n_states = max(group.state.shape[0] for group in engine.groups)
     if checkpoint.state.shape != (n_states, engine.n_neurons) or checkpoint.step_s != step_s:
         raise RunError(
-            f"The checkpoint is of {checkpoint.state.shape[1]} neurons with {checkpoint.state.shape[0]} states and steps "
-            f"of {checkpoint.step_s:g} s, the run of {engine.n_neurons}, {n_states} and {step_s:g} s. "
+            f"The checkpoint is of {checkpoint.state.shape[1]} neurons with {checkpoint.state.shape[0]} states and "
+            f"steps of {checkpoint.step_s:g} s, the run of {engine.n_neurons}, {n_states} and {step_s:g} s. "
             "Resume with the map, neuron models and step_s of the run that was stopped."
         )
     if checkpoint.seed != engine.clock.seed:
@@ -91,7 +92,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             if version > FORMAT_VERSION:
                 raise RunError(f"{path} is of format {version}, newer than {FORMAT_VERSION}. Update neurograft.")
             read = {name: file[name] for name in Checkpoint.__dataclass_fields__}
-    except (KeyError, ValueError, EOFError, OSError) as error:
+    except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
         raise RunError(f"{path} cannot be read as a checkpoint: {error}. Give a file of save_checkpoint.") from error
     return Checkpoint(
         step=int(read["step"]),

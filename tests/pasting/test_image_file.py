@@ -6,6 +6,7 @@ It lies here, not in tests/cells, because only pasting makes images.
 import hashlib
 import json
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -209,3 +210,12 @@ def test_reading_is_repeatable_and_ages(image):
     m = make_map()
     error = [np.linalg.norm(found.weight_v - m.weight_v) for found in (now, day)]
     assert error[1] > 1.3 * error[0]
+
+
+def test_a_file_of_format_version_1_is_still_read():
+    image = load_image(Path(__file__).parent / "data" / "image_v1.h5")
+    back = image_to_map(image, rng=np.random.default_rng(0))
+    # written by the first version: 30 synapses in 33 cells, what they held is noted here
+    assert (image.n_cells, back.n_synapses, int(image.pulses.sum())) == (33, 30, 374)
+    assert back.weight_v.sum() == pytest.approx(0.023965612107150043, rel=1e-9)
+    assert image.cell.name == "rram"

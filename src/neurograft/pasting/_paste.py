@@ -107,7 +107,7 @@ def paste(
     assert options.scaling is not None
     encoding = options.scaling.encode(pasted.weight_v, memory=memory)
     places = place(pasted, encoding.synapse, tiles=options.tiles, signs=options.signs, order=options.order, seed=seed)
-    cells = _cells(pasted, places, encoding, is_paired=isinstance(options.signs, ColumnPairs))
+    cells = _cells(pasted, places, encoding, tiles=options.tiles, is_paired=isinstance(options.signs, ColumnPairs))
     key, defect_key = (int(k) for k in np.random.SeedSequence(seed).generate_state(2, np.uint64))
     defects = options.defects if options.defects is not None else memory.defects
     writer = _Writer(memory, options.verify, defects, options.tiles, key, defect_key, seed, progress)
@@ -140,7 +140,7 @@ def map_sha256(m: SynapseMap) -> str:
     return digest.hexdigest()
 
 
-def _cells(m: SynapseMap, places: Placement, encoding: Encoding, *, is_paired: bool) -> _Cells:
+def _cells(m: SynapseMap, places: Placement, encoding: Encoding, *, tiles: Tiles, is_paired: bool) -> _Cells:
     zero, top = encoding.code.zero_siemens, encoding.code.top_siemens
     target = encoding.target_siemens.astype(np.float32).astype(np.float64)  # what the image keeps, exactly
     target = np.clip(target, zero, top)
@@ -156,8 +156,13 @@ def _cells(m: SynapseMap, places: Placement, encoding: Encoding, *, is_paired: b
         second = (synapse, places.tile, places.row, other, nothing, part, ~is_negative, ~is_zero)
         columns = tuple(np.concatenate(both) for both in zip(first, second, strict=True))
     cells = _Cells(*columns)
-    order = np.lexsort((cells.column, cells.row, cells.tile))
+    order = np.argsort(_address(cells, tiles))
     return _Cells(*(column[order] for column in cells))
+
+
+def _address(cells: _Cells, tiles: Tiles) -> Int64[ndarray, " cells"]:
+    """Return a number for each place on the tiles; it orders cells by tile, row, column."""
+    return (cells.tile * tiles.rows + cells.row) * tiles.columns + cells.column
 
 
 def _written_with_spares(cells: _Cells, writer: _Writer) -> tuple[_Cells, Written]:
@@ -198,8 +203,7 @@ def _spare_of_line(tile: ndarray, line: ndarray, failures: ndarray, tiles: Tiles
 
 
 def _write(cells: _Cells, writer: _Writer, *, what: str) -> Written:
-    side = writer.tiles
-    address = ((cells.tile * side.rows + cells.row) * side.columns + cells.column).astype(np.uint64)
+    address = _address(cells, writer.tiles).astype(np.uint64)
     defect = defects_of(address, defects=writer.defects, key=writer.defect_key)
     if isinstance(writer.verify, OneShot):
         return _write_once(cells.target_siemens, defect, writer)
@@ -241,7 +245,7 @@ def _image(
     n_tiles: int,
     provenance: Provenance,
 ) -> MemoryImage:
-    order = np.lexsort((cells.column, cells.row, cells.tile))  # spare rows have moved some
+    order = np.argsort(_address(cells, tiles))  # spare rows have moved some
     cells = _Cells(*(column[order] for column in cells))
     written = Written(*(column[order] for column in written))
     synapse = origin[cells.synapse]

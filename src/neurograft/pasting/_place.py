@@ -114,8 +114,10 @@ def tile_table(
 ) -> TileTable:
     """Return the table of tiles for cells that are sorted by tile; layers are filled in turn."""
     n_cells = np.bincount(tile, minlength=n_tiles).astype(np.int64)
-    rows = np.unique(tile * MAX_SIDE + row) // MAX_SIDE
-    columns = np.unique(tile * MAX_SIDE + column) // MAX_SIDE
+    row_used = np.zeros((n_tiles, tiles.rows), dtype=bool)
+    row_used[tile, row] = True
+    column_used = np.zeros((n_tiles, tiles.columns), dtype=bool)
+    column_used[tile, column] = True
     return TileTable(
         rows=tiles.rows,
         columns=tiles.columns,
@@ -123,8 +125,8 @@ def tile_table(
         layer=(np.arange(n_tiles) % tiles.layers).astype(np.uint8),
         first_cell=np.cumsum(n_cells) - n_cells,
         n_cells=n_cells,
-        n_rows=np.bincount(rows, minlength=n_tiles).astype(np.int32),
-        n_columns=np.bincount(columns, minlength=n_tiles).astype(np.int32),
+        n_rows=row_used.sum(axis=1, dtype=np.int32),
+        n_columns=column_used.sum(axis=1, dtype=np.int32),
     )
 
 

@@ -28,7 +28,7 @@ def test_the_same_seed_gives_the_same_culture_and_another_one_another(tiny: Cult
 
 
 def test_the_same_seed_gives_the_same_recording_and_another_one_another(tiny: Culture) -> None:
-    first, again, other = (record(tiny, seconds=0.1, seed=seed).recording.read(0, 0, 1000) for seed in (1, 1, 2))
+    first, again, other = (record(tiny, seconds=0.06, seed=seed).recording.read(0, 0, 600) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 

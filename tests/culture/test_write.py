@@ -52,6 +52,7 @@ def test_a_folder_holds_what_memory_would(tiny: Culture, tmp_path: Path) -> None
     assert np.array_equal(spikes.neuron, wanted.spikes.neuron)
 
 
+@pytest.mark.compiled
 def test_the_truth_tells_which_neuron_is_on_which_channel(tiny: Culture, tmp_path: Path) -> None:
     write_culture(tiny, tmp_path / "grown", seconds=0.1, array=ARRAY, seed=2)
     wanted = record(tiny, ARRAY, seconds=0.1, seed=2)
@@ -70,6 +71,7 @@ def test_the_truth_tells_which_neuron_is_on_which_channel(tiny: Culture, tmp_pat
     assert told.parameters["n_neurons"] == 6
 
 
+@pytest.mark.compiled
 def test_the_samples_do_not_depend_on_the_number_of_workers(tiny: Culture, tmp_path: Path) -> None:
     for workers in (1, 2, 3):
         write_culture(tiny, tmp_path / str(workers), seconds=0.12, array=ARRAY, n_workers=workers)
@@ -91,6 +93,7 @@ def test_other_formats_hold_the_same_samples(tiny: Culture, tmp_path: Path, form
     assert not (tmp_path / "grown" / "recording.raw").exists()
 
 
+@pytest.mark.compiled
 def test_currents_are_written_as_currents(tiny: Culture, tmp_path: Path) -> None:
     write_culture(tiny, tmp_path / "grown", seconds=0.05, array=ArrayOptions(readout=PSEUDO_VOLTAGE_CLAMP))
     assert open_recording(tmp_path / "grown" / "recording.raw").signal is Signal.MEMBRANE_A

@@ -38,38 +38,54 @@ class Amplifier(NamedTuple):
 
 
 def amplifier(options: ArrayOptions, pads: Pads, *, rest_v: ndarray, step_s: float, rng: Generator) -> Amplifier:
-    """Return amplifiers whose 1/f noise has already run for a while."""
+    """Return amplifiers whose 1/f noise starts as if it had always run."""
     readout, n = options.readout, pads.state.size
     pole = np.exp(-2 * math.pi * np.array(_POLES_HZ) * step_s)
     zero = np.exp(-2 * math.pi * np.array(_POLES_HZ) * _ZERO_ABOVE_POLE * step_s)
+    flicker = flicker_filter(pole, zero)
+    before, kick = rng.standard_normal((n, len(pole))) @ flicker.state_sd.T, rng.standard_normal(n)
+    started = before @ flicker.read + kick
     limit = float(2 ** (readout.n_bits - 1) - 1)
     alive = np.where(pads.state == PadState.DEAD, 0.2, 1.0) / readout.lsb_u
     made = Amplifier(
         streams=streams(n, rng),
-        sections=np.zeros((n, len(pole))),
+        sections=before @ flicker.step.T + kick[:, None],
         last_in=np.zeros(n),
         last_out=np.zeros(n),
         last_v=rest_v.copy(),
         white=readout.white_u * alive,
-        flicker=readout.flicker_u * alive / flicker_rms(pole, zero),
+        flicker=readout.flicker_u * alive / flicker.rms,
         offset=np.where(pads.state == PadState.SATURATED, 4 * limit, 0.0) * np.where(rng.random(n) < 0.5, -1, 1),
         pole=pole,
         zero=zero,
         highpass_keep=1.0 / (1.0 + 2 * math.pi * options.highpass_hz * step_s),
         limit=limit,
     )
-    for _ in range(4):  # pole of 0.5 Hz: 0.3 s
-        quiet = np.zeros((n, round(0.25 / step_s)), dtype=np.float32)
-        digitise(quiet, made, 0, n, np.empty(quiet.shape[::-1], dtype=np.int16))
+    made.last_in[:] = made.flicker * started
     return made
 
 
-def flicker_rms(pole: ndarray, zero: ndarray) -> float:
-    """Return the standard deviation of the 1/f filter's output for white noise of 1."""
-    f = np.concatenate([[0.0], np.geomspace(1e-7, 0.5, 20001)])
-    z = np.exp(-2j * math.pi * f)[:, None]
-    power = np.abs(np.prod((1 - zero * z) / (1 - pole * z), axis=1)) ** 2
-    return math.sqrt(2 * np.trapezoid(power, f))
+class Flicker(NamedTuple):
+    """The 1/f filter as a linear system: state' = step state + u; output = read state + u, for white u."""
+
+    step: Float64[ndarray, "four four"]
+    read: Float64[ndarray, " four"]
+    state_sd: Float64[ndarray, "four four"]  # Cholesky factor of the stationary covariance
+    rms: float
+
+
+def flicker_filter(pole: Float64[ndarray, " four"], zero: Float64[ndarray, " four"]) -> Flicker:
+    """Return the cascade of sections w_k = w_(k-1) - z_(k-1) s_(k-1) + p_k s_k, with s_k' = w_k."""
+    from scipy.linalg import solve_discrete_lyapunov
+
+    step, row = np.zeros((len(pole), len(pole))), np.zeros(len(pole))
+    for k, (p, z) in enumerate(zip(pole, zero, strict=True)):
+        row[k] = p
+        step[k] = row
+        row[k] = p - z
+    every = np.ones((len(pole), len(pole)))  # one u enters all sections
+    covariance = np.asarray(solve_discrete_lyapunov(step, every))
+    return Flicker(step, row, np.linalg.cholesky(covariance), math.sqrt(float(row @ covariance @ row) + 1.0))
 
 
 @njit(cache=True, nogil=True)

@@ -114,6 +114,8 @@ def _sampled(made: Recorder, pads: Pads, piece: Piece, pool: Executor, n_parts: 
             amp.last_in[first:last] += mixed[first:last, 0]
         digitise(mixed, amp, first, last, out)
 
+    if piece.start == 0:
+        amp.last_v[:] = piece.trace_v[:, 0]
     edges = np.linspace(0, n_pads, n_parts + 1).astype(int)
     for work in (listen, convert):  # every pad is heard before neighbours are mixed
         for done in [pool.submit(work, int(first), int(last)) for first, last in pairwise(edges)]:

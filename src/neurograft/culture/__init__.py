@@ -10,6 +10,8 @@ from neurograft.culture._grow import Culture as Culture
 from neurograft.culture._grow import grow as grow
 from neurograft.culture._hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
 from neurograft.culture._izhikevich import Izhikevich as Izhikevich
+from neurograft.culture._kinds import KINDS as KINDS
+from neurograft.culture._kinds import culture_named as culture_named
 from neurograft.culture._options import ActivityOptions as ActivityOptions
 from neurograft.culture._options import CultureOptions as CultureOptions
 from neurograft.culture._options import PadGrid as PadGrid

@@ -39,6 +39,8 @@ FAMILIES = {
     "hidden most": {"n": 60, "n_hidden": 180, "seconds": 120.0},
 }
 
+FLOOR = dict.fromkeys(FAMILIES, 0.95) | {"failing": 0.93, "hidden most": 0.85}  # AUC; seeds scatter by 0.01
+
 
 def score(chart: SynapseMap, truth: Truth) -> dict[str, float]:
     """Return the figures of the table; neurons of the map are channels of the truth by label."""
@@ -108,7 +110,7 @@ def main() -> None:
                 + f"  {figures['gap found']:.2f}/{figures['gap false']:.0f} {copy.null.decoy_share:6.3f} {took_s:7.1f}",
                 flush=True,
             )
-            assert figures["AUC"] > 0.9, "far below what was measured when this was written"
+            assert figures["AUC"] > FLOOR[family], "far below what was measured when this was written"
 
 
 if __name__ == "__main__":

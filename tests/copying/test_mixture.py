@@ -84,7 +84,7 @@ def test_stated_error_rate_holds_and_sizes_and_latencies_are_right():
 @pytest.mark.parametrize("family", [Family.CROSS_TALK, Family.COMMON, Family.INDIRECT])
 def test_rivals_are_named_and_not_called(family):
     direct, weight_v = made(1, share=0.1)
-    other, _ = made(2, share=0.0)
+    other, _ = made(3, share=0.0)  # the noise of the rivals, to be taken out again
     rival, rival_v = made(3, share=0.05, family=family)
     both = direct._replace(beta=direct.beta + rival.beta - other.beta)
     posterior, _ = judged(both)
@@ -95,7 +95,7 @@ def test_rivals_are_named_and_not_called(family):
 
 def test_answers_beyond_the_bulk_of_latencies_are_paths():
     direct, weight_v = made(1, share=0.1, latency=1)
-    other, _ = made(2, share=0.0)
+    other, _ = made(4, share=0.0)
     late, late_v = made(4, share=0.03, latency=9)
     posterior, mixture = judged(direct._replace(beta=direct.beta + late.beta - other.beta))
     assert mixture.is_bulk[1]

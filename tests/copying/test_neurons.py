@@ -72,3 +72,15 @@ def test_a_true_membrane_potential_keeps_its_volts():
     seen, cells = found_in(with_spikes(OWN[0]))
     gains = coupling(seen, cells.events, action_potential_v=0.1, window_s=6.0)
     assert gains.at(np.array([0.0, 1.0])).tolist() == [[1.0], [1.0]]
+
+
+def test_neurons_of_one_burst_fire_together_by_chance_and_stay_apart():
+    rng = np.random.default_rng(0)
+    bursts = np.arange(1000, 29_000, 1000)
+    trains = [
+        np.unique(np.concatenate([b + rng.choice(12, 4, replace=False) * 30 + 3 * k for b in bursts])) for k in range(9)
+    ]
+    _, cells = found_in(*(with_spikes(t + rng.integers(0, 20, len(t)), seed=k) for k, t in enumerate(trains)))
+    assert len(cells.channel) == 9
+    assert not cells.shared.any()
+    assert cells.artefact.size == 0

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes
 from neurograft.copying._regression import MIN_SHARE, Fit
-from neurograft.copying._templates import Family, Shape, TemplateOptions, templates
+from neurograft.copying._templates import Shape, TemplateOptions, templates
 from neurograft.copying._whiten import Whitener
 
 _STRONG_Z = 6.0
@@ -35,7 +35,7 @@ def scores(fit: Fit, image: Float64[ndarray, "templates boxes neurons"], pre: In
         scaled = image * seen
         noise2 = np.where(fit.noise[i] > 0, fit.noise[i] ** 2, np.inf)
         score = np.einsum("tbj,bj->tj", scaled, precision @ (seen * fit.beta[i])) / noise2
-        information[:, k] = np.einsum("tbj,bc,tcj->tj", scaled, precision, scaled, optimize=True) / noise2
+        information[:, k] = np.sum(scaled * (precision @ scaled), axis=1) / noise2
         z[:, k] = score / np.sqrt(np.where(information[:, k] > 0, information[:, k], np.inf))
     for k, i in enumerate(pre):
         z[:, k, i] = information[:, k, i] = 0.0
@@ -53,7 +53,7 @@ def choose_shape(
     shapes = [Shape(rise_s, decay_s) for rise_s in options.rise_s for decay_s in options.decay_s if rise_s < decay_s]
     best: list[ndarray] = []
     for shape in shapes:
-        image = templates(shape, options, whitener, boxes, row_rate_hz).of(Family.DIRECT).image
+        image = templates(shape, options, whitener, boxes, row_rate_hz, with_rivals=False).image
         best.append(np.max(np.abs(scores(fit, image, pre).z), axis=0)[:, usable])
     strong = np.max(best, axis=0) > _STRONG_Z
     if not strong.any():

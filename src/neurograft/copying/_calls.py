@@ -22,6 +22,7 @@ from neurograft.units import MS, MV
 POWER_Z = 0.8416212335729143  # a synapse at the detection limit is found four times in five
 SURE = 0.95  # posterior from which a sign or a rival is stated
 _SUSPECT, _SUSPECT_Z = 0.5, 3.5
+_ONE_WAY = 0.2  # posterior that the weaker direction of an electrical synapse needs
 
 
 class RejectedPair(NamedTuple):
@@ -73,8 +74,9 @@ def call(
     undecidable[talk] = Undecidable.CROSS_TALK
     is_open = is_open & ~talk
     electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
-    is_electrical = (electric > _SUSPECT) & (electric.T > _SUSPECT) & (judged.amplitude_v > 0)
-    is_electrical &= is_electrical.T
+    both_ways = (electric + electric.T > 2 * _SUSPECT) & (np.minimum(electric, electric.T) > _ONE_WAY)
+    at_once = np.nan_to_num(fit.beta[:, ZERO]) > 0
+    is_electrical = both_ways & at_once & at_once.T
     is_open = is_open & ~is_electrical
     q = np.full(is_open.shape, np.nan)
     q[is_open] = np.clip(expected_fdr(1 - judged.direct[is_open]), 0.0, 1.0)

@@ -29,7 +29,7 @@ from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MV
 
 MIN_RATE_HZ, MIN_SECONDS = 500.0, 3.0
-_NULL_TESTS, _MOST_SHIFTS = 5000, 40
+_NULL_TESTS, _MOST_SHIFTS = 3000, 20
 _LEARN_PAIRS = 50_000
 _MIN_SHIFT_S = 1.0
 _LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
@@ -258,6 +258,17 @@ def _untestable(cells: Neurons, gains: Coupling, n_spikes: Int64[ndarray, " neur
     code[bad, :] = code[:, bad] = Undecidable.BAD_CHANNEL
     np.fill_diagonal(code, Undecidable.DECIDED)
     return code
+
+
+def detect_spikes(
+    recording: Recording, *, detection: DetectionOptions | None = None, progress: Progress = silent
+) -> SpikeTrains:
+    """Return the action potentials in membrane potentials, pads of one neuron merged; labels are those of channels."""
+    _require_usable(recording)
+    found = detect(recording, detection or DetectionOptions(), progress)
+    cells = neurons(recording, found)
+    _require_spikes(found, cells)
+    return _spikes(recording, cells)
 
 
 def _spikes(recording: Recording, cells: Neurons) -> SpikeTrains:

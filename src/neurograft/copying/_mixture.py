@@ -24,7 +24,8 @@ _PRIOR = 0.03, 0.03  # of direct, of all rivals: what few pairs fall back on
 _PRIOR_PAIRS = 50.0  # as many pairs the prior counts for
 _ODD_SIGN = 0.01  # of a neuron's synapses may have the other sign; without Dale's law one half
 _STEPS = 80
-_MODE_SHARE = 0.03  # of the densest latency's density: below it the bulk of the direct synapses ends
+_FAIR_MODE = 0.3  # of the densest latency's density: a mode of direct synapses
+_MODE_SHARE, _VALLEY = 0.03, 0.25  # of that mode's density: synapses are rare; a valley before paths
 
 
 class Mixture(NamedTuple):
@@ -202,17 +203,23 @@ def _excitatory(
 
 
 def _bulk(weight: Float64[ndarray, " direct"], latency_s: Float64[ndarray, " direct"]) -> Bool[ndarray, " direct"]:
-    """Return the unbroken run of latencies around the densest one where synapses stay as common as 3 % of it."""
+    """Return the unbroken run of latencies of direct synapses, which come before the paths made of them.
+
+    It surrounds the earliest mode of a fair height and ends where synapses become rare, or at a valley from
+    which their density rises again to twice the valley's.
+    """
     density = weight / np.gradient(latency_s)
     smooth = np.convolve(np.pad(density, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
-    peak = int(np.argmax(smooth))
-    enough = smooth > _MODE_SHARE * smooth[peak]
-    low = high = peak
-    while low > 0 and enough[low - 1]:
-        low -= 1
-    while high + 1 < len(enough) and enough[high + 1]:
-        high += 1
-    return (np.arange(len(weight)) >= low) & (np.arange(len(weight)) <= high)
+    padded = np.pad(smooth, 1, constant_values=-1.0)
+    is_mode = (smooth >= padded[:-2]) & (smooth >= padded[2:]) & (smooth >= _FAIR_MODE * smooth.max())
+    peak = int(np.flatnonzero(is_mode)[0])
+    later = np.maximum.accumulate(smooth[::-1])[::-1]
+    ends = smooth <= _MODE_SHARE * smooth[peak]
+    ends |= (smooth < _VALLEY * smooth[peak]) & (later > 2 * smooth) & (np.arange(len(smooth)) > peak)
+    before, after = np.flatnonzero(ends[:peak]), np.flatnonzero(ends[peak:])
+    low = int(before[-1]) + 1 if before.size else 0
+    high = peak + int(after[0]) if after.size else len(smooth)
+    return (np.arange(len(weight)) >= low) & (np.arange(len(weight)) < high)
 
 
 def _spread(values: Float64[ndarray, " pairs"], is_open: Bool[ndarray, "pre post"]) -> Float64[ndarray, "pre post"]:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._detect import Detected, Events
@@ -14,6 +14,8 @@ COINCIDENCE_S = 0.3 * MS  # either side; two samples where the rate is too low f
 DUPLICATE_SHARE = 0.5  # of the smaller train: one neuron on two pads
 SHARED_SHARE = 0.2  # coupling alone makes no two neurons fire together this often
 ARTEFACT_SHARE, ARTEFACT_CHANNELS = 0.5, 4  # events on this share of the channels (and so many) are a stimulus
+ONE_NEURON_SHARE = 0.9
+RING = 8  # windows on either side that tell how often neurons fire together by chance
 BAD_SHARE = 0.5  # of samples usable; below it a channel is left out
 
 
@@ -68,12 +70,16 @@ def _without_artefacts(events: Events, window: int, *, n_active: int) -> tuple[E
     far = np.int64(frame.max(initial=0) + 10 * window)
     key = segment * far + frame
     low, high = np.searchsorted(key, key - window), np.searchsorted(key, key + window, side="right")
+    wide = np.searchsorted(key, key + RING * window, side="right") - np.searchsorted(key, key - RING * window)
     needed = max(ARTEFACT_CHANNELS, ARTEFACT_SHARE * n_active)
-    crowded = np.flatnonzero(high - low >= needed)
+    # in a burst events crowd for longer than a stimulus lasts
+    crowded = np.flatnonzero((high - low >= needed) & (high - low > ARTEFACT_SHARE * wide))
     is_artefact = np.zeros(len(key), dtype=np.bool_)
     for k in crowded:
         if len(np.unique(events.channel[order[low[k] : high[k]]])) >= needed:
             is_artefact[low[k] : high[k]] = True
+    if np.count_nonzero(is_artefact) > ONE_NEURON_SHARE * len(key):
+        is_artefact[:] = False  # nothing fires on its own: this is one neuron on many pads, not a stimulus
     keep = np.ones(len(key), dtype=np.bool_)
     keep[order[is_artefact]] = False
     places = np.column_stack([segment[is_artefact], frame[is_artefact]])
@@ -82,18 +88,24 @@ def _without_artefacts(events: Events, window: int, *, n_active: int) -> tuple[E
 
 def _coincidences(
     events: Events, window: int, recording: Recording, n: int
-) -> tuple[Int64[ndarray, "channels channels"], Int64[ndarray, " channels"]]:
-    """Return how many events each two channels share, and each channel's events."""
+) -> tuple[Float64[ndarray, "channels channels"], Int64[ndarray, " channels"]]:
+    """Return how many events each two channels share beyond chance, and each channel's events.
+
+    Chance is what the ring around the window holds: neurons of one burst fire within milliseconds of each other.
+    """
     order = np.lexsort((events.frame, events.segment))
     longest = max(recording.segment_frames) + 10 * window
     key, channel = events.segment[order] * longest + events.frame[order], events.channel[order]
-    together = np.zeros((n, n), dtype=np.int64)
+    together = np.zeros((n, n))
+    chance = (2 * window + 1) / (2 * (RING - 1) * window)
     step = 1
     while step < len(key):
-        near = np.flatnonzero(key[step:] - key[:-step] <= window)
-        if near.size == 0:
+        apart = key[step:] - key[:-step]
+        for place, worth in ((apart <= window, 1.0), ((apart > window) & (apart <= RING * window), -chance)):
+            k = np.flatnonzero(place)
+            np.add.at(together, (channel[k], channel[k + step]), worth)
+        if not np.any(apart <= RING * window):
             break
-        np.add.at(together, (channel[near], channel[near + step]), 1)
         step += 1
-    np.fill_diagonal(together, 0)
+    np.fill_diagonal(together, 0.0)
     return together + together.T, np.bincount(events.channel, minlength=n)

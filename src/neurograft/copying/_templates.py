@@ -3,7 +3,8 @@
 Every template is a potential's course of peak 1 V, put through the target's own whitening filter and averaged
 in the lag boxes.  A direct synapse has a sharp onset at one latency.  Its rivals:
 
-* electrical: the same, from the spike's own rise on;
+* electrical: the presynaptic neuron's own course, action potential, ramp before and reset after, smoothed by the
+  other's membrane; it starts with the spike or before it;
 * cross-talk: one to three rows up and at once back down, which no membrane does;
 * common drive: a hidden neuron excites both, so the potential's onset is spread over the milliseconds that the
   presynaptic neuron took to fire after its own share;
@@ -25,7 +26,9 @@ from neurograft.units import MS
 
 _FINE = 20  # steps a row in which a course is averaged
 _SPREAD_S = tuple((k + 0.5) * 0.5 * MS for k in range(12))  # how long a driven neuron takes to fire
-_ELECTRICAL_S = (-0.5 * MS, 0.0)
+_ELECTRICAL_S = (-0.5 * MS, 0.0, 0.5 * MS)
+_AROUND = (0.0, 0.0), (0.1, 0.0), (0.1, 0.1)  # ramp before and reset after, of the action potential's height
+_AP_S, _RAMP_S, _RESET_S = 1 * MS, 5 * MS, 15 * MS  # round numbers of cortical cells, from memory
 _PULSE_ROWS = ((0, 1), (0, 2), (0, 3), (1, 3))
 
 
@@ -81,18 +84,41 @@ def potential(t_s: Float64[ndarray, " times"], shape: Shape, onset_s: float) -> 
 
 
 def templates(
-    shape: Shape, options: TemplateOptions, whitener: Whitener, boxes: LagBoxes, row_rate_hz: float
+    shape: Shape,
+    options: TemplateOptions,
+    whitener: Whitener,
+    boxes: LagBoxes,
+    row_rate_hz: float,
+    *,
+    with_rivals: bool = True,
 ) -> Templates:
-    """Return all families' images for every target."""
+    """Return all families' images for every target, or those of direct synapses alone."""
     first, last = int(boxes.low[0]) - len(whitener.coefficient), int(boxes.high[-1])
     t_s = first / row_rate_hz + (np.arange((last - first) * _FINE) + 0.5) / (_FINE * row_rate_hz)
-    spread_s, share = np.array(_SPREAD_S), _firing_share(shape)
+    courses = [(Family.DIRECT, s, _in_rows(potential(t_s, shape, s))) for s in options.latency_s]
+    if with_rivals:
+        courses += _rivals(t_s, shape, options, np.arange(first, last), row_rate_hz)
+    image = np.stack([_image(course, first, whitener, boxes) for _, _, course in courses])
+    return Templates(image, np.array([c[0] for c in courses]), np.array([c[1] for c in courses]))
+
+
+def _rivals(
+    t_s: Float64[ndarray, " fine"],
+    shape: Shape,
+    options: TemplateOptions,
+    rows: Int64[ndarray, " rows"],
+    row_rate_hz: float,
+) -> list[tuple[Family, float, ndarray]]:
+    """Return family, time and course of everything that passes for a synapse."""
     courses: list[tuple[Family, float, ndarray]] = []
-    for family, onsets_s in ((Family.DIRECT, options.latency_s), (Family.ELECTRICAL, _ELECTRICAL_S)):
-        courses += [(family, onset_s, _in_rows(potential(t_s, shape, onset_s))) for onset_s in onsets_s]
+    for onset_s in _ELECTRICAL_S:
+        for ramp, reset in _AROUND:
+            wave = _spikelet(t_s - onset_s, shape.decay_s, ramp=ramp, reset=reset)
+            courses.append((Family.ELECTRICAL, onset_s, _in_rows(wave)))
     for begin, end in _PULSE_ROWS:
-        rows = np.arange(first, last)
-        courses.append((Family.CROSS_TALK, begin / row_rate_hz, ((rows >= begin) & (rows < end)).astype(np.float64)))
+        pulse = ((rows >= begin) & (rows < end)).astype(np.float64)
+        courses.append((Family.CROSS_TALK, begin / row_rate_hz, pulse))
+    spread_s, share = np.array(_SPREAD_S), _firing_share(shape)
     for family, side, middles_s in (
         (Family.COMMON, -1.0, options.common_s),
         (Family.INDIRECT, 1.0, options.indirect_s),
@@ -100,8 +126,20 @@ def templates(
         for middle_s in middles_s:
             waves = [w * potential(t_s, shape, middle_s + side * x) for w, x in zip(share, spread_s, strict=True)]
             courses.append((family, middle_s, _in_rows(np.sum(waves, axis=0))))
-    image = np.stack([_image(course, first, whitener, boxes) for _, _, course in courses])
-    return Templates(image, np.array([c[0] for c in courses]), np.array([c[1] for c in courses]))
+    return courses
+
+
+def _spikelet(
+    t_s: Float64[ndarray, " fine"], membrane_s: float, *, ramp: float, reset: float
+) -> Float64[ndarray, " fine"]:
+    """Return what a gap junction passes on of an action potential that rises at 0, its peak 1."""
+    drive = np.where((t_s >= 0) & (t_s < _AP_S), 1 - t_s / _AP_S, 0.0)
+    drive += ramp * np.exp(np.minimum(t_s, 0.0) / _RAMP_S) * (t_s < 0)
+    drive -= reset * np.exp(-np.maximum(t_s - _AP_S, 0.0) / _RESET_S) * (t_s >= _AP_S)
+    step_s = t_s[1] - t_s[0]
+    decay = np.exp(-np.arange(len(t_s)) * step_s / membrane_s)
+    wave = np.convolve(drive, decay)[: len(t_s)]
+    return wave / wave.max()
 
 
 def _firing_share(shape: Shape) -> Float64[ndarray, " delays"]:

@@ -70,8 +70,8 @@ def _correlograms(trains: SpikeTrains, m: SynapseMap) -> Block:
                 name=f"{m.labels[i]} → {m.labels[j]}",
                 lag_s=c.lag_s,
                 value=c.counts.astype("float64"),
-                lower=c.lower,
-                upper=c.upper,
+                lower=c.band[0],
+                upper=c.band[1],
                 is_called=True,
             )
         )

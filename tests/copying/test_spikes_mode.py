@@ -158,7 +158,7 @@ def test_silent_and_nearly_silent_neurons_are_undecidable(options):
 @both_ways
 def test_a_synapse_at_the_stated_limit_is_found_with_about_eighty_percent_power(options):
     rng = np.random.default_rng(9)
-    base = poisson_times(rng, n=6)
+    base = poisson_times(rng, n=4)
     quiet = copy_spikes(trains_of(*base), options=options)
     limit_v = float(quiet.evidence.limit_v[0, 1])
     assert 0.2e-3 < limit_v < 3e-3
@@ -168,7 +168,7 @@ def test_a_synapse_at_the_stated_limit_is_found_with_about_eighty_percent_power(
     gain = kick_gains(np.array([limit_v]), StandardNeuron(), rate_hz=8.0, window_s=10e-3)[0]
     hits = 0
     for _ in range(10):
-        times = poisson_times(rng, n=6)
+        times = poisson_times(rng, n=4)
         times[1] = np.append(times[1], driven(rng, times[0], chance=gain))
         hits += (0, 1) in call_list(copy_spikes(trains_of(*times), options=options))
     # 8 of 10 expected; 99.9 % of the binomial lies at 4 or above.

@@ -14,7 +14,7 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from neurograft.copying._correlogram import LagGrid
-from neurograft.copying._spikes_windows import selection_table, strongest
+from neurograft.copying._spikes_windows import Selection, selection_table, strongest
 from neurograft.errors import CopyError
 from neurograft.units import MS
 
@@ -51,6 +51,7 @@ class Coupling(NamedTuple):
     z: Float64[ndarray, "neurons neurons"]
     window: ndarray  # of ``windows``
     windows: ndarray  # [windows, bins] masks
+    table: Selection
 
 
 def boxes(grid: LagGrid, options: BoxOptions) -> list[ndarray]:
@@ -89,11 +90,12 @@ def coupling(
         z[:, :, w] = counted_z(plain, mean * width[w])
     average = covariance.mean(axis=0)
     scale = np.sqrt(np.diag(average))
-    single, window = strongest(z.reshape(n * n, -1), selection_table(average / scale / scale[:, None]))
+    table = selection_table(average / scale / scale[:, None])
+    single, window = strongest(z.reshape(n * n, -1), table)
     masks = np.zeros((len(sums), grid.n_bins), dtype=bool)
     for w, row in enumerate(sums):
         masks[w, grid.n_half + np.concatenate([lags[b] for b in np.flatnonzero(row)])] = True
-    return Coupling(single.reshape(n, n), window.reshape(n, n), masks)
+    return Coupling(single.reshape(n, n), window.reshape(n, n), masks, table)
 
 
 def normal_equations(

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 from numpy import ndarray
 
-from neurograft.copying._fdr import Null, empirical_null, local_fdr, signed_q_values, two_sided_p
+from neurograft.copying._fdr import Null, empirical_null, local_fdr, signed_q_values
 from neurograft.copying._spikes_pairs import PairStatistics
 from neurograft.maps import Undecidable
 
@@ -28,12 +28,22 @@ class Decisions(NamedTuple):
     undecidable: UInt8[ndarray, "neurons neurons"]
     null: Null
     needed_z: float  # |z| from which a pair was called, or would have been
+    is_drive_separable: bool
 
 
 def decide(
-    found: PairStatistics, n_spikes: ndarray, is_duplicate: Bool[ndarray, " neurons"], *, fdr: float
+    found: PairStatistics,
+    n_spikes: ndarray,
+    is_duplicate: Bool[ndarray, " neurons"],
+    *,
+    fdr: float,
+    is_drive_separable: bool,
 ) -> Decisions:
-    """Return calls at the false-discovery rate ``fdr`` and the reasons of pairs that cannot be decided."""
+    """Return calls at the false-discovery rate ``fdr`` and the reasons of pairs that cannot be decided.
+
+    Where drives cannot be told from synapses by other neurons, every call has to be stronger after the
+    presynaptic spike than before it.
+    """
     raw = found.z.astype(np.float64)
     silent = (n_spikes == 0)[:, None] | (n_spikes == 0)[None, :]
     duplicate = is_duplicate[:, None] | is_duplicate[None, :]
@@ -45,7 +55,7 @@ def decide(
     rate[tested] = local_fdr(raw[tested], null=null)
     z = (raw - null.centre) / null.sd
     significant = q <= fdr
-    pad, drive = _confounded(found, z, significant)
+    pad, drive = _confounded(found, z, significant, is_drive_separable=is_drive_separable)
     drive |= _echoes(z, significant) & ~pad
     undecidable = np.full(raw.shape, Undecidable.DECIDED, dtype=np.uint8)
     undecidable[drive] = Undecidable.COMMON_DRIVE
@@ -60,17 +70,22 @@ def decide(
         undecidable=undecidable,
         null=null,
         needed_z=_needed_z(z[tested], significant[tested], fdr),
+        is_drive_separable=is_drive_separable,
     )
 
 
-def limits_counts(
-    found: PairStatistics, decisions: Decisions, *, raw_z: Float64[ndarray, ""] | float
-) -> Float64[ndarray, "neurons neurons"]:
+def limits_counts(found: PairStatistics, decisions: Decisions) -> Float64[ndarray, "neurons neurons"]:
     """Return the extra coincidences that a pair needs to be called with 80 % power.
 
-    Counts above expectation must pass the threshold, a |z| of ``raw_z``, by .84 of their own standard deviation.
+    They must lift the best window's z past the threshold by .84 of its standard deviation.
     """
-    return (float(raw_z) + _POWER_Z) * np.sqrt(np.maximum(found.variance.astype(np.float64), 1.0))
+    single = decisions.needed_z * decisions.null.sd + max(decisions.null.centre, 0.0)
+    largest = np.interp(single, found.table.single, found.table.largest)
+    counts = (largest + _POWER_Z) * np.sqrt(np.maximum(found.variance.astype(np.float64), 1.0))
+    if decisions.is_drive_separable:
+        return counts
+    lopsided = (_ASYMMETRY_Z + _POWER_Z) * np.sqrt(np.maximum(2.0 * found.expected.astype(np.float64), 1.0))
+    return np.maximum(counts, lopsided)
 
 
 def _null(z: Float64[ndarray, " tested"]) -> Null:
@@ -89,7 +104,9 @@ def _echoes(z: ndarray, significant: ndarray) -> Bool[ndarray, "neurons neurons"
     return significant & (z * z.T < 0) & (np.abs(z) < _ECHO_SHARE * np.abs(z.T))
 
 
-def _confounded(found: PairStatistics, z: ndarray, significant: ndarray) -> tuple[ndarray, ndarray]:
+def _confounded(
+    found: PairStatistics, z: ndarray, significant: ndarray, *, is_drive_separable: bool
+) -> tuple[ndarray, ndarray]:
     """Return the pairs whose shape speaks of a shared electrode, and of a shared drive.
 
     An odd count at lags too short for a synapse, or the same effect before and after the spike, is no
@@ -102,7 +119,8 @@ def _confounded(found: PairStatistics, z: ndarray, significant: ndarray) -> tupl
     is_blind = (found.zero_z < -_ODD_ZERO_LAG_Z) & (found.zero_ratio < _BLIND_RATIO)
     pad = (open_to_doubt & (found.zero_z < -_ODD_ZERO_LAG_Z)) | (is_blind & ~significant)
     both_sides = significant & significant.T & (direction == direction.T) & (direction * found.zero_z > _SAME_SIDE_Z)
-    drive = open_to_doubt & ~pad & ((found.zero_z > _ODD_ZERO_LAG_Z) | both_sides)
+    is_odd = (found.zero_z > _ODD_ZERO_LAG_Z) | both_sides | (not is_drive_separable)
+    drive = open_to_doubt & ~pad & is_odd
     return pad, drive
 
 
@@ -128,8 +146,3 @@ def presynaptic_sign(
     excitatory = 1 / (1 + np.exp(-log_odds))
     sign = np.where(excitatory > 0.95, 1, np.where(excitatory < 0.05, -1, 0)).astype(np.int8)
     return sign, excitatory
-
-
-def smallest_p(decisions: Decisions) -> float:
-    """Return the two-sided p at which pairs were called."""
-    return float(two_sided_p(np.array([decisions.needed_z]))[0])

@@ -4,6 +4,7 @@ For as many neurons as leave room to keep every correlogram.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, UInt32
@@ -12,11 +13,24 @@ from numpy import ndarray
 from neurograft.copying._correlogram import Events, LagGrid, block_stops, count_block
 from neurograft.copying._hollow import first_causal_bin
 from neurograft.copying._spikes_coupling import BoxOptions, counted_z, coupling
-from neurograft.copying._spikes_latent import DriveOptions, excess, remove_drives
+from neurograft.copying._spikes_latent import DriveOptions, excess, high_passed, most_drives, remove_drives
 from neurograft.copying._spikes_pairs import PairStatistics
 from neurograft.progress import Progress
 
-_SD_OF_MAD = 1.4826
+
+class Joint(NamedTuple):
+    """The statistics, what was taken away, and the correlograms without it, for strengths."""
+
+    statistics: PairStatistics
+    n_drives: int
+    is_drive_separable: bool
+    excess: Float32[ndarray, "neurons neurons bins"]
+    mean: Float64[ndarray, "neurons neurons"]
+
+    def cleaned(self, pre: int, post: int) -> Float64[ndarray, " bins"]:
+        """Return the correlogram of one pair as it would be without the common drive."""
+        mean = self.mean[pre, post]
+        return mean + self.excess[pre, post].astype(np.float64) * np.sqrt(mean)
 
 
 def all_correlograms(
@@ -45,21 +59,25 @@ def joint_statistics(
     grid: LagGrid,
     *,
     first_lag_s: float,
+    baseline_sd_s: float,
     drives: DriveOptions,
     boxes: BoxOptions,
     exposed: Float64[ndarray, " bins"],
     n_bins_seen: float,
     threads: int,
     progress: Progress,
-) -> tuple[PairStatistics, int]:
-    """Return the statistics of all ordered pairs and the number of drives that were taken away."""
+) -> Joint:
+    """Return the statistics of all ordered pairs after common drive has been taken away."""
     counts = all_correlograms(spikes, grid, threads=threads, progress=progress)
     near = np.abs(np.arange(-grid.n_half, grid.n_half + 1)) < first_causal_bin(grid, first_lag_s)
     zero_counts = counts[:, :, near].sum(axis=2, dtype=np.float64)
     values, mean = excess(counts, exposed)
     del counts
     progress("common drive", 0, 1)
-    values, n_drives = remove_drives(values, grid, drives)
+    clean, n_drives = remove_drives(values, grid, drives)
+    is_separable = most_drives(len(values), drives) >= 2
+    # Too few neurons tell no drive from a synapse: then only what is faster than the baseline can count.
+    values = clean if is_separable else high_passed(values, grid, baseline_sd_s)
     progress("regression", 0, 1)
     found = coupling(values, mean, grid, boxes, n_bins_seen=n_bins_seen)
     progress("regression", 1, 1)
@@ -69,7 +87,7 @@ def joint_statistics(
     zero_z = counted_z(values[:, :, near].sum(axis=2, dtype=np.float64) / np.sqrt(n_near), mean * n_near)
     width = found.windows.sum(axis=1)[found.window]
     expected = _off_diagonal(mean * width)
-    result = PairStatistics(
+    statistics = PairStatistics(
         z=_off_diagonal(found.z),
         window=found.window.astype(np.int8),
         zero_z=_off_diagonal(zero_z),
@@ -78,8 +96,9 @@ def joint_statistics(
         expected=expected,
         variance=expected,  # of a flat correlogram; the regression's own is that within a few per cent
         windows=found.windows,
+        table=found.table,
     )
-    return result, n_drives
+    return Joint(statistics, n_drives, is_separable, clean, mean)
 
 
 def _off_diagonal(values: ndarray) -> Float32[ndarray, "neurons neurons"]:

@@ -61,9 +61,7 @@ def remove_drives(
 
     Autocorrelograms lose their share too, so that a neuron's history is judged like the rest.
     """
-    n = values.shape[0]
-    most = min(options.most_drives, n // options.neurons_per_drive)
-    # With under two possible drives there are too few other neurons to tell one from a synapse.
+    most = most_drives(values.shape[0], options)
     if most < 2:
         return values, 0
     thin = _smoothed(values, grid)
@@ -77,10 +75,24 @@ def remove_drives(
         rest = thin - fit
         limit = _CLIP_SDS * _SD_OF_MAD * float(np.median(np.abs(rest)))
         fit += np.clip(rest, -limit, limit)  # synapses stand out: they may not turn the drives
-        diagonal = np.arange(n)
+        diagonal = np.arange(len(fit))
         fit[diagonal, diagonal] = low_rank(fit, loading)[diagonal, diagonal]
         loading = np.linalg.eigh(_gram(fit))[1][:, -n_drives:]
     return values - low_rank(values, loading), n_drives
+
+
+def most_drives(n_neurons: int, options: DriveOptions) -> int:
+    """Return how many drives may be taken away; under two, there are too few neurons to tell one from a synapse."""
+    return min(options.most_drives, n_neurons // options.neurons_per_drive)
+
+
+def high_passed(
+    values: Float32[ndarray, "neurons neurons bins"], grid: LagGrid, sd_s: float
+) -> Float32[ndarray, "neurons neurons bins"]:
+    """Return the excess over its own Gaussian mean of that width."""
+    from scipy.ndimage import gaussian_filter1d
+
+    return values - gaussian_filter1d(values, sd_s / grid.bin_s, axis=2, mode="reflect")
 
 
 def low_rank(

@@ -12,7 +12,7 @@ from neurograft.copying._hollow import HollowOptions, first_causal_bin, smooth_b
 from neurograft.copying._spikes_coupling import BoxOptions
 from neurograft.copying._spikes_decide import Decisions, decide, limits_counts, presynaptic_sign
 from neurograft.copying._spikes_duplicates import duplicates, without
-from neurograft.copying._spikes_joint import joint_statistics
+from neurograft.copying._spikes_joint import Joint, joint_statistics
 from neurograft.copying._spikes_latent import DriveOptions
 from neurograft.copying._spikes_pairs import PairStatistics, pair_statistics
 from neurograft.copying._strength import GainTable, StandardNeuron, gain_table
@@ -92,17 +92,33 @@ def copy_spikes(
     spikes = events(trains, options.grid, is_gap_real_time=options.is_gap_real_time)
     is_duplicate = duplicates(spikes)
     spikes = without(spikes, is_duplicate)
-    found, n_drives = _statistics(trains, spikes, options, progress)
-    decisions = decide(found, trains.counts(), is_duplicate, fdr=options.fdr)
+    found, joint = _statistics(trains, spikes, options, progress)
+    decisions = decide(
+        found,
+        trains.counts(),
+        is_duplicate,
+        fdr=options.fdr,
+        is_drive_separable=joint is not None and joint.is_drive_separable,
+    )
     rates_hz = trains.rates_hz()
     gains = gain_table(options.standard, window_s=options.gain_window_s, rates_hz=rates_hz)
-    evidence = _evidence(found, decisions, trains, gains, options)
     pre, post = np.nonzero(decisions.is_synapse)
     direction = np.sign(decisions.z[pre, post].astype(np.float64))
-    calls = list(
-        zip(pre.tolist(), post.tolist(), found.windows[found.window[pre, post]], (direction < 0).tolist(), strict=True)
+    strengths = _strengths(
+        spikes,
+        joint,
+        found,
+        pairs=(pre, post),
+        direction=direction,
+        gains=gains,
+        rates_hz=rates_hz,
+        options=options,
     )
-    strengths = _strengths(spikes, calls, rates_hz, gains, options)
+    agrees = strengths.gain * direction > strengths.gain_se
+    decisions = _withdraw(decisions, pre[~agrees], post[~agrees])
+    evidence = _evidence(found, decisions, trains, gains, options)
+    pre, post, direction = pre[agrees], post[agrees], direction[agrees]
+    strengths = _Strengths(*(column[agrees] for column in strengths))
     rate = decisions.local_fdr[pre, post]
     sign, _ = presynaptic_sign(pre, direction, rate, trains.n_neurons)
     return synapse_map(
@@ -124,7 +140,7 @@ def copy_spikes(
             "zero_lag_z": found.zero_z[pre, post].astype(np.float64),
         },
         evidence=evidence,
-        provenance=_provenance(trains, decisions, n_drives, options),
+        provenance=_provenance(trains, decisions, joint.n_drives if joint else 0, options),
     )
 
 
@@ -145,18 +161,19 @@ def correlogram(trains: SpikeTrains, pre: int, post: int, *, options: SpikesOpti
 
 def _statistics(
     trains: SpikeTrains, spikes: Events, options: SpikesOptions, progress: Progress
-) -> tuple[PairStatistics, int]:
+) -> tuple[PairStatistics, Joint | None]:
     """Return the joint statistics where memory allows, else those of each correlogram alone."""
     n_bins_seen = trains.duration_s / options.grid.bin_s
     if spikes.n_neurons > options.most_joint_neurons:
         found = pair_statistics(
             spikes, options.grid, options.hollow, n_bins_seen=n_bins_seen, threads=options.threads, progress=progress
         )
-        return found, 0
-    return joint_statistics(
+        return found, None
+    joint = joint_statistics(
         spikes,
         options.grid,
         first_lag_s=options.hollow.first_lag_s,
+        baseline_sd_s=options.hollow.baseline_sd_s,
         drives=options.drives,
         boxes=options.boxes,
         exposed=exposure(trains, options.grid, is_gap_real_time=options.is_gap_real_time),
@@ -164,6 +181,15 @@ def _statistics(
         threads=options.threads,
         progress=progress,
     )
+    return joint.statistics, joint
+
+
+def _withdraw(decisions: Decisions, pre: ndarray, post: ndarray) -> Decisions:
+    """Return the decisions without calls whose correlogram does not show the sign that the regression gave."""
+    is_synapse, undecidable = decisions.is_synapse.copy(), decisions.undecidable.copy()
+    is_synapse[pre, post] = False
+    undecidable[pre, post] = Undecidable.COMMON_DRIVE
+    return decisions._replace(is_synapse=is_synapse, undecidable=undecidable)
 
 
 def _require_usable(trains: SpikeTrains) -> None:
@@ -181,8 +207,7 @@ def _require_usable(trains: SpikeTrains) -> None:
 def _evidence(
     found: PairStatistics, decisions: Decisions, trains: SpikeTrains, gains: GainTable, options: SpikesOptions
 ) -> Evidence:
-    needed = decisions.needed_z * decisions.null.sd + max(decisions.null.centre, 0.0)
-    gain = limits_counts(found, decisions, raw_z=needed) / np.maximum(trains.counts(), 1)[:, None]
+    gain = limits_counts(found, decisions) / np.maximum(trains.counts(), 1)[:, None]
     limit_v = np.stack([gains.kicks_v(gain[:, j], r) for j, r in enumerate(trains.rates_hz())], axis=1)
     limit_v[np.isnan(decisions.z)] = np.nan
     undecidable = decisions.undecidable.copy()
@@ -193,15 +218,23 @@ def _evidence(
 
 def _strengths(
     spikes: Events,
-    calls: list[tuple[int, int, ndarray, bool]],
-    rates_hz: Float64[ndarray, " neurons"],
+    joint: Joint | None,
+    found: PairStatistics,
+    *,
+    pairs: tuple[ndarray, ndarray],
+    direction: Float64[ndarray, " synapses"],
     gains: GainTable,
+    rates_hz: Float64[ndarray, " neurons"],
     options: SpikesOptions,
 ) -> _Strengths:
-    """Return delay and strength of calls (pre, post, bins in which it was found, whether it inhibits)."""
-    rows = np.zeros((len(calls), 5))
-    for k, (pre, post, window, is_trough) in enumerate(calls):
-        counts = count_listed(spikes, options.grid, pre, post).astype(np.float64)
+    """Return delay and strength of calls from their correlograms, common drive removed where it is known."""
+    rows = np.zeros((direction.size, 5))
+    for k, (pre, post) in enumerate(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)):
+        if joint is None:
+            counts = count_listed(spikes, options.grid, pre, post).astype(np.float64)
+        else:
+            counts = joint.cleaned(pre, post)
+        window, is_trough = found.windows[found.window[pre, post]], bool(direction[k] < 0)
         delay_s = peak_lag_s(counts, options.grid, window, is_trough=is_trough)
         gain, gain_se = _gain(counts, options, delay_s, int(spikes.own_start[pre + 1] - spikes.own_start[pre]))
         rate_hz = float(rates_hz[post])
@@ -234,7 +267,7 @@ def _gain(counts: Float64[ndarray, " bins"], options: SpikesOptions, delay_s: fl
     baseline = smooth_baseline(counts, grid, options.hollow.baseline_sd_s, out)[inside]
     n, expected = counts[inside].sum(), baseline.sum()
     # The baseline rests on about as many counts again, each weighing like one inside.
-    return float((n - expected) / n_pre), float(np.sqrt(n + expected) / n_pre)
+    return float((n - expected) / n_pre), float(np.sqrt(max(n + expected, 1.0)) / n_pre)
 
 
 def _provenance(trains: SpikeTrains, decisions: Decisions, n_drives: int, options: SpikesOptions) -> Provenance:

@@ -39,6 +39,7 @@ class PairStatistics(NamedTuple):
     expected: Float32[ndarray, "neurons neurons"]  # counts expected in a window
     variance: Float32[ndarray, "neurons neurons"]  # of observed minus expected there
     windows: Bool[ndarray, "windows bins"]
+    table: Selection  # from the largest |z| of the windows to z
 
 
 class _Plan(NamedTuple):
@@ -65,6 +66,7 @@ def pair_statistics(
         expected=_unknown(n),
         variance=_unknown(n),
         windows=np.array([test.inside for test in plan.tests]),
+        table=plan.table,
     )
     blocks = block_stops(n, grid.n_bins)
     total = n * (n + 1) / 2

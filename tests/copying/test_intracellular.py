@@ -9,7 +9,9 @@ from _pasted_spikes import with_spikes
 from _synthetic_traces import Bench, grow
 
 from neurograft.copying import IntracellularOptions, copy_intracellular, triggered_average
+from neurograft.copying._amplitude import scores
 from neurograft.copying._detect import DetectionOptions
+from neurograft.copying._mixture import Judged, judge
 from neurograft.errors import CopyError
 from neurograft.maps import Kind, Undecidable
 from neurograft.recordings import Signal, array_recording
@@ -81,6 +83,30 @@ def test_null_evidence_is_near_what_normal_theory_says(copied):
     assert null.acausal_sd == pytest.approx(1.0, abs=0.15)
     nominal, shifted, _ = null.calibration.T
     assert np.abs(shifted[:4] / nominal[:4] - 1).max() < 0.15
+
+
+@needs_kernels
+def test_judging_in_blocks_changes_nothing(short, monkeypatch):
+    whole = copy_intracellular(short, options=IntracellularOptions(is_dale=False)).map.evidence.z
+    monkeypatch.setattr("neurograft.copying._intracellular._judge_all", _one_by_one)
+    assert np.array_equal(
+        copy_intracellular(short, options=IntracellularOptions(is_dale=False)).map.evidence.z, whole, equal_nan=True
+    )
+
+
+def _one_by_one(fit, kinds, is_open, mixture, sd, options):
+    parts = [
+        judge(
+            scores(fit, kinds.image, np.array([i])), kinds, is_open[i : i + 1], mixture, sd=sd, is_dale=options.is_dale
+        )
+        for i in range(len(is_open))
+    ]
+    return Judged(
+        *(
+            np.concatenate([part[k] for part in parts], axis=1 if name == "family" else 0)
+            for k, name in enumerate(Judged._fields)
+        )
+    )
 
 
 @needs_kernels

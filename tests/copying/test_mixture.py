@@ -60,13 +60,13 @@ def test_scores_are_generalised_least_squares_of_each_template_alone():
 
 
 def test_nothing_is_called_where_nothing_answers():
-    calls = [called(judged(made(seed, share=0.0)[0])[0]).sum() for seed in range(5)]
+    calls = [called(judged(made(seed, share=0.0)[0])[0]).sum() for seed in range(3)]
     assert np.mean(calls) <= 1.0  # of 1560 pairs
 
 
 def test_stated_error_rate_holds_and_sizes_and_latencies_are_right():
     false, n = 0, 0
-    for seed in range(8):
+    for seed in range(5):
         fit, weight_v = made(seed)
         posterior, mixture = judged(fit)
         calls = called(posterior)
@@ -78,7 +78,7 @@ def test_stated_error_rate_holds_and_sizes_and_latencies_are_right():
         assert np.std(z) < 1.3  # best of ten latencies: a little over 1
         assert np.median(posterior.latency_s[hit]) == pytest.approx(3e-3, abs=0.2e-3)
         assert mixture.direct.sum() == pytest.approx(0.1, abs=0.04)
-    assert 0.02 < false / n < 0.08  # over 1000 calls: 0.05 +- 0.014, and the sizes' prior is no normal
+    assert 0.02 < false / n < 0.08  # over 600 calls: 0.05 +- 0.018, and the sizes' prior is no normal
 
 
 @pytest.mark.parametrize("family", [Family.CROSS_TALK, Family.COMMON, Family.INDIRECT])

@@ -1,5 +1,6 @@
 """Copying from intracellular traces: who answers whose action potentials, by how much, and how sure that is."""
 
+# ruff: noqa: PLR0917  (a judgement is told by its parts)
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple, cast, final
 
@@ -7,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
-from neurograft.copying._amplitude import Scores, choose_shape, scores
+from neurograft.copying._amplitude import choose_shape, scores
 from neurograft.copying._calls import Called, RejectedPair, box_z, call
 from neurograft.copying._chart import chart
 from neurograft.copying._coupling import Coupling, coupling
@@ -30,7 +31,7 @@ from neurograft.units import MV
 
 MIN_RATE_HZ, MIN_SECONDS = 500.0, 3.0
 _NULL_TESTS, _MOST_SHIFTS = 3000, 20
-_LEARN_PAIRS = 50_000
+_PAIRS_AT_ONCE = 50_000
 _MIN_SHIFT_S = 1.0
 _LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
 
@@ -163,7 +164,6 @@ class _Judgement(NamedTuple):
 
     judged: Judged
     mixture: Mixture
-    scores: Scores
     sd: float
 
 
@@ -187,15 +187,31 @@ def _judged(found: _Fitted, undecidable: UInt8[ndarray, "pre post"], options: In
     """Learn how common each explanation is from up to 50,000 pairs, then judge all."""
     is_open = _is_open(undecidable)
     n = len(is_open)
-    everyone = np.arange(n)
     sd = _template_sd(found, is_open)
-    all_scores = scores(found.fit, found.kinds.image, everyone)
-    some = np.sort(np.random.default_rng(options.seed).permutation(n)[: max(_LEARN_PAIRS // n, 1)])
-    mixture = learn(
-        Scores(*(part[:, some] for part in all_scores)), found.kinds, is_open[some], sd=sd, is_dale=options.is_dale
+    some = np.sort(np.random.default_rng(options.seed).permutation(n)[: max(_PAIRS_AT_ONCE // n, 1)])
+    sample = scores(found.fit, found.kinds.image, some)
+    mixture = learn(sample, found.kinds, is_open[some], sd=sd, is_dale=options.is_dale)
+    return _Judgement(_judge_all(found.fit, found.kinds, is_open, mixture, sd, options), mixture, sd)
+
+
+def _judge_all(
+    fit_: Fit,
+    kinds: Templates,
+    is_open: Bool[ndarray, "pre post"],
+    mixture: Mixture,
+    sd: float,
+    options: IntracellularOptions,
+) -> Judged:
+    """Judge block after block of presynaptic neurons: what a pair needs while it is judged takes some kilobytes."""
+    n = len(is_open)
+    parts: list[Judged] = []
+    for pre in np.array_split(np.arange(n), -(-n * n // _PAIRS_AT_ONCE)):
+        found = scores(fit_, kinds.image, pre)
+        parts.append(judge(found, kinds, is_open[pre], mixture, sd=sd, is_dale=options.is_dale))
+    axes = {"family": 1}
+    return Judged(
+        **{name: np.concatenate([getattr(p, name) for p in parts], axis=axes.get(name, 0)) for name in Judged._fields}
     )
-    judged = judge(all_scores, found.kinds, is_open, mixture, sd=sd, is_dale=options.is_dale)
-    return _Judgement(judged, mixture, all_scores, sd)
 
 
 def _is_open(undecidable: UInt8[ndarray, "pre post"]) -> Bool[ndarray, "pre post"]:
@@ -291,16 +307,14 @@ def _null_evidence(
     before = box_z(found.fit, ACAUSAL)[is_open]
     single, before = single[~np.isnan(single)], before[~np.isnan(before)]
     worst = float(np.min(judgement.judged.direct[called.is_synapse], initial=1.0))
-    everyone, decoys = np.arange(len(is_open)), 0
+    decoys = 0
     for f in found.shifted:
-        decoy = judge(
-            scores(f, found.kinds.image, everyone), found.kinds, is_open, judgement.mixture,
-            sd=judgement.sd, is_dale=options.is_dale,
-        )  # fmt: skip
+        decoy = _judge_all(f, found.kinds, is_open, judgement.mixture, judgement.sd, options)
         decoys += int(np.count_nonzero(decoy.direct[is_open] >= worst))
     n_calls = int(np.count_nonzero(called.is_synapse))
     commonest = int(np.argmax(judgement.mixture.direct.sum(axis=1)))
-    efron = empirical_null(judgement.scores.z[commonest][is_open])
+    image = found.kinds.of(Family.DIRECT).image[commonest : commonest + 1]
+    efron = empirical_null(scores(found.fit, image, np.arange(len(is_open))).z[0][is_open])
     p_shift, p_before = two_sided_p(single), two_sided_p(before)
     levels = [(level, np.mean(p_shift <= level), np.mean(p_before <= level)) for level in _LEVELS if before.size]
     return NullEvidence(

@@ -77,13 +77,13 @@ def test_the_culture_bursts_and_neurons_differ_in_rate(recorded: CultureRecordin
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("rate_hz", [0.3, 2.0, 12.0])
+@pytest.mark.parametrize("rate_hz", [0.3, 12.0])
 def test_slow_and_fast_cultures_fire_as_asked(rate_hz: float) -> None:
     activity = ActivityOptions(rate_hz=rate_hz, modulation_s=2.0)
     options = CultureOptions(n_neurons=30, wiring=WiringOptions(inputs_per_neuron=5), activity=activity)
-    n_spikes = sum(piece.spike_frame.size for piece in play(grow(options, seed=2), seconds=60.0, seed=1))
-    # About six bursts (Poisson) and thirty independent excitabilities: within a factor of two.
-    assert 0.5 * rate_hz < n_spikes / (60.0 * 30) < 2 * rate_hz
+    n_spikes = sum(piece.spike_frame.size for piece in play(grow(options, seed=2), seconds=40.0, seed=1))
+    # About four bursts (Poisson) and twenty independent excitabilities: within a factor of two.
+    assert 0.5 * rate_hz < n_spikes / (40.0 * 30) < 2 * rate_hz
 
 
 @pytest.mark.compiled

@@ -26,7 +26,7 @@ def test_every_kind_grows_and_is_recorded(name: str) -> None:
 
 def test_kinds_span_rates_delays_hidden_parts_and_families() -> None:
     options = [culture_named(name) for name in KINDS]
-    assert {o.family.name for o in options} == {"adex", "izhikevich", "hodgkin-huxley"}
+    assert {o.family.name for o in options} == {"adex", "izhikevich", "hh"}
     rates_hz = [o.activity.rate_hz for o in options]
     assert (min(rates_hz), max(rates_hz)) == (0.2, 30.0)
     hidden = [o.hidden_fraction for o in options]

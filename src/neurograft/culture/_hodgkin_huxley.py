@@ -59,7 +59,7 @@ class HodgkinHuxley:
     @property
     def name(self) -> str:
         """The name by which the command line asks for it."""
-        return "hodgkin-huxley"
+        return "hh"
 
     def cells(self, is_excitatory: Bool[ndarray, " neurons"], rng: Generator) -> Cells:
         """Return parameters of neurons, every one a little different.

@@ -26,7 +26,8 @@ def truth_map(
 ) -> SynapseMap:
     """Return all synapses; recorded neurons come first and are called n0, n1, ..., hidden ones h0, h1, ...
 
-    Delays are what the simulation uses: whole steps from the spike to the start of the potential.
+    Delays are what the simulation uses: whole steps from the spike to the start of the potential; gap junctions
+    see the potential of the step before.
     """
     recorded = options.n_recorded
     gap_pre = np.repeat(np.arange(options.n_neurons), np.diff(wires.gap_start))
@@ -41,7 +42,7 @@ def truth_map(
         pre=np.concatenate([graph.pre, gap_pre]),
         post=np.concatenate([graph.post, wires.gap_other]),
         weight_v=np.concatenate([strengths.weight_v, gap_v]),
-        delay_s=np.concatenate([wires.delay_steps * options.step_s, np.zeros(n_gap)]),
+        delay_s=np.concatenate([wires.delay_steps * options.step_s, np.full(n_gap, options.step_s)]),
         kind=np.concatenate([kind, np.full(n_gap, Kind.ELECTRICAL)]).astype(np.uint8),
         labels=[f"n{i}" for i in range(recorded)] + [f"h{i}" for i in range(options.n_neurons - recorded)],
         position_um=where,

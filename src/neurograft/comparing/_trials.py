@@ -1,8 +1,9 @@
 """Running a copy and its null maps under a fair drive, and comparing what they do with the original."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import final
+from typing import TypeVar, final
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from neurograft.progress import Progress, silent
 from neurograft.spikes import SpikeTrains
 
 SHUFFLED = "shuffled map"
+ResultT = TypeVar("ResultT")
 
 
 @final
@@ -27,6 +29,7 @@ class TrialOptions:
     duration_s: float | None = None  # None: as long as the original, or 60 s for twins
     n_shuffled: int = 19  # 19 is the least with which a rank test can reach 5 %
     n_repeats: int = 5  # further runs of the original map, which give the ceiling of twins
+    n_threads: int = 2  # networks that run at the same time; the result does not depend on it
     rate_hz: float = 5.0  # mean rate of twins, which have no recording to be fitted to
     fit: FitOptions = FitOptions()  # noqa: RUF009 - frozen
     compare: CompareOptions = CompareOptions()  # noqa: RUF009 - frozen
@@ -65,12 +68,13 @@ def compare_copy(
         drive = fit_drive(m, original, seed=run_seed, options=options.fit)
         return run(m, duration_s=duration_s, seed=run_seed, drive=drive).spikes, drive
 
-    copy, drive = one(network, seeds[0])
-    shuffled: list[SpikeTrains] = []
-    for k, run_seed in enumerate(seeds[1:]):
-        progress("running shuffled maps", k, options.n_shuffled)
-        shuffled.append(one(shuffled_map(network, np.random.default_rng(run_seed)), run_seed)[0])
-    progress("running shuffled maps", 1, 1)
+    def task(k: int) -> tuple[SpikeTrains, Drive]:
+        m = network if k == 0 else shuffled_map(network, np.random.default_rng(seeds[k]))
+        return one(m, seeds[k])
+
+    ran = _at_once(task, len(seeds), options.n_threads, progress, "running the copy and shuffled maps")
+    copy, drive = ran[0]
+    shuffled = [spikes for spikes, _ in ran[1:]]
     fidelity = compare(
         original, copy, nulls=_named(shuffled), options=options.compare, seed=seeds[0], progress=progress
     )
@@ -100,21 +104,33 @@ def compare_twins(
         return run(m, duration_s=duration_s, seed=run_seed, drive=drive).spikes
 
     seeds = _seeds(seed, options.n_repeats + options.n_shuffled)
-    first, second = activity(original, seed), activity(copy, seed)
-    total = len(seeds)
-    runs: list[SpikeTrains] = []
-    for k, other in enumerate(seeds):
-        progress("running twins and shuffled maps", k, total)
-        is_repeat = k < options.n_repeats
-        m = original if is_repeat else shuffled_map(original, np.random.default_rng(other))
-        runs.append(activity(m, other if is_repeat else seed))
-    progress("running twins and shuffled maps", total, max(total, 1))
-    repeats, shuffled = runs[: options.n_repeats], runs[options.n_repeats :]
+
+    def task(k: int) -> SpikeTrains:
+        if k < 2:
+            return activity((original, copy)[k], seed)
+        other = seeds[k - 2]
+        if k < 2 + options.n_repeats:
+            return activity(original, other)
+        return activity(shuffled_map(original, np.random.default_rng(other)), seed)
+
+    ran = _at_once(task, 2 + len(seeds), options.n_threads, progress, "running twins and shuffled maps")
+    first, second = ran[:2]
+    repeats, shuffled = ran[2 : 2 + options.n_repeats], ran[2 + options.n_repeats :]
     same = replace(options.compare, same_drive=options.compare.same_drive or SameDrive())
     fidelity = compare(
         first, second, nulls=_named(shuffled), repeats=repeats, options=same, seed=seed, progress=progress
     )
     return Trial(original=first, copy=second, shuffled=tuple(shuffled), drive=drive, fidelity=fidelity)
+
+
+def _at_once(task: Callable[[int], ResultT], n: int, n_threads: int, progress: Progress, what: str) -> list[ResultT]:
+    """Return the results of tasks 0 to n - 1, some at the same time: the engine's kernels leave Python's lock."""
+    with ThreadPoolExecutor(max_workers=max(n_threads, 1)) as pool:
+        results: list[ResultT] = []
+        for result in pool.map(task, range(n)):
+            results.append(result)
+            progress(what, len(results), n)
+    return results
 
 
 def _named(shuffled: Sequence[SpikeTrains]) -> dict[str, Sequence[SpikeTrains]]:

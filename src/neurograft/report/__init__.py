@@ -5,6 +5,7 @@ from neurograft.report._activity import pairs_figure as pairs_figure
 from neurograft.report._activity import rates_figure as rates_figure
 from neurograft.report._activity import spectrum_figure as spectrum_figure
 from neurograft.report._blocks import Block as Block
+from neurograft.report._blocks import Cell as Cell
 from neurograft.report._blocks import Figure as Figure
 from neurograft.report._blocks import KeyNumber as KeyNumber
 from neurograft.report._blocks import KeyNumbers as KeyNumbers

@@ -19,7 +19,7 @@ from neurograft.report._tiles import error_figure, tile_pictures, tiles_figure
 from neurograft.spikes import SpikeTrains
 from neurograft.units import MS, MV
 
-_MAX_ROWS = 40
+_MAX_ROWS = 20
 
 
 def map_chapter(title: str, m: SynapseMap, *, text: str, more: Sequence[Block] = ()) -> Section:
@@ -90,13 +90,13 @@ def memory_chapter(title: str, image: MemoryImage, summary: PasteSummary, *, tex
 
 
 def fidelity_chapter(
-    title: str, trial: Trial, *, text: str, names: Mapping[str, str], start_s: Mapping[str, float] | None = None
+    title: str, trial: Trial, *, text: str, names: Mapping[str, str], first: Sequence[Block] = ()
 ) -> Section:
     """Return original above copy, and every measure on its scale; ``names`` are those of original and copy."""
     activities: dict[str, SpikeTrains] = {names["original"]: trial.original, names["copy"]: trial.copy}
     if trial.shuffled:
         activities["one shuffled map"] = trial.shuffled[0]
-    blocks = [raster_figure(activities, start_s=start_s), *fidelity_blocks(trial.fidelity)]
+    blocks = [*first, raster_figure(activities), *fidelity_blocks(trial.fidelity)]
     return Section(title=title, text=text, blocks=blocks)
 
 

@@ -10,7 +10,7 @@ from neurograft.copying import IntracellularCopy, copy_intracellular, triggered_
 from neurograft.maps import Undecidable, save_map
 from neurograft.progress import Progress
 from neurograft.recordings import Recording
-from neurograft.report import Block, LagCurve, lag_figure, map_chapter, traces_figure
+from neurograft.report import Block, Cell, LagCurve, Table, lag_figure, map_chapter, traces_figure
 from neurograft.spikes import save_spikes
 from neurograft.units import MV
 
@@ -32,6 +32,7 @@ def multipatch_walk(folder: Path, seed: int, progress: Progress) -> Walk:
     rejected = np.argwhere(m.evidence.undecidable == Undecidable.CROSS_TALK)
     names = [f"{m.labels[i]} -> {m.labels[j]}" for i, j in rejected]
     blocks = [
+        _rejected(copied),
         traces_figure(recording, trains=copied.spikes, length_s=0.5),
         _averages(recording, copied),
     ]
@@ -41,6 +42,12 @@ def multipatch_walk(folder: Path, seed: int, progress: Progress) -> Walk:
         lines=[f"eight patched cells: {answer}; rejected as cross-talk: {', '.join(names) or 'nothing'}"],
         result={"synapses": m.n_synapses, "cross_talk": list(names)},
     )
+
+
+def _rejected(copied: IntracellularCopy) -> Table:
+    """Return the pairs that answer, but not as synapses do."""
+    rows: list[list[Cell]] = [[f"{pair.pre} -> {pair.post}", pair.why] for pair in copied.rejected]
+    return Table(columns=["pair", "what was seen"], rows=rows, caption="Pairs that were rejected by name.")
 
 
 def _averages(recording: Recording, copied: IntracellularCopy) -> Block:

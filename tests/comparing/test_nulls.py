@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurograft.comparing import poisson_trains, shuffled_map, weights_permuted
+from neurograft.comparing import poisson_trains, redrawn_map, shuffled_map, weights_permuted
 from neurograft.errors import OptionError
 from neurograft.maps import Kind, synapse_map
 from neurograft.spikes import spike_trains
@@ -149,3 +149,28 @@ def test_slow_modulation_is_kept_on_request():
     assert slow.between(5.0, 10.0).n_spikes == 0
     with pytest.raises(OptionError, match="slow_s is 0"):
         poisson_trains(x, rng, slow_s=0.0)
+
+
+def test_a_redrawn_map_keeps_strengths_and_has_no_self_connection_nor_pair_twice():
+    m = synapse_map(
+        n_neurons=4,
+        pre=np.array([0, 1, 2]),
+        post=np.array([1, 2, 3]),
+        weight_v=np.array([1.0, -2.0, 3.0]),
+        delay_s=1e-3,
+    )
+    seen = set()
+    for seed in range(200):
+        drawn = redrawn_map(m, np.random.default_rng(seed))
+        assert sorted(drawn.weight_v.tolist()) == [-2.0, 1.0, 3.0]
+        assert np.all(drawn.pre != drawn.post)
+        pairs = set(zip(drawn.pre.tolist(), drawn.post.tolist(), strict=True))
+        assert len(pairs) == 3
+        seen |= pairs
+    assert len(seen) == 12  # every ordered pair is drawn at some time
+
+
+def test_a_map_of_two_synapses_is_not_always_shuffled_into_itself():
+    m = synapse_map(n_neurons=4, pre=np.array([0, 1]), post=np.array([2, 3]), weight_v=np.ones(2), delay_s=1e-3)
+    posts = {tuple(shuffled_map(m, np.random.default_rng(seed)).post.tolist()) for seed in range(20)}
+    assert posts == {(2, 3), (3, 2)}

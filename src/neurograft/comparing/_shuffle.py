@@ -7,9 +7,11 @@ from jaxtyping import Int64
 from numpy import ndarray
 from numpy.random import Generator
 
-from neurograft.maps import Kind, SynapseMap
+from neurograft.errors import CompareError
+from neurograft.maps import Kind, SynapseMap, synapse_map
 
 _ROUNDS = 30  # each round offers every synapse one swap; sparse maps accept nearly all of them
+_TAKEN = 0.5  # share of possible swaps that are made: else a map of two synapses would always come back to itself
 
 
 def shuffled_map(m: SynapseMap, rng: Generator) -> SynapseMap:
@@ -30,6 +32,31 @@ def shuffled_map(m: SynapseMap, rng: Generator) -> SynapseMap:
         _swap_directed(m, post, row, rng)
         _swap_electrical(m, post, forward, backward, rng)
     return _rewired(m, source, post)
+
+
+def redrawn_map(m: SynapseMap, rng: Generator) -> SynapseMap:
+    """Return a map with the same strengths between pairs of neurons drawn at random, no pair twice.
+
+    A weaker null than ``shuffled_map``, for maps of so few synapses that swaps of targets hardly change
+    them.  Self-connections are not drawn; signs stay with the strengths and not with the neurons.
+    """
+    n_pairs = m.n_neurons * (m.n_neurons - 1)
+    if m.n_synapses > n_pairs:
+        raise CompareError(f"{m.n_synapses} synapses cannot lie on {n_pairs} ordered pairs. Use shuffled_map.")
+    drawn = rng.choice(n_pairs, m.n_synapses, replace=False)
+    pre = drawn // (m.n_neurons - 1)
+    other = drawn % (m.n_neurons - 1)
+    return synapse_map(
+        n_neurons=m.n_neurons,
+        pre=pre,
+        post=other + (other >= pre),
+        weight_v=m.weight_v,
+        delay_s=m.delay_s,
+        kind=m.kind,
+        labels=m.labels,
+        position_um=m.position_um,
+        model=m.model,
+    )
 
 
 def weights_permuted(m: SynapseMap, rng: Generator) -> SynapseMap:
@@ -96,6 +123,7 @@ def _swap_directed(m: SynapseMap, post: ndarray, row: ndarray, rng: Generator) -
     everything = np.arange(post.size)
     wanted = np.stack([key(p, post[q]), key(q, post[p])])
     fine = (pre[p] != post[q]) & (pre[q] != post[p]) & _are_new(wanted, key(everything, post))
+    fine &= rng.random(p.size) < _TAKEN
     post[p[fine]], post[q[fine]] = post[q[fine]], post[p[fine]]
 
 

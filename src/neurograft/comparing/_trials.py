@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar, final
 
 import numpy as np
+from numpy.random import Generator
 
 from neurograft.comparing._compare import compare
 from neurograft.comparing._fidelity import Fidelity
@@ -29,6 +30,7 @@ class TrialOptions:
     duration_s: float | None = None  # None: as long as the original, or 60 s for twins
     n_shuffled: int = 19  # 19 is the least with which a rank test can reach 5 %
     n_repeats: int = 5  # further runs of the original map, which give the ceiling of twins
+    null: Callable[[SynapseMap, Generator], SynapseMap] = shuffled_map
     n_threads: int = 2  # networks that run at the same time; the result does not depend on it
     rate_hz: float = 5.0  # mean rate of twins, which have no recording to be fitted to
     fit: FitOptions = FitOptions()  # noqa: RUF009 - frozen
@@ -69,7 +71,7 @@ def compare_copy(
         return run(m, duration_s=duration_s, seed=run_seed, drive=drive).spikes, drive
 
     def task(k: int) -> tuple[SpikeTrains, Drive]:
-        m = network if k == 0 else shuffled_map(network, np.random.default_rng(seeds[k]))
+        m = network if k == 0 else options.null(network, np.random.default_rng(seeds[k]))
         return one(m, seeds[k])
 
     ran = _at_once(task, len(seeds), options.n_threads, progress, "running the copy and shuffled maps")
@@ -111,7 +113,7 @@ def compare_twins(
         other = seeds[k - 2]
         if k < 2 + options.n_repeats:
             return activity(original, other)
-        return activity(shuffled_map(original, np.random.default_rng(other)), seed)
+        return activity(options.null(original, np.random.default_rng(other)), seed)
 
     ran = _at_once(task, 2 + len(seeds), options.n_threads, progress, "running twins and shuffled maps")
     first, second = ran[:2]

@@ -7,7 +7,7 @@ import numpy as np
 
 from neurograft import samples
 from neurograft.cli.demo._walk import Walk, fidelity_lines, fidelity_result, pasted
-from neurograft.comparing import Trial, TrialOptions, compare_copy, poisson_trains
+from neurograft.comparing import Trial, TrialOptions, compare_copy, poisson_trains, redrawn_map
 from neurograft.copying import BoxOptions, HollowOptions, SpikesOptions, copy_spikes, correlogram
 from neurograft.maps import SynapseMap, save_map
 from neurograft.network import FitOptions
@@ -24,7 +24,8 @@ entry is rather that, or an electrical coupling). Nobody has looked at these syn
 in millivolts is the potential that would do as much in the standard model neuron, not one that was measured."""
 
 _RUN = """The copy runs from memory: synapses as read from the cells, integrate-and-fire neurons, and a steady \
-background drive fitted to each unit's rate. Rates are therefore given, not earned. What a map of a few connections \
+background drive fitted to each unit's rate. The shuffled maps beside it have the same few connections between \
+pairs drawn at random. Rates are therefore given, not earned. What a map of a few connections \
 can earn is the coupling of pairs within milliseconds. What it cannot: the shape of the intervals between spikes, \
 which comes from the neurons' own dynamics and is the same in a shuffled map; and correlation over 20 ms and more, the \
 spectrum and the coupling to the population, which in the living brain come from thousands of neurons and rhythms \
@@ -41,7 +42,8 @@ _MONOSYNAPTIC = SpikesOptions(
 )
 _RUN_S = 600.0
 _N_POISSON = 19
-_FIT = FitOptions(modulation_bin_s=None, n_rounds=4)
+# The noise is that of the standard neuron in which the map's millivolts are expressed.
+_FIT = FitOptions(noise_sd_v=_MONOSYNAPTIC.standard.noise_sd_v, modulation_bin_s=None, n_rounds=4)
 
 
 def hippocampus_walk(folder: Path, seed: int, progress: Progress) -> Walk:
@@ -50,7 +52,7 @@ def hippocampus_walk(folder: Path, seed: int, progress: Progress) -> Walk:
     m = copy_spikes(trains, options=_MONOSYNAPTIC, progress=progress)
     save_map(m, folder / "map.h5")
     in_memory = pasted(m, folder / "image.h5", memory="rram", seed=seed, progress=progress)
-    options = TrialOptions(duration_s=_RUN_S, n_shuffled=5, fit=_FIT)
+    options = TrialOptions(duration_s=_RUN_S, n_shuffled=7, fit=_FIT, null=redrawn_map)
     trial = compare_copy(trains, in_memory.held, options=options, seed=seed, progress=progress)
     save_spikes(trial.copy, folder / "activity.h5")
     passed = _transmission(trial, m, seed)

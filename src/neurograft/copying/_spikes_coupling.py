@@ -119,7 +119,7 @@ def normal_equations(
     return (square + square.T) / 2, right.reshape(size, n)
 
 
-def counted_z(z: Float64[ndarray, "neurons neurons"], expected: Float64[ndarray, "neurons neurons"]) -> ndarray:
+def counted_z(z: Float64[ndarray, "pre post"], expected: Float64[ndarray, "pre post"]) -> ndarray:
     """Return z as the signed root of the likelihood ratio of a Poisson count with that many expected.
 
     A z of 4 with a tenth of a coincidence expected is one coincidence.  Counts are moved half towards the

@@ -117,7 +117,9 @@ def _confounded(
     is_lopsided = direction * found.asymmetry_z >= _ASYMMETRY_Z
     open_to_doubt = significant & ~is_lopsided
     is_blind = (found.zero_z < -_ODD_ZERO_LAG_Z) & (found.zero_ratio < _BLIND_RATIO)
-    pad = (open_to_doubt & (found.zero_z < -_ODD_ZERO_LAG_Z)) | (is_blind & ~significant)
+    has_dip = found.zero_z < -_ODD_ZERO_LAG_Z
+    # A sorter's dead time reaches into the first causal lags: no trough beside a dip is inhibition.
+    pad = (open_to_doubt & has_dip) | (significant & has_dip & (direction < 0)) | (is_blind & ~significant)
     both_sides = significant & significant.T & (direction == direction.T) & (direction * found.zero_z > _SAME_SIDE_Z)
     is_odd = (found.zero_z > _ODD_ZERO_LAG_Z) | both_sides | (not is_drive_separable)
     drive = open_to_doubt & ~pad & is_odd

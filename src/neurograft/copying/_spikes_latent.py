@@ -68,7 +68,7 @@ def remove_drives(
     eigenvalues, vectors = np.linalg.eigh(_gram(thin))
     n_drives = min(most, int(np.count_nonzero(eigenvalues > options.strength * np.median(eigenvalues))))
     if n_drives == 0:
-        return values, 0
+        return _centred(values), 0
     loading = vectors[:, -n_drives:]
     for _ in range(_N_ROUNDS):
         fit = low_rank(thin, loading)
@@ -78,7 +78,14 @@ def remove_drives(
         diagonal = np.arange(len(fit))
         fit[diagonal, diagonal] = low_rank(fit, loading)[diagonal, diagonal]
         loading = np.linalg.eigh(_gram(fit))[1][:, -n_drives:]
-    return values - low_rank(values, loading), n_drives
+    return _centred(values - low_rank(values, loading)), n_drives
+
+
+def _centred(values: Float32[ndarray, "neurons neurons bins"]) -> Float32[ndarray, "neurons neurons bins"]:
+    """Return the excess around its mean without outlying bins: a strong synapse had lifted the mean."""
+    for _ in range(2):
+        values = values - np.clip(values, -_CLIP_SDS, _CLIP_SDS).mean(axis=2, keepdims=True)
+    return values
 
 
 def most_drives(n_neurons: int, options: DriveOptions) -> int:

@@ -1,0 +1,107 @@
+"""Common drive as the low-rank part of all correlograms: exact on what it assumes, blind to synapses."""
+
+import numpy as np
+import pytest
+
+from neurograft.copying._correlogram import LagGrid, exposure
+from neurograft.copying._spikes_latent import DriveOptions, excess, high_passed, low_rank, most_drives, remove_drives
+from neurograft.errors import CopyError
+from neurograft.spikes import spike_trains
+
+GRID = LagGrid(bin_s=1e-3, half_window_s=40e-3)
+
+
+def driven_excess(rng, *, n=32, n_drives=2, height=1.5, noise=1.0):
+    """Drives with their own time courses and relative delays, plus unit noise; [j, i] is [i, j] read backwards."""
+    loading = rng.standard_normal((n, n_drives))
+    courses = np.empty((n_drives, n_drives, GRID.n_bins))
+    for a in range(n_drives):
+        for b in range(n_drives):
+            shift = 0.0 if a == b else 5e-3 * (a - b)
+            courses[a, b] = (1.0 if a == b else 0.3) * np.exp(-0.5 * ((GRID.lag_s - shift) / 8e-3) ** 2)
+    drive = height * np.einsum("ia,abl,jb->ijl", loading, courses, loading)
+    noisy = noise * rng.standard_normal(drive.shape)
+    upper = np.triu(np.ones((n, n), dtype=bool), 1)
+    noisy[upper.T] = noisy.transpose(1, 0, 2)[upper.T][:, ::-1]
+    return (drive + noisy).astype(np.float32), drive
+
+
+def test_the_fit_is_exact_for_what_is_of_low_rank_and_ignores_the_diagonal():
+    rng = np.random.default_rng(1)
+    _, drive = driven_excess(rng, noise=0.0)
+    loading = np.linalg.svd(drive.reshape(len(drive), -1), full_matrices=False)[0][:, :2]
+    spoiled = drive.astype(np.float32)
+    spoiled[np.arange(32), np.arange(32)] = 1e3
+    np.testing.assert_allclose(low_rank(spoiled, loading), drive, atol=1e-3 * np.abs(drive).max())
+
+
+@pytest.mark.parametrize("n_drives", [1, 2, 3])
+def test_drives_are_counted_and_their_part_goes(n_drives):
+    rng = np.random.default_rng(2)
+    values, drive = driven_excess(rng, n_drives=n_drives)
+    cleaned, found = remove_drives(values, GRID, DriveOptions())
+    # The unknown autocorrelograms of strong drives may look like one drive more.
+    assert n_drives <= found <= n_drives + 1
+    off = ~np.eye(32, dtype=bool)
+    left = np.sum((cleaned - (values - drive))[off] ** 2) / np.sum(drive[off] ** 2)
+    assert left < 0.06  # unit noise on 32 loadings a drive
+
+
+def test_noise_alone_has_no_drive_and_only_its_mean_moves():
+    values, _ = driven_excess(np.random.default_rng(3), height=0.0)
+    cleaned, found = remove_drives(values, GRID, DriveOptions())
+    assert found == 0
+    np.testing.assert_allclose(cleaned, values, atol=0.5)  # centred anew, else as it was
+
+
+def test_a_synapse_survives_the_removal_of_drives():
+    rng = np.random.default_rng(4)
+    values, _ = driven_excess(rng)
+    peak = (GRID.lag_s > 1.5e-3) & (GRID.lag_s < 4.5e-3)
+    values[3, 7, peak] += 6.0
+    values[7, 3, peak[::-1]] += 6.0
+    cleaned, _ = remove_drives(values, GRID, DriveOptions())
+    assert cleaned[3, 7, peak].mean() > 4.5
+    assert abs(cleaned[7, 3, peak].mean()) < 1.5
+
+
+def test_each_option_decides_how_many_drives_go():
+    values, _ = driven_excess(np.random.default_rng(5), n_drives=3)
+    assert remove_drives(values, GRID, DriveOptions(most_drives=2))[1] == 2
+    assert remove_drives(values, GRID, DriveOptions(neurons_per_drive=16))[1] == 2
+    assert remove_drives(values, GRID, DriveOptions(strength=1e6))[1] == 0
+    assert most_drives(15, DriveOptions()) == 1  # too few neurons: nothing is removed
+    assert remove_drives(values[:15, :15], GRID, DriveOptions())[1] == 0
+    with pytest.raises(CopyError, match="out of range"):
+        DriveOptions(strength=0.5)
+
+
+def test_excess_of_poisson_counts_has_unit_variance_and_follows_exposure():
+    rng = np.random.default_rng(6)
+    counts = rng.poisson(25.0, size=(6, 6, GRID.n_bins)).astype(np.uint32)
+    plain = excess(counts, np.ones(GRID.n_bins))
+    assert np.std(plain.values) == pytest.approx(1.0, abs=0.03)
+    np.testing.assert_allclose(plain.mean, counts.mean(axis=2))
+    sloped = np.linspace(1.2, 0.8, GRID.n_bins)
+    assert np.std(excess(counts, sloped).values) > 1.1
+
+
+def test_exposure_falls_with_lag_in_short_epochs_only():
+    def seen(epochs_s, **options):
+        trains = spike_trains(time_s=np.zeros(0), neuron=np.zeros(0, dtype=np.int64), n_neurons=1, epochs_s=epochs_s)
+        return exposure(trains, GRID, **options)
+
+    short = seen(np.array([[0.0, 0.2], [0.2, 0.4]]))
+    assert short[GRID.n_half] / short[-1] == pytest.approx(200 / 160, rel=1e-6)
+    assert short.mean() == pytest.approx(1.0)
+    joined = seen(np.array([[0.0, 0.2], [0.2, 0.4]]), is_gap_real_time=True)
+    assert joined[GRID.n_half] / joined[-1] == pytest.approx(400 / 360, rel=1e-6)
+
+
+def test_the_high_pass_takes_what_is_slow_and_leaves_what_is_fast():
+    slow = np.exp(-0.5 * (GRID.lag_s / 30e-3) ** 2)
+    fast = (np.abs(GRID.lag_s - 3e-3) < 0.6e-3).astype(float)
+    values = np.stack([slow, fast, fast, slow]).reshape(2, 2, -1).astype(np.float32)
+    left = high_passed(values, GRID, 5e-3)
+    assert np.abs(left[0, 0, GRID.n_half - 20 : GRID.n_half + 20]).max() < 0.05
+    assert left[0, 1].max() > 0.85

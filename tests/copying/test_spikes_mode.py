@@ -1,5 +1,6 @@
 """Copying from spikes: known networks, surrogates that hold no synapse, bad input, recordings of others."""
 
+import numba
 import numpy as np
 import pytest
 
@@ -219,6 +220,7 @@ def test_short_sweeps_of_unconnected_neurons_give_no_calls():
     assert abs(np.nanmean(found.evidence.z)) < 0.3
 
 
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="the simulator of the network needs minutes uncompiled")
 def test_a_network_with_hidden_drive_is_copied_at_the_stated_error_rate():
     net = LifNet(n_neurons=32, n_observed=32, drive_mv=3.0, drive_tau_ms=10.0, noise_mv=3.5, psp_mv=1.3, seconds=100.0)
     truth = lif_net(net, seed=5)

@@ -6,6 +6,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
 PYTEST := $(PY) -m pytest -q
+# Tests of compiled kernels that stay quick without the compiler; the others say so and skip, or take minutes.
+KERNEL_TESTS := tests/culture/test_random.py tests/neurons tests/network/test_run.py tests/cells/test_ramp.py \
+  tests/cells/test_stream.py tests/copying/test_correlogram.py tests/copying/test_hollow.py tests/copying/test_detect.py
 
 .PHONY: help demo test lint test-checked test-plain test-nojit test-slow test-oldest lock clean
 
@@ -51,7 +54,7 @@ test-plain: $(VENV)/dev.stamp
 	NEUROGRAFT_PLAIN=1 $(PYTEST) -n 2 -m "not slow and not gpu"
 
 test-nojit: $(VENV)/dev.stamp
-	NEUROGRAFT_PLAIN=1 NUMBA_DISABLE_JIT=1 $(PYTEST) -n 2 -m "kernel"
+	NEUROGRAFT_PLAIN=1 NUMBA_DISABLE_JIT=1 $(PYTEST) -n 2 -m "not slow and not gpu" $(KERNEL_TESTS)
 
 test-slow: $(VENV)/dev.stamp
 	$(PYTEST) -m "slow" --durations=20

@@ -56,3 +56,10 @@ def run_shell(code: str, folder: Path) -> None:
 
 def test_the_readme_shows_how_to_start():
     assert any(language == "bash" for language, _ in blocks(REPOSITORY / "README.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_link_to_a_file_leads_somewhere(page):
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", re.sub(r"`[^`]*`", "", page.read_text()))
+    missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    assert missing == []

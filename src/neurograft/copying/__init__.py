@@ -1,14 +1,12 @@
 """Copying: recordings become synaptic maps whose error rate holds."""
 
 from neurograft.copying._copy import copy as copy
-from neurograft.copying._hollow import HollowOptions as HollowOptions
 from neurograft.copying._intracellular import ChannelReport as ChannelReport
 from neurograft.copying._intracellular import IntracellularCopy as IntracellularCopy
 from neurograft.copying._intracellular import IntracellularOptions as IntracellularOptions
 from neurograft.copying._intracellular import NullEvidence as NullEvidence
 from neurograft.copying._intracellular import copy_intracellular as copy_intracellular
 from neurograft.copying._intracellular import detect_spikes as detect_spikes
-from neurograft.copying._spikes_coupling import BoxOptions as BoxOptions
 from neurograft.copying._spikes_mode import Correlogram as Correlogram
 from neurograft.copying._spikes_mode import SpikesOptions as SpikesOptions
 from neurograft.copying._spikes_mode import copy_spikes as copy_spikes

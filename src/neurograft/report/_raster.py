@@ -10,7 +10,7 @@ from neurograft.report._blocks import Figure, Level, Note
 from neurograft.report._theme import SERIES, axis, escaped, panel_title, themed
 from neurograft.spikes import SpikeTrains
 
-_MAX_SPIKES: Final = 40_000  # in one figure; more are slow to pan
+_MAX_SPIKES: Final = 9_000  # in one figure; more are slow to pan
 _MAX_SVG_SPIKES: Final = 6_000  # above, WebGL draws them; a page has few WebGL contexts to give
 _MAX_NAMED: Final = 24
 _RATE_BINS: Final = 240
@@ -22,7 +22,7 @@ def raster_figure(
     """Return rasters on one time axis, the first on top, with the rate of each population below.
 
     Time counts from the start of each excerpt: ``start_s`` of that activity, else its first epoch's start.
-    Without a length the excerpt is as long as the shortest activity, cut so that 40,000 spikes are drawn.
+    Without a length the excerpt is as long as the shortest activity, cut so that 9,000 spikes are drawn.
     """
     if not activities or all(trains.n_spikes == 0 for trains in activities.values()):
         return Note(text="There are no spikes to draw.", level=Level.WARNING)

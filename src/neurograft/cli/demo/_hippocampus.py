@@ -8,7 +8,7 @@ import numpy as np
 from neurograft import samples
 from neurograft.cli.demo._walk import Walk, fidelity_lines, fidelity_result, pasted
 from neurograft.comparing import Trial, TrialOptions, compare_copy, poisson_trains, redrawn_map
-from neurograft.copying import BoxOptions, HollowOptions, SpikesOptions, copy_spikes, correlogram
+from neurograft.copying import SpikesOptions, copy_spikes, correlogram
 from neurograft.maps import SynapseMap, save_map
 from neurograft.network import FitOptions
 from neurograft.progress import Progress
@@ -34,22 +34,16 @@ or one electrode: it is in the recording and not in the map, so the whole matrix
 Where the table says that a null is not beaten, that is why; the connections of the map are the first table."""
 
 
-# Synapses of the hippocampus' interneurons answer within a few milliseconds (assumed, not fitted to these units).
-_MONOSYNAPTIC = SpikesOptions(
-    fdr=0.05,
-    hollow=HollowOptions(window_stops_s=(6 * MS,)),
-    boxes=BoxOptions(edges_s=(0.75 * MS, 1.75 * MS, 2.75 * MS, 3.75 * MS, 5.25 * MS, 7.25 * MS)),
-)
 _RUN_S = 600.0
 _N_POISSON = 19
 # The noise is that of the standard neuron in which the map's millivolts are expressed.
-_FIT = FitOptions(noise_sd_v=_MONOSYNAPTIC.standard.noise_sd_v, modulation_bin_s=None, n_rounds=4)
+_FIT = FitOptions(noise_sd_v=SpikesOptions().standard.noise_sd_v, modulation_bin_s=None, n_rounds=4)
 
 
 def hippocampus_walk(folder: Path, seed: int, progress: Progress) -> Walk:
     """Return the walk over the six units; files go to the folder."""
     trains = samples.hippocampus()
-    m = copy_spikes(trains, options=_MONOSYNAPTIC, progress=progress)
+    m = copy_spikes(trains, progress=progress)
     save_map(m, folder / "map.h5")
     in_memory = pasted(m, folder / "image.h5", memory="rram", seed=seed, progress=progress)
     options = TrialOptions(duration_s=_RUN_S, n_shuffled=7, fit=_FIT, null=redrawn_map)
@@ -107,7 +101,7 @@ def _transmission(trial: Trial, m: SynapseMap, seed: int) -> Table:
 
 
 def _passed_on(trains: SpikeTrains, pre: int, post: int) -> float:
-    c = correlogram(trains, pre, post, options=_MONOSYNAPTIC)
+    c = correlogram(trains, pre, post)
     inside = (c.lag_s > 0.25 * MS) & (c.lag_s < 6.25 * MS)
     n_spikes = max(int(trains.counts()[pre]), 1)
     return float((c.counts - c.baseline)[inside].sum()) / n_spikes

@@ -315,3 +315,16 @@ def test_maps_that_cannot_be_scored_are_refused():
         score(by_hand([], labels=("a",)), TRUTH)
     with pytest.raises(OptionError, match="q_levels is"):
         ScoreOptions(q_levels=(0.1, 0.05))
+
+
+def test_a_neuron_that_is_not_in_the_truth_makes_every_call_to_it_false():
+    def net(labels, pre, post):
+        return synapse_map(
+            n_neurons=len(labels), pre=np.array(pre), post=np.array(post), weight_v=np.ones(len(pre)), delay_s=1e-3,
+            q_value=0.01, labels=labels,
+        )  # fmt: skip
+
+    result = score(net(["a", "b", "x"], [0, 0, 2], [1, 2, 1]), net(["a", "b"], [0], [1]))
+    assert (result.n_unknown, result.hidden_fraction) == (1, 0.0)
+    assert (result.realised_fdr.count, result.realised_fdr.of) == (2, 3)
+    assert "3 neurons (1 not in the truth)" in "\n".join(result.to_lines())

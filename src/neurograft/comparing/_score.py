@@ -52,7 +52,9 @@ def score(
     """Return how right a copied map is, over all ordered pairs of its neurons, matched by label.
 
     Pairs are ranked by |evidence.z| where the map has evidence, else by q-value then |weight|, else by
-    |weight|.  The truth may have more neurons (hidden ones).  With the ``spikes`` that the map was copied
+    |weight|.  The truth may have more neurons (hidden ones);
+    neurons of the map that are not in the truth, such as a pad that hears its neighbours, count as connected
+    to nothing, so every call to or from them is false.  With the ``spikes`` that the map was copied
     from, figures are also given by presynaptic spike count.  ``decoys`` are maps copied with the same
     options from data in which no pair is connected, by name.  Self-connections and polysynaptic paths are
     left out on both sides.  Raises CompareError where neurons cannot be matched.  Cost: sorting n^2 pairs
@@ -60,6 +62,7 @@ def score(
     """
     options = options or ScoreOptions()
     _require_known(m, truth)
+    n_unknown = len(set(m.labels) - set(truth.labels))
     table = Table.of(m, truth)
     everything = Part.whole(table)
     true, called, n = table.true, table.called, m.n_neurons
@@ -69,7 +72,8 @@ def score(
     is_decided_true = decided.ravel()[true.key]
     return Score(
         n_neurons=n,
-        hidden_fraction=1 - n / truth.n_neurons,
+        n_unknown=n_unknown,
+        hidden_fraction=1 - (n - n_unknown) / truth.n_neurons,
         n_pairs=n * (n - 1),
         n_undecidable=int(n * (n - 1) - np.count_nonzero(decided[table.off_diagonal])),
         n_true_undecidable=int(np.count_nonzero(~is_decided_true)),
@@ -96,7 +100,7 @@ def score(
 
 def _require_known(m: SynapseMap, truth: SynapseMap) -> None:
     unknown = sorted(set(m.labels) - set(truth.labels))
-    if unknown:
+    if len(unknown) == m.n_neurons:
         raise CompareError(
             f"{len(unknown)} of the map's {m.n_neurons} neurons are not in the truth, the first {unknown[0]!r} "
             f"(the truth's first is {truth.labels[0] if truth.labels else 'none'!r}). "

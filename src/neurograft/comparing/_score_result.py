@@ -107,6 +107,7 @@ class Score:
     """
 
     n_neurons: int
+    n_unknown: int  # neurons of the map that are not in the truth
     hidden_fraction: float
     n_pairs: int
     n_undecidable: int
@@ -133,6 +134,9 @@ class Score:
         """Whether the map fits the truth better with pre and post exchanged."""
         return self.orientation.found is Direction.SWAPPED
 
+    def _unknown(self) -> str:
+        return f" ({self.n_unknown} not in the truth)" if self.n_unknown else ""
+
     def to_lines(self) -> list[str]:
         """Return the score as lines of text; a swapped map is told first."""
         o = self.orientation
@@ -140,8 +144,9 @@ class Score:
         if self.is_swapped:
             lines.append("PRE AND POST ARE SWAPPED: the transposed map fits the truth better. Exchange them.")
         lines += [
-            f"{self.n_neurons} neurons, {self.hidden_fraction:.0%} of the truth's hidden; {self.n_pairs} ordered "
-            f"pairs, {self.n_undecidable} undecidable ({self.n_true_undecidable} of them connected)",
+            f"{self.n_neurons} neurons{self._unknown()}, {self.hidden_fraction:.0%} of the truth's hidden; "
+            f"{self.n_pairs} ordered pairs, {self.n_undecidable} undecidable "
+            f"({self.n_true_undecidable} of them connected)",
             f"Ranked by {self.ranked_by}:",
             *(
                 f"  {name:<22} AUC {r.auc:.4f}  average precision {r.average_precision:.4f}  "

@@ -10,8 +10,8 @@ from neurograft.report._blocks import Figure, Level, Note
 from neurograft.report._theme import SERIES, axis, escaped, panel_title, themed
 from neurograft.spikes import SpikeTrains
 
-_MAX_SPIKES: Final = 9_000  # in one figure; more are slow to pan
-_MAX_SVG_SPIKES: Final = 6_000  # above, WebGL draws them; a page has few WebGL contexts to give
+# In one figure, drawn as SVG.  WebGL would draw more, but a browser without a graphics card takes minutes for it.
+_MAX_SPIKES: Final = 8_000
 _MAX_NAMED: Final = 24
 _RATE_BINS: Final = 240
 
@@ -22,7 +22,7 @@ def raster_figure(
     """Return rasters on one time axis, the first on top, with the rate of each population below.
 
     Time counts from the start of each excerpt: ``start_s`` of that activity, else its first epoch's start.
-    Without a length the excerpt is as long as the shortest activity, cut so that 9,000 spikes are drawn.
+    Without a length the excerpt is as long as the shortest activity, cut so that 8,000 spikes are drawn.
     """
     if not activities or all(trains.n_spikes == 0 for trains in activities.values()):
         return Note(text="There are no spikes to draw.", level=Level.WARNING)
@@ -32,7 +32,6 @@ def raster_figure(
     if shown_s <= 0:
         return Note(text="The excerpt lies outside the observed time, so no spike is drawn.", level=Level.WARNING)
     cuts = {name: _cut(t, begin_s[name], shown_s) for name, t in activities.items()}
-    kind = "scattergl" if sum(t.size for t, _ in cuts.values()) > _MAX_SVG_SPIKES else "scatter"
     spans = _spans(len(activities))
     data: list[dict[str, Any]] = []
     layout: dict[str, Any] = {"annotations": [], "showlegend": False}
@@ -40,7 +39,7 @@ def raster_figure(
         suffix = "" if k == 0 else str(k + 1)
         time_s, neuron = cuts[name]
         colour = SERIES[k % len(SERIES)]
-        data.append(_ticks(time_s, neuron, trains, kind=kind, colour=colour, suffix=suffix, pixels=_height(spans[k])))
+        data.append(_ticks(time_s, neuron, trains, colour=colour, suffix=suffix, pixels=_height(spans[k])))
         layout[f"yaxis{suffix}"] = _neuron_axis(trains, spans[k])
         rate = f"{time_s.size / shown_s / max(trains.n_neurons, 1):.3g}"
         title = f"{name}: {trains.n_neurons} neurons, {time_s.size} spikes, mean {rate} Hz"
@@ -89,12 +88,12 @@ def _height(span: tuple[float, float]) -> float:
 
 
 def _ticks(
-    time_s: ndarray, neuron: ndarray, trains: SpikeTrains, *, kind: str, colour: str, suffix: str, pixels: float
+    time_s: ndarray, neuron: ndarray, trains: SpikeTrains, *, colour: str, suffix: str, pixels: float
 ) -> dict[str, Any]:
     size = float(np.clip(0.75 * pixels / max(trains.n_neurons, 1), 2.0, 14.0))
     is_line = size > 3
     return {
-        "type": kind,
+        "type": "scatter",
         "mode": "markers",
         "x": time_s,
         "y": neuron.astype(np.int16) if trains.n_neurons < 2**15 else neuron,

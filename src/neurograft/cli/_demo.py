@@ -1,6 +1,7 @@
 """``neurograft demo``: the whole way on bundled data, ending in a report."""
 
 import os
+import sys
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +64,5 @@ def _walks(*, is_culture: bool, is_aplysia: bool) -> "dict[str, Callable[[Path, 
 
 def _has_screen() -> bool:
     """Tell whether a person may be looking: not in CI, and on Linux with a display."""
-    is_linux = os.uname().sysname == "Linux" if hasattr(os, "uname") else False
-    return "CI" not in os.environ and (
-        not is_linux or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    )
+    has_display = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return "CI" not in os.environ and (sys.platform != "linux" or has_display)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, final
 
 import numpy as np
@@ -33,8 +33,8 @@ class TrialOptions:
     null: Callable[[SynapseMap, Generator], SynapseMap] = shuffled_map
     n_threads: int = 2  # networks that run at the same time; the result does not depend on it
     rate_hz: float = 5.0  # mean rate of twins, which have no recording to be fitted to
-    fit: FitOptions = FitOptions()  # noqa: RUF009 - frozen
-    compare: CompareOptions = CompareOptions()  # noqa: RUF009 - frozen
+    fit: FitOptions = field(default_factory=FitOptions)
+    compare: CompareOptions = field(default_factory=CompareOptions)
 
 
 @final

@@ -1,7 +1,9 @@
 """Action potentials of every channel, found by their steep rise and short width, with their amplitude.
 
 Works on true membrane potentials and on pads of unknown coupling alike: what counts is the rise within
-2 ms against its own robust noise and against the channel's running action-potential amplitude.
+2 ms against its own robust noise and against the channel's running action-potential amplitude.  The
+candidates are local peaks, so an action potential is found wherever it rides: in a burst the potential
+underneath it stays high for long.
 """
 
 # ruff: noqa: PLR0917  (kernels take their arrays by position)
@@ -44,6 +46,7 @@ class Events(NamedTuple):
     frame: Int64[ndarray, " events"]
     amplitude_v: Float64[ndarray, " events"]
     width_s: Float64[ndarray, " events"]
+    dip_v: Float64[ndarray, " events"]  # how far under the baseline the 2 ms before the peak reach
 
     def select(self, keep: ndarray) -> "Events":
         """Return the events that a mask or an index keeps."""
@@ -62,7 +65,7 @@ class Detected(NamedTuple):
 def detect(recording: Recording, options: DetectionOptions, progress: Progress) -> Detected:
     """Return action potentials of every channel; reads the recording once."""
     rate_hz = recording.rate_hz
-    lag = max(round(options.rise_s * rate_hz), 1)
+    lag, widest = max(round(options.rise_s * rate_hz), 1), max(round(options.width_s[1] * rate_hz), 1)
     size = max(round(_CHUNK_S * rate_hz), 1)
     total, n = n_chunks(recording, chunk_frames=size), n_channels(recording)
     found: list[Events] = []
@@ -77,67 +80,82 @@ def detect(recording: Recording, options: DetectionOptions, progress: Progress) 
         noise.append(noise_v)
         for c in range(n):
             if noise_v[c] > 0:
-                frame, amplitude_v, width = find_peaks(
-                    np.ascontiguousarray(chunk.volts[:, c]), lag=lag, threshold_v=options.noise_sds * float(noise_v[c])
+                frame, amplitude_v, width, dip_v = find_peaks(
+                    np.ascontiguousarray(chunk.volts[:, c]),
+                    lag=lag,
+                    widest=widest,
+                    threshold_v=options.noise_sds * float(noise_v[c]),
                 )
                 frame = frame - chunk.before + chunk.first
                 keep = (frame >= chunk.first) & (frame < chunk.stop)
                 keep &= chunk.is_ok[np.clip(frame - chunk.first + chunk.before, 0, len(chunk.is_ok) - 1), c]
                 k = int(np.count_nonzero(keep))
                 where = np.full(k, c), np.full(k, chunk.segment), frame[keep]
-                found.append(Events(*where, amplitude_v[keep], width[keep] / rate_hz))
+                found.append(Events(*where, amplitude_v[keep], width[keep] / rate_hz, dip_v[keep]))
     candidates = Events(*(np.concatenate(column) for column in zip(*found, strict=True))) if found else _no_events()
     order = np.lexsort((candidates.frame, candidates.segment, candidates.channel))
     return _judge(candidates.select(order), recording, options, np.median(noise, axis=0), n_ok / n_frames)
 
 
-def find_peaks(
-    volts: Float64[ndarray, " frames"], *, lag: int, threshold_v: float
-) -> tuple[Int64[ndarray, " events"], Float64[ndarray, " events"], Float64[ndarray, " events"]]:
-    """Return frame of the steep rise, amplitude and width in frames of every rise above the threshold in ``lag``.
+class Peaks(NamedTuple):
+    """Peaks of one trace: frame of the steep rise, height over the baseline, width in frames, dip before the peak."""
 
-    The peak is the highest sample within ``lag`` after the threshold was passed; the baseline is the mean of
-    the ``2 lag + 1`` samples that end where the rise began; the width is taken at half amplitude (at least
-    the time that one sample stands for).
+    frame: Int64[ndarray, " events"]
+    amplitude_v: Float64[ndarray, " events"]
+    width: Float64[ndarray, " events"]
+    dip_v: Float64[ndarray, " events"]
+
+
+def find_peaks(volts: Float64[ndarray, " frames"], *, lag: int, widest: int, threshold_v: float) -> Peaks:
+    """Return every peak that is the highest within ``lag`` on either side and rises over the threshold in ``lag``.
+
+    The baseline is the median of the samples that end ``lag`` before the peak, two lags of them: an earlier
+    action potential among them does not move it.  The width is taken at half amplitude (at least the time
+    that one sample stands for); a peak that stays up for longer than ``widest`` gets ``widest + 1``.
     """
-    most = len(volts) // (lag + 1) + 1
-    frame, amplitude_v, width = np.empty(most, dtype=np.int64), np.empty(most), np.empty(most)
-    n = _find_peaks(volts, lag, threshold_v, frame, amplitude_v, width)
-    return frame[:n], amplitude_v[:n], width[:n]
+    most = len(volts) // (lag + 1) + 2
+    frame, values = np.empty(most, dtype=np.int64), np.empty((3, most))
+    n = _find_peaks(volts, lag, widest, threshold_v, frame, values)
+    return Peaks(frame[:n], *values[:, :n])
 
 
 @njit(cache=True)
 @no_type_check
-def _find_peaks(volts, lag, threshold_v, frame, amplitude_v, width):
+def _find_peaks(volts, lag, widest, threshold_v, frame, values):
     n, found = len(volts), 0
-    k = lag
-    while k < n:
-        if volts[k] - volts[k - lag] <= threshold_v:
-            k += 1
+    peak = 1
+    while peak < n:
+        top = volts[peak]
+        is_peak = top > volts[peak - 1] and (peak + 1 == n or top >= volts[peak + 1])
+        low = top
+        for q in range(max(peak - lag, 0), peak):
+            if not is_peak:
+                break
+            low = min(low, volts[q])
+            is_peak = volts[q] <= top
+        for q in range(peak + 1, min(peak + lag + 1, n)):
+            if not is_peak:
+                break
+            is_peak = volts[q] <= top
+        if not is_peak or top - low <= threshold_v:
+            peak += 1
             continue
-        peak = k
-        for q in range(k, min(k + lag + 1, n)):
-            if volts[q] > volts[peak]:
-                peak = q
-        base, n_base = 0.0, 0
-        for q in range(max(k - 3 * lag, 0), k - lag + 1):
-            base += volts[q]
-            n_base += 1
-        base /= n_base
-        high = volts[peak] - base
-        onset = peak
-        while onset > 0 and volts[onset - 1] > base + ONSET_SHARE * high:
-            onset -= 1
-        rise, fall = peak, peak
-        while rise > 0 and volts[rise - 1] > base + 0.5 * high:
-            rise -= 1
-        while fall + 1 < n and volts[fall + 1] > base + 0.5 * high:
-            fall += 1
-        frame[found] = onset
-        amplitude_v[found] = high
-        width[found] = fall - rise + 1
-        found += 1
-        k = max(fall + 1, k + lag + 1)
+        base = np.median(volts[max(peak - 3 * lag, 0) : max(peak - lag, 0) + 1])
+        high = top - base
+        if high > threshold_v:
+            onset, rise, fall = peak, peak, peak
+            while onset > 0 and volts[onset - 1] > base + ONSET_SHARE * high:
+                onset -= 1
+            while rise > 0 and volts[rise - 1] > base + 0.5 * high:
+                rise -= 1
+            while fall + 1 < n and fall - rise < widest and volts[fall + 1] > base + 0.5 * high:
+                fall += 1
+            frame[found] = onset
+            values[0, found] = high
+            values[1, found] = fall - rise + 1
+            values[2, found] = base - low
+            found += 1
+        peak += lag + 1
     return found
 
 
@@ -176,8 +194,8 @@ def _judge(found: Events, recording: Recording, options: DetectionOptions, noise
         high = found.amplitude_v >= options.min_membrane_v
     else:
         high = found.amplitude_v >= 2 * options.noise_sds * noise_v[found.channel]
-    implausible = np.bincount(found.channel[high & ~fits], minlength=n)
     kept = found.select(fits & high)
+    implausible = _implausible(found.select(high & ~fits), kept, n)
     time_s = np.array(recording.segment_start_s)[kept.segment] + kept.frame / recording.rate_hz
     keep = np.zeros(len(time_s), dtype=np.bool_)
     for c in range(n):
@@ -187,6 +205,18 @@ def _judge(found: Events, recording: Recording, options: DetectionOptions, noise
     return Detected(kept.select(keep), noise_v, ok, implausible)
 
 
+def _implausible(refused: Events, kept: Events, n: int) -> Int64[ndarray, " channels"]:
+    """Return each channel's refused events that are as high as its action potentials; all where it has none.
+
+    A potential's own slow peak is lower: it is no sign of a wrong sampling rate.
+    """
+    count = np.zeros(n, dtype=np.int64)
+    for c in range(n):
+        theirs, mine = (e.amplitude_v[slice(*np.searchsorted(e.channel, [c, c + 1]))] for e in (refused, kept))
+        count[c] = np.count_nonzero(theirs > (0.5 * np.median(mine) if mine.size else 0.0))
+    return count
+
+
 def _no_events() -> Events:
     whole, real = np.empty(0, dtype=np.int64), np.empty(0)
-    return Events(whole, whole, whole, real, real)
+    return Events(whole, whole, whole, real, real, real)

@@ -22,11 +22,12 @@ def peaks_reference(volts, lag, widest, threshold_v):
         high = volts[k] - base
         if high > threshold_v:
             left, right = volts[:k][::-1], volts[k + 1 :]
-            onset = k - int(np.argmin(np.append(left > base + 0.3 * high, False)))
+            steps = np.diff(volts)[max(k - lag - 1, 0) : k]
+            steep = k if steps[-1] == steps.max() else max(k - lag, 1) + int(np.argmax(steps))
             rise = k - int(np.argmin(np.append(left > base + 0.5 * high, False)))
             fall = k + int(np.argmin(np.append(right > base + 0.5 * high, False)))
             fall = max(min(fall, rise + widest), k)
-            out.append((onset, high, fall - rise + 1, base - before.min()))
+            out.append((steep, high, fall - rise + 1, base - before.min()))
     return out
 
 
@@ -52,10 +53,11 @@ def test_action_potentials_on_a_potential_that_stays_high_are_found():
     assert found.implausible[0] == 0
 
 
-def test_every_action_potential_is_found_within_two_samples_with_its_amplitude():
+def test_every_action_potential_is_found_in_its_rise_with_its_amplitude():
     frames = np.arange(500, 29_000, 700)
     found = detect(recording(with_spikes(frames)), DetectionOptions(), silent).events
-    assert np.abs(found.frame - frames).max() <= 2
+    late = found.frame - frames
+    assert 0 <= late.min() <= late.max() <= 3  # the four samples of the rise are equally steep
     assert found.amplitude_v == pytest.approx(0.1, rel=0.03)  # 0.3 mV noise, largest of about 20 samples
 
 

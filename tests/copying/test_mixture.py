@@ -29,6 +29,7 @@ def made(seed, share=0.1, family=Family.DIRECT, latency=2, noise_v=1e-3, n_spike
         share=np.ones((N, len(BOXES.low), N)),
         noise=np.full((N, N), noise_v),
         n_spikes=np.full(N, n_spikes),
+        boxes=BOXES,
     )
     return fit, weight_v
 

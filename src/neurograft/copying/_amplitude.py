@@ -9,10 +9,11 @@ from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes
 from neurograft.copying._regression import MIN_SHARE, Fit
-from neurograft.copying._templates import Shape, TemplateOptions, templates
+from neurograft.copying._templates import Family, Shape, TemplateOptions, Templates, templates
 from neurograft.copying._whiten import Whitener
 
 _STRONG_Z = 6.0
+_TINY = 1e-9  # keeps pulses that the data do not show solvable
 _SHAPE_NEURONS = 200  # as many presynaptic neurons decide the common shape
 
 
@@ -23,39 +24,98 @@ class Scores(NamedTuple):
     information: Float64[ndarray, "templates pre post"]  # V^-2
 
 
-def scores(fit: Fit, image: Float64[ndarray, "templates boxes neurons"], pre: Int64[ndarray, " pre"]) -> Scores:
-    """Return the fit of every template to these presynaptic neurons' coefficients."""
-    n_templates, _, n = image.shape
-    z, information = np.zeros((n_templates, len(pre), n)), np.zeros((n_templates, len(pre), n))
+def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
+    """Return the fit of every template to these presynaptic neurons' coefficients.
+
+    The first template of cross-talk is each neuron's own course.  Templates of a synapse beneath cross-talk are
+    fitted together with all pulses, whose sizes are free (Frisch and Waugh 1933: both cleared of the pulses).
+    """
+    under = kinds.is_under_talk
+    talk = int(np.argmax(kinds.family == Family.CROSS_TALK))
+    image = kinds.image.copy()
+    out = _nothing(image, pre)
     for k, i in enumerate(pre):
-        if fit.n_spikes[i] == 0:
-            continue
-        seen = np.sqrt(np.where(fit.share[i] >= MIN_SHARE, fit.share[i], 0.0))
-        precision = np.linalg.inv(fit.inverse_block[i])
-        scaled = image * seen
-        noise2 = np.where(fit.noise[i] > 0, fit.noise[i] ** 2, np.inf)
-        score = np.einsum("tbj,bj->tj", scaled, precision @ (seen * fit.beta[i])) / noise2
-        information[:, k] = np.sum(scaled * (precision @ scaled), axis=1) / noise2
-        z[:, k] = score / np.sqrt(np.where(information[:, k] > 0, information[:, k], np.inf))
+        if fit.n_spikes[i] > 0:
+            pulses = kinds.own.pulses(int(i))
+            image[talk] = pulses[0]
+            out.z[~under, k], out.information[~under, k] = _scored(fit, int(i), image[~under])
+            out.z[under, k], out.information[under, k] = _scored(fit, int(i), image[under], pulses)
+            out.z[:, k, i] = out.information[:, k, i] = 0.0
+    return out
+
+
+def alone(fit: Fit, image: Float64[ndarray, "templates boxes neurons"], pre: Int64[ndarray, " pre"]) -> Scores:
+    """Return the fit of each image with nothing else."""
+    out = _nothing(image, pre)
     for k, i in enumerate(pre):
-        z[:, k, i] = information[:, k, i] = 0.0
-    return Scores(z, information)
+        if fit.n_spikes[i] > 0:
+            out.z[:, k], out.information[:, k] = _scored(fit, int(i), image)
+            out.z[:, k, i] = out.information[:, k, i] = 0.0
+    return out
+
+
+def _nothing(image: ndarray, pre: Int64[ndarray, " pre"]) -> Scores:
+    shape = (len(image), len(pre), image.shape[2])
+    return Scores(np.zeros(shape), np.zeros(shape))
+
+
+def _scored(fit: Fit, i: int, image: ndarray, pulses: ndarray | None = None) -> tuple[ndarray, ndarray]:
+    """Return z and information of each image at neuron i's outputs, cleared of the pulses and of the baseline."""
+    seen = np.sqrt(np.where(fit.share[i] >= MIN_SHARE, fit.share[i], 0.0))
+    precision = np.linalg.inv(fit.inverse_block[i])
+    noise2 = np.where(fit.noise[i] > 0, fit.noise[i] ** 2, np.inf)
+    besides = _baseline(fit, image.shape[2])
+    besides = (besides if pulses is None else np.concatenate([besides, pulses])) * seen
+    scaled, answer = image * seen, precision @ (seen * fit.beta[i])
+    score, own = np.einsum("tbj,bj->tj", scaled, answer), np.sum(scaled * (precision @ scaled), axis=1)
+    weighted = precision @ besides
+    theirs = np.einsum("pbj,qbj->jpq", besides, weighted)
+    theirs += _TINY * np.eye(len(besides)) * np.maximum(np.einsum("jpp->j", theirs), 1.0)[:, None, None]
+    cross = np.einsum("tbj,pbj->jpt", scaled, weighted)
+    solved = np.linalg.solve(theirs, cross)
+    score -= np.einsum("jpt,pj->tj", solved, np.einsum("pbj,bj->pj", besides, answer))
+    own = np.maximum(own - np.einsum("jpt,jpt->tj", cross, solved), 0.0)
+    information = own / noise2
+    return score / noise2 / np.sqrt(np.where(information > 0, information, np.inf)), information
+
+
+def _baseline(fit: Fit, n: int) -> Float64[ndarray, "two boxes neurons"]:
+    """Return what slow changes leave in the boxes: a constant and a slope, from 6 ms before the spike on.
+
+    Neurons that fire in network bursts do so while others are high or rising; that is no answer to them.
+    """
+    centre = 0.5 * (fit.boxes.low + fit.boxes.high)
+    slope = (centre - centre.mean()) / np.ptp(centre)
+    return np.repeat(np.stack([np.ones_like(slope), slope])[:, :, None], n, axis=2)
 
 
 def choose_shape(
     fit: Fit, options: TemplateOptions, whitener: Whitener, boxes: LagBoxes, row_rate_hz: float, usable: ndarray
 ) -> Shape:
-    """Return the time constants under which the strong pairs are likeliest; the middle ones when none is strong.
+    """Return the time constants that explain most of the strong pairs' coefficients; the middle ones when none is strong.
 
-    A pair's likelihood is that of its best latency; a pair is strong when some shape makes it so.
+    A pair is strong when some shape at some latency makes it so.  Each has one vote, the share of its
+    coefficients' power that a shape explains at its best latency: an amplifier's cross-talk has the largest z of
+    all and no potential's shape.
     """
     pre = np.flatnonzero(usable & (fit.n_spikes > 0))[:_SHAPE_NEURONS]
     shapes = [Shape(rise_s, decay_s) for rise_s in options.rise_s for decay_s in options.decay_s if rise_s < decay_s]
     best: list[ndarray] = []
     for shape in shapes:
         image = templates(shape, options, whitener, boxes, row_rate_hz, with_rivals=False).image
-        best.append(np.max(np.abs(scores(fit, image, pre).z), axis=0)[:, usable])
-    strong = np.max(best, axis=0) > _STRONG_Z
+        best.append(np.max(alone(fit, image, pre).z ** 2, axis=0)[:, usable])
+    strong = np.max(best, axis=0) > _STRONG_Z**2
     if not strong.any():
         return shapes[len(shapes) // 2]
-    return shapes[int(np.argmax([np.sum(z[strong] ** 2) for z in best]))]
+    power = _power(fit, pre)[:, usable][strong]
+    return shapes[int(np.argmax([np.sum(z2[strong] / power) for z2 in best]))]
+
+
+def _power(fit: Fit, pre: Int64[ndarray, " pre"]) -> Float64[ndarray, "pre post"]:
+    """Return b' cov(b)^-1 b of each pair's coefficients: what a template that fits perfectly would explain."""
+    power = np.empty((len(pre), fit.beta.shape[2]))
+    for k, i in enumerate(pre):
+        seen = np.sqrt(np.where(fit.share[i] >= MIN_SHARE, fit.share[i], 0.0)) * fit.beta[i]
+        noise2 = np.where(fit.noise[i] > 0, fit.noise[i] ** 2, np.inf)
+        power[k] = np.sum(seen * (np.linalg.inv(fit.inverse_block[i]) @ seen), axis=0) / noise2
+    return np.maximum(power, np.finfo(np.float64).tiny)

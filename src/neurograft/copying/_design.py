@@ -1,10 +1,12 @@
 """The regression's design, never built: spikes in lag boxes, their Gram matrix and their sums over traces.
 
 Column (i, b) of the design is the number of spikes of neuron i that lie b's lags before each row.  With N
-neurons and B boxes the Gram matrix has (N B)^2 numbers; the design itself would have rows x N x B.
+neurons and B boxes the Gram matrix has (N B)^2 numbers; the design itself would have rows x N x B.  Rows
+have weights: those of a network burst count for less.
 """
 
 # ruff: noqa: PLR0917  (kernels take their arrays by position)
+from collections.abc import Iterator
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -13,9 +15,11 @@ from numba import njit
 from numpy import ndarray
 
 ACAUSAL, ZERO, CHEMICAL = 0, 3, 4  # boxes by number: acausal ones up to ZERO, the spike's own row, then chemical
-_EDGES_S = (1e-3, 2e-3, 3e-3, 4e-3, 5e-3, 6e-3, 8e-3, 13e-3, 26e-3)  # wider where potentials only decay
+# Narrow where a potential can start (delays to 20 ms), wider where it only decays.
+_EDGES_S = tuple(1e-3 * t for t in (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 34))
 _ACAUSAL_S = (6e-3, 3e-3, 1e-3)
-_NEAR = 13  # in first edges
+_NEAR = 12  # in first edges
+_ROWS_A_BLOCK = 60_000
 
 
 class LagBoxes(NamedTuple):
@@ -30,7 +34,7 @@ class LagBoxes(NamedTuple):
         return self.high - self.low
 
     def is_near(self) -> Bool[ndarray, " boxes"]:
-        """Tell which chemical boxes lie where a fast synapse's answer does (up to 13 ms)."""
+        """Tell which chemical boxes lie where a fast synapse's answer does (up to 12 ms)."""
         return (np.arange(len(self.low)) >= CHEMICAL) & (self.high <= _NEAR * self.high[ZERO])
 
     def near(self) -> "LagBoxes":
@@ -52,21 +56,33 @@ def lag_boxes(row_rate_hz: float) -> LagBoxes:
     return LagBoxes(edges[:-1], edges[1:])
 
 
-def gram(spike_row: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes) -> Float64[ndarray, "columns columns"]:
-    """Return X'X over all rows, exactly, from the counts of every lag between every two trains."""
-    n, n_boxes = len(spike_row), len(boxes.low)
-    reach = int(boxes.high.max() - boxes.low.min())
-    lag = np.arange(-reach, reach + 1)[:, None, None]  # row of k minus row of i
-    overlap = np.minimum(boxes.high[:, None], boxes.high + lag) - np.maximum(boxes.low[:, None], boxes.low + lag)
-    overlap = np.maximum(overlap, 0).reshape(len(lag), n_boxes * n_boxes).astype(np.float64)
+def gram(
+    spike_row: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes, row_weight: Float64[ndarray, " rows"]
+) -> Float64[ndarray, "columns columns"]:
+    """Return X'WX for these weights of the rows; cost grows with the square of the columns that are on in a row."""
+    n_columns = len(spike_row) * len(boxes.low)
+    upper = np.zeros((n_columns, n_columns))
+    for part in blocks_of_rows(spike_row, boxes, len(row_weight)):
+        _add_products(part.pointer, part.columns, row_weight[part.first :], upper)
+    upper += np.triu(upper, 1).T
+    return upper
+
+
+def blocks_of_rows(spike_row: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes, n_rows: int) -> Iterator["Rows"]:
+    """Yield all rows of the design, as many at a time as take some megabytes."""
     rows, start = joined(spike_row)
-    out = np.empty((n, n_boxes, n, n_boxes))
-    counts = np.empty((n, len(lag)))
-    for i in range(n):
-        counts[:] = 0.0
-        _count_lags(spike_row[i], rows, start, reach, counts)
-        out[i] = (counts @ overlap).reshape(n, n_boxes, n_boxes).transpose(1, 0, 2)
-    return out.reshape(n * n_boxes, n * n_boxes)
+    for first in range(0, n_rows, _ROWS_A_BLOCK):
+        yield design_rows(rows, start, boxes, first=first, stop=min(first + _ROWS_A_BLOCK, n_rows))
+
+
+def column_totals(
+    spike_row: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes, row_weight: Float64[ndarray, " rows"]
+) -> Float64[ndarray, " columns"]:
+    """Return X'w, the weighted sum of each column."""
+    running = np.concatenate([[0.0], np.cumsum(row_weight)])
+    n = len(row_weight)
+    edges = [np.clip(train[:, None] + np.array([boxes.low, boxes.high])[:, None], 0, n) for train in spike_row]
+    return np.concatenate([np.sum(running[high] - running[low], axis=0) for low, high in edges])
 
 
 def joined(
@@ -94,17 +110,15 @@ def add_box_sums(
 
 @njit(cache=True)
 @no_type_check
-def _count_lags(first, rows, start, reach, counts):
-    """Count how often each lag (row of the other train - row of the first) within reach occurs."""
-    for k in range(len(start) - 1):
-        low = start[k]
-        for row in first:
-            while low < start[k + 1] and rows[low] < row - reach:
-                low += 1
-            other = low
-            while other < start[k + 1] and rows[other] <= row + reach:
-                counts[k, rows[other] - row + reach] += 1.0
-                other += 1
+def _add_products(pointer, columns, weight, upper):
+    """Add each row's weight to the products of every two columns that are on in it, upper triangle only."""
+    for t in range(len(pointer) - 1):
+        w = weight[t]
+        if w > 0.0:
+            for p in range(pointer[t], pointer[t + 1]):
+                for q in range(pointer[t], pointer[t + 1]):
+                    if columns[p] <= columns[q]:
+                        upper[columns[p], columns[q]] += w
 
 
 @njit(cache=True)

@@ -20,7 +20,6 @@ from neurograft.progress import Progress
 from neurograft.recordings import Recording, Signal, n_channels
 from neurograft.units import MS, MV
 
-ONSET_SHARE = 0.3  # of the amplitude: where the rise is steep, so that noise moves the time least
 _CHUNK_S, _MARGIN_S = 10.0, 0.05
 _MAD_TO_SD = 1.4826
 
@@ -39,7 +38,7 @@ class DetectionOptions:
 
 
 class Events(NamedTuple):
-    """Events sorted by channel, segment, frame; the frame is that of the steep rise, counted in its segment."""
+    """Events sorted by channel, segment, frame; the frame is that of the steepest rise, counted in its segment."""
 
     channel: Int64[ndarray, " events"]
     segment: Int64[ndarray, " events"]
@@ -98,7 +97,7 @@ def detect(recording: Recording, options: DetectionOptions, progress: Progress) 
 
 
 class Peaks(NamedTuple):
-    """Peaks of one trace: frame of the steep rise, height over the baseline, width in frames, dip before the peak."""
+    """Peaks of one trace: frame of the steepest rise, height over the baseline, width in frames, dip before the peak."""
 
     frame: Int64[ndarray, " events"]
     amplitude_v: Float64[ndarray, " events"]
@@ -143,14 +142,15 @@ def _find_peaks(volts, lag, widest, threshold_v, frame, values):
         base = np.median(volts[max(peak - 3 * lag, 0) : max(peak - lag, 0) + 1])
         high = top - base
         if high > threshold_v:
-            onset, rise, fall = peak, peak, peak
-            while onset > 0 and volts[onset - 1] > base + ONSET_SHARE * high:
-                onset -= 1
+            steep, rise, fall = peak, peak, peak
+            for q in range(max(peak - lag, 1), peak):
+                if volts[q] - volts[q - 1] > volts[steep] - volts[steep - 1]:
+                    steep = q
             while rise > 0 and volts[rise - 1] > base + 0.5 * high:
                 rise -= 1
             while fall + 1 < n and fall - rise < widest and volts[fall + 1] > base + 0.5 * high:
                 fall += 1
-            frame[found] = onset
+            frame[found] = steep
             values[0, found] = high
             values[1, found] = fall - rise + 1
             values[2, found] = base - low

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
-from neurograft.copying._amplitude import choose_shape, scores
+from neurograft.copying._amplitude import alone, choose_shape, scores
 from neurograft.copying._calls import Called, RejectedPair, box_z, call
 from neurograft.copying._chart import chart
 from neurograft.copying._coupling import Coupling, coupling
@@ -18,9 +18,9 @@ from neurograft.copying._fdr import empirical_null, two_sided_p
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
 from neurograft.copying._regression import Fit, fit, inverse_gram, moments
-from neurograft.copying._templates import Family, Shape, TemplateOptions, Templates, templates
+from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOptions, Templates, reach, templates
 from neurograft.copying._timeline import Timeline, timeline
-from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, yule_walker
+from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, autoregression, own_course, row_weights
 from neurograft.errors import CopyError
 from neurograft.maps import SynapseMap, Undecidable
 from neurograft.progress import Progress, silent
@@ -30,6 +30,7 @@ from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MV
 
 MIN_RATE_HZ, MIN_SECONDS = 500.0, 3.0
+MIN_SPIKES = 10  # of a presynaptic neuron: a mean over fewer potentials is not normal
 _NULL_TESTS, _MOST_SHIFTS = 3000, 20
 _PAIRS_AT_ONCE = 50_000
 _MIN_SHIFT_S = 1.0
@@ -123,8 +124,9 @@ def copy_intracellular(
     boxes = lag_boxes(recording.rate_hz / factor)
     line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
     traces = _traces(recording, line, cells, gains, options)
-    whitener = yule_walker(traces, progress)
-    found_ = _fitted(traces, whitener, boxes, options, progress)
+    worth = row_weights(traces, _scale_v(found, cells, gains), progress)
+    whitener = autoregression(traces, worth, progress)
+    found_ = _fitted(traces, whitener, worth, boxes, options, progress)
     undecidable = _untestable(cells, gains, found_.fit.n_spikes)
     judgement = _judged(found_, undecidable, options)
     called = call(
@@ -167,20 +169,34 @@ class _Judgement(NamedTuple):
     sd: float
 
 
+def _scale_v(found: Detected, cells: Neurons, gains: Coupling) -> Float64[ndarray, " neurons"]:
+    """Return how much each neuron's trace moves in 2 ms, in membrane volts; 1 V where it does not move."""
+    volts = [found.noise_v[c] * float(np.median(gains.gain[c])) for c in cells.channel]
+    return np.where(np.array(volts) > 0, volts, 1.0)
+
+
 def _fitted(
-    traces: Traces, whitener: Whitener, boxes: LagBoxes, options: IntracellularOptions, progress: Progress
+    traces: Traces,
+    whitener: Whitener,
+    worth: Float64[ndarray, " rows"],
+    boxes: LagBoxes,
+    options: IntracellularOptions,
+    progress: Progress,
 ) -> _Fitted:
     line, n = traces.line, len(traces.channel)
     rng = np.random.default_rng(options.seed)
     designs = [traces.spike_row, *_shifted(traces.spike_row, line, _n_shifts(n), rng)]
-    sums, blanked = moments(traces, whitener, boxes, designs, progress)
-    inverse = inverse_gram(traces.spike_row, boxes, n_rows=line.n_rows)  # turning a design leaves it as it is
+    sums, blanked = moments(traces, whitener, boxes, designs, worth, progress)
     true, *shifted = [
-        fit(m, design, boxes, inverse, blanked, n_rows=line.n_rows) for m, design in zip(sums, designs, strict=True)
+        fit(m, design, boxes, inverse_gram(design, boxes, worth), blanked, worth)
+        for m, design in zip(sums, designs, strict=True)
     ]
     usable = true.noise.max(axis=0) > 0
     shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable)
-    return _Fitted(true, shifted, shape, templates(shape, options.templates, whitener, boxes, line.rate_hz))
+    first, last = reach(whitener, boxes)
+    own = OwnCourses(own_course(traces, first, last, progress), first, whitener, boxes)
+    kinds = templates(shape, options.templates, whitener, boxes, line.rate_hz, own=own)
+    return _Fitted(true, shifted, shape, kinds)
 
 
 def _judged(found: _Fitted, undecidable: UInt8[ndarray, "pre post"], options: IntracellularOptions) -> _Judgement:
@@ -189,7 +205,7 @@ def _judged(found: _Fitted, undecidable: UInt8[ndarray, "pre post"], options: In
     n = len(is_open)
     sd = _template_sd(found, is_open)
     some = np.sort(np.random.default_rng(options.seed).permutation(n)[: max(_PAIRS_AT_ONCE // n, 1)])
-    sample = scores(found.fit, found.kinds.image, some)
+    sample = scores(found.fit, found.kinds, some)
     mixture = learn(sample, found.kinds, is_open[some], sd=sd, is_dale=options.is_dale)
     return _Judgement(_judge_all(found.fit, found.kinds, is_open, mixture, sd, options), mixture, sd)
 
@@ -206,7 +222,7 @@ def _judge_all(
     n = len(is_open)
     parts: list[Judged] = []
     for pre in np.array_split(np.arange(n), -(-n * n // _PAIRS_AT_ONCE)):
-        found = scores(fit_, kinds.image, pre)
+        found = scores(fit_, kinds, pre)
         parts.append(judge(found, kinds, is_open[pre], mixture, sd=sd, is_dale=options.is_dale))
     axes = {"family": 1}
     return Judged(
@@ -223,7 +239,7 @@ def _is_open(undecidable: UInt8[ndarray, "pre post"]) -> Bool[ndarray, "pre post
 def _template_sd(found: _Fitted, is_open: Bool[ndarray, "pre post"]) -> float:
     """Return the sd of direct templates' z at shifted designs, from their central half; never under 1."""
     image, everyone = found.kinds.of(Family.DIRECT).image[::4], np.arange(len(is_open))
-    z = np.concatenate([scores(f, image, everyone).z[:, is_open].ravel() for f in found.shifted])
+    z = np.concatenate([alone(f, image, everyone).z[:, is_open].ravel() for f in found.shifted])
     if z.size == 0:
         return 1.0
     low, high = np.quantile(z, [0.25, 0.75])
@@ -267,6 +283,7 @@ def _untestable(cells: Neurons, gains: Coupling, n_spikes: Int64[ndarray, " neur
     """Return the reason for every pair that cannot be tested at all, and DECIDED for the others."""
     n = len(cells.channel)
     code = np.full((n, n), Undecidable.DECIDED, dtype=np.uint8)
+    code[n_spikes < MIN_SPIKES, :] = Undecidable.TOO_FEW_SPIKES
     code[n_spikes == 0, :] = Undecidable.SILENT
     code[:, ~gains.is_known[cells.channel]] = Undecidable.SILENT
     code[cells.shared] = Undecidable.SHARED_PAD
@@ -314,7 +331,7 @@ def _null_evidence(
     n_calls = int(np.count_nonzero(called.is_synapse))
     commonest = int(np.argmax(judgement.mixture.direct.sum(axis=1)))
     image = found.kinds.of(Family.DIRECT).image[commonest : commonest + 1]
-    efron = empirical_null(scores(found.fit, image, np.arange(len(is_open))).z[0][is_open])
+    efron = empirical_null(alone(found.fit, image, np.arange(len(is_open))).z[0][is_open])
     p_shift, p_before = two_sided_p(single), two_sided_p(before)
     levels = [(level, np.mean(p_shift <= level), np.mean(p_before <= level)) for level in _LEVELS if before.size]
     return NullEvidence(
@@ -338,6 +355,8 @@ def _reports(recording: Recording, found: Detected, cells: Neurons, gains: Coupl
         neuron, flags = int(cells.merged_into[c]), list[str]()
         if found.ok_share[c] < BAD_SHARE:
             flags.append(f"bad channel: {1 - found.ok_share[c]:.0%} of its samples are constant, saturated or NaN")
+        elif cells.is_outside[c]:
+            flags.append("hears action potentials from outside of every cell: not a neuron's potential")
         elif found.ok_share[c] < 1:
             flags.append(f"{1 - found.ok_share[c]:.1%} of its samples are constant, saturated or NaN and are left out")
         if cells.channel[neuron] != c:

@@ -91,7 +91,8 @@ def learn(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], *
             now.is_bulk,
         )
         excitatory = _excitatory(now, plus, minus, rival, nothing, evidence.pre, len(excitatory), is_dale)
-    return now._replace(is_bulk=_bulk(now.direct.sum(axis=1), kinds.of(Family.DIRECT).latency_s))
+    latency_s, place = np.unique(kinds.of(Family.DIRECT).latency_s, return_inverse=True)
+    return now._replace(is_bulk=_bulk(np.bincount(place, now.direct.sum(axis=1)), latency_s)[place])
 
 
 def judge(
@@ -156,7 +157,7 @@ def expected_fdr(chance: Float64[ndarray, " pairs"]) -> Float64[ndarray, " pairs
 
 def _evidence(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], sd: float) -> _Evidence:
     """Log Bayes factors of half-normal (direct) and normal (rival) amplitudes against none (Wakefield 2009, eq. 2)."""
-    from scipy.special import log_ndtr
+    from scipy.special import log_ndtr, logsumexp
 
     direct = kinds.family == Family.DIRECT
     z, information = found.z[:, is_open].T / sd, found.information[:, is_open].T / sd**2
@@ -169,6 +170,12 @@ def _evidence(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"
     both, standard = factors(direct, _DIRECT_SD_V)
     rival, _ = factors(~direct, _RIVAL_SD_V)
     plus, minus = both + np.log(2) + log_ndtr(standard), both + np.log(2) + log_ndtr(-standard)
+    under = kinds.is_under_talk[direct]
+    if under.any():
+        pulses = rival[:, kinds.family[~direct] == Family.CROSS_TALK]
+        talk = logsumexp(pulses, axis=(1, 2)) - np.log(np.prod(pulses.shape[1:]))
+        plus[:, under] += talk[:, None, None]
+        minus[:, under] += talk[:, None, None]
     return _Evidence(plus, minus, rival, np.nonzero(is_open)[0])
 
 

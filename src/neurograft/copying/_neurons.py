@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._detect import Detected, Events
-from neurograft.recordings import Recording, n_channels
+from neurograft.recordings import Recording, Signal, n_channels
 from neurograft.units import MS
 
 COINCIDENCE_S = 0.3 * MS  # either side; two samples where the rate is too low for it
@@ -17,6 +17,9 @@ ARTEFACT_SHARE, ARTEFACT_CHANNELS = 0.5, 4  # events on this share of the channe
 ONE_NEURON_SHARE = 0.9
 RING = 8  # windows on either side that tell how often neurons fire together by chance
 BAD_SHARE = 0.5  # of samples usable; below it a channel is left out
+# An electrode outside of every cell (Ham 2021, figure 2: 0.2 mV where the inside shows 4 mV) sees the slope of
+# potentials, so a trough goes before the peak; a dead one sees an amplifier's share of its neighbours.
+OUTSIDE_AMPLITUDE, OUTSIDE_DIP, ARRAY_CHANNELS = 0.1, 0.3, 4  # of the array's median; of the peak; from so many on
 
 
 class Neurons(NamedTuple):
@@ -27,6 +30,7 @@ class Neurons(NamedTuple):
     events: Events  # of all channels, artefacts removed
     artefact: Int64[ndarray, "artefacts 2"]  # segment, frame
     is_bad: Bool[ndarray, " channels"]
+    is_outside: Bool[ndarray, " channels"]  # bad ones that work, and are inside of no cell
     shared: Bool[ndarray, "neurons neurons"]  # pairs that fire together too often for two neurons
 
     def frames(self, neuron: int) -> Int64[ndarray, "spikes 2"]:
@@ -39,6 +43,10 @@ def neurons(recording: Recording, found: Detected) -> Neurons:
     """Return the neurons; of several pads on one, that with the highest action potentials over noise stands."""
     n = n_channels(recording)
     is_bad = (found.ok_share < BAD_SHARE) | (found.noise_v <= 0)
+    is_outside = _outside(found.events, n)
+    if recording.signal is not Signal.INTRACELLULAR_V:
+        is_outside[:] = False
+    is_bad |= is_outside
     events = found.events.select(~is_bad[found.events.channel])
     window = max(round(COINCIDENCE_S * recording.rate_hz), 1)
     events, artefact = _without_artefacts(events, window, n_active=len(np.unique(events.channel)))
@@ -60,7 +68,18 @@ def neurons(recording: Recording, found: Detected) -> Neurons:
     number[channel] = np.arange(len(channel))
     shared = ((share > SHARED_SHARE) & enough)[np.ix_(channel, channel)]
     np.fill_diagonal(shared, False)
-    return Neurons(channel, number[stands_for], events, artefact, is_bad, shared)
+    return Neurons(channel, number[stands_for], events, artefact, is_bad, is_outside, shared)
+
+
+def _outside(events: Events, n: int) -> Bool[ndarray, " channels"]:
+    """Tell which channels' events are far smaller than the other channels' or begin with a trough."""
+    amplitude_v, dip = np.full(n, np.nan), np.full(n, np.nan)
+    for c in np.unique(events.channel):
+        mine = slice(*np.searchsorted(events.channel, [c, c + 1]))
+        amplitude_v[c] = np.median(events.amplitude_v[mine])
+        dip[c] = np.median(events.dip_v[mine] / events.amplitude_v[mine])
+    usual_v = np.nanmedian(amplitude_v) if np.count_nonzero(~np.isnan(dip)) >= ARRAY_CHANNELS else 0.0
+    return (dip > OUTSIDE_DIP) | (amplitude_v < OUTSIDE_AMPLITUDE * usual_v)
 
 
 def _without_artefacts(events: Events, window: int, *, n_active: int) -> tuple[Events, Int64[ndarray, "artefacts 2"]]:

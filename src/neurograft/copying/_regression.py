@@ -1,7 +1,7 @@
 """One regression for all pairs: additive moments, one factorisation, exact weights for blanked samples.
 
-e_j(t) = constant_j + sum_i sum_b beta_ij,b x_i,b(t) + noise, over the rows that target j keeps.  The Gram
-matrix of all rows is factorised once.  What a target lacks is supplied by expectation-maximisation: each
+e_j(t) = constant_j + sum_i sum_b beta_ij,b x_i,b(t) + noise, over the rows that target j keeps, each row weighted
+by how still the network is (``row_weights``).  The Gram matrix of all rows is factorised once.  What a target lacks is supplied by expectation-maximisation: each
 step fills the blanked rows with what the present fit predicts there.  It converges to the exact weighted
 least squares of that target at the rate of the share blanked (a tenth a step), for all targets from one
 inverse; dividing by the kept share alone, its starting point, is off where blanks and spikes go together.
@@ -15,12 +15,11 @@ from jaxtyping import Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._design import LagBoxes, add_box_sums, design_rows, gram, joined
+from neurograft.copying._design import LagBoxes, add_box_sums, blocks_of_rows, column_totals, gram, joined
 from neurograft.copying._whiten import Traces, Whitener, prepared
 from neurograft.progress import Progress
 
 MIN_SHARE = 0.1  # of a box's rows; with fewer kept, its coefficient is not used
-_ROWS_A_BLOCK = 60_000
 _RIDGE = 1e-6  # of the mean diagonal: only makes a matrix of collinear columns invertible
 
 
@@ -32,8 +31,8 @@ class Moments(NamedTuple):
     weight: Float64[ndarray, " neurons"]
     sum_e: Float64[ndarray, " neurons"]
     sum_e2: Float64[ndarray, " neurons"]
-    near_e2: Float64[ndarray, "pre neurons"]  # over the rows just after each presynaptic spike
-    near: Float64[ndarray, "pre neurons"]  # how many those are
+    near_e2: Float64[ndarray, "pre neurons"]  # W^2 e^2 over the rows just after each presynaptic spike
+    near: Float64[ndarray, "pre neurons"]  # W over those rows
 
 
 class Fit(NamedTuple):
@@ -49,6 +48,7 @@ class Fit(NamedTuple):
     share: Float64[ndarray, "pre boxes post"]
     noise: Float64[ndarray, "pre post"]  # sd of the residual after the presynaptic spikes
     n_spikes: Int64[ndarray, " pre"]
+    boxes: LagBoxes
 
 
 def moments(
@@ -56,6 +56,7 @@ def moments(
     whitener: Whitener,
     boxes: LagBoxes,
     trains: list[tuple[Int64[ndarray, " _"], ...]],
+    row_weight: Float64[ndarray, " rows"],
     progress: Progress,
 ) -> tuple[list[Moments], tuple[Int64[ndarray, "_ 2"], ...]]:
     """Return the moments of each design (the true one and its shifts) and every target's blanked row intervals.
@@ -68,12 +69,14 @@ def moments(
     out = [_no_moments(n, n_columns) for _ in trains]
     kept_runs: list[list[ndarray]] = [[] for _ in range(n)]
     for part in prepared(traces, progress, "gathering traces after spikes"):
-        e, weight = whitener.whiten(part), part.weight[part.before :]
+        e, mask = whitener.whiten(part), part.weight[part.before :]
+        worth = row_weight[part.first_row : part.first_row + len(e), None]
+        weight = mask * worth
         for (rows, start), m in zip(designs, out, strict=True):
             for columns, values, sums in (
                 (boxes, e * weight, m.sums),
                 (boxes, weight, m.kept),
-                (near, e**2 * weight, m.near_e2),
+                (near, worth * e**2 * weight, m.near_e2),
                 (near, weight, m.near),
             ):
                 add_box_sums(rows, start, columns, first_row=part.first_row, values=values, sums=sums)
@@ -81,19 +84,19 @@ def moments(
             m.sum_e[:] += np.sum(e * weight, axis=0)
             m.sum_e2[:] += np.sum(e**2 * weight, axis=0)
         for j in range(n):
-            kept_runs[j].append(_runs(weight[:, j]) + part.first_row)
+            kept_runs[j].append(_runs(mask[:, j]) + part.first_row)
     return out, tuple(_between(np.concatenate(runs), traces.line.n_rows) for runs in kept_runs)
 
 
 def inverse_gram(
-    trains: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes, *, n_rows: int
+    trains: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes, row_weight: Float64[ndarray, " rows"]
 ) -> Float64[ndarray, "columns columns"]:
     """Return the inverse of the centred Gram matrix; a silent neuron's columns are cut off from all others."""
     from scipy.linalg.lapack import dpotrf, dpotri
 
-    total = _totals(trains, boxes)
-    matrix = gram(trains, boxes)
-    matrix -= np.outer(total, total) / n_rows
+    total = column_totals(trains, boxes, row_weight)
+    matrix = gram(trains, boxes, row_weight)
+    matrix -= np.outer(total, total) / row_weight.sum()
     diagonal = np.einsum("ii->i", matrix)
     diagonal[total == 0] = 1.0
     diagonal += _RIDGE * diagonal.mean()
@@ -112,23 +115,22 @@ def fit(
     boxes: LagBoxes,
     inverse: Float64[ndarray, "columns columns"],
     blanked: tuple[Int64[ndarray, "_ 2"], ...],
+    row_weight: Float64[ndarray, " rows"],
     *,
-    n_rows: int,
     n_steps: int = 4,
 ) -> Fit:
     """Return all coefficients; ``n_steps`` = 0 gives the plain division by the kept share."""
     n, n_boxes = len(trains), len(boxes.low)
-    total = _totals(trains, boxes)
+    total, whole = column_totals(trains, boxes, row_weight), float(row_weight.sum())
     weight = np.maximum(m.weight, 1.0)
     mean = m.sum_e / weight
     observed = m.sums - m.kept * mean
     share = m.kept / np.maximum(total, 1.0)[:, None]
     beta = inverse @ np.where(share >= MIN_SHARE, observed / np.maximum(share, MIN_SHARE), 0.0)
-    rows, start = joined(trains)
     for _ in range(n_steps):
-        filled, extra = _filled(beta, rows, start, boxes, blanked, total / n_rows, n_rows)
+        filled, extra = _filled(beta, trains, boxes, blanked, total / whole, row_weight)
         lift = extra / weight  # the constant's own share of what is missing
-        filled += lift * (total[:, None] - m.kept) - np.outer(total / n_rows, lift * (n_rows - m.weight) + extra)
+        filled += lift * (total[:, None] - m.kept) - np.outer(total / whole, lift * (whole - m.weight) + extra)
         beta = inverse @ (observed + filled)
     explained = np.sum(beta * observed, axis=0) / weight
     variance = np.maximum(m.sum_e2 / weight - mean**2 - explained, 0.0)
@@ -140,6 +142,7 @@ def fit(
         share=shares,
         noise=np.sqrt(variance * _local_share(m, boxes, coefficient, shares)),
         n_spikes=np.array([len(train) for train in trains]),
+        boxes=boxes,
     )
 
 
@@ -151,11 +154,6 @@ def _local_share(m: Moments, boxes: LagBoxes, beta: ndarray, share: ndarray) -> 
     own = np.sum(kept * beta[:, inside] ** 2, axis=1) / np.maximum(kept.sum(axis=1), 1e-12)
     local = m.near_e2 / np.maximum(m.near, 1.0) - own
     return np.where(m.near > 0, np.maximum(local, 0.1 * overall) / np.where(overall > 0, overall, 1.0), 1.0)
-
-
-def _totals(trains: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes) -> Float64[ndarray, " columns"]:
-    """Return the sum of each column over all rows."""
-    return np.concatenate([len(train) * boxes.width for train in trains]).astype(np.float64)
 
 
 def _no_moments(n: int, n_columns: int) -> Moments:
@@ -172,38 +170,39 @@ def _no_moments(n: int, n_columns: int) -> Moments:
 
 def _filled(
     beta: ndarray,
-    rows: ndarray,
-    start: ndarray,
+    trains: tuple[ndarray, ...],
     boxes: LagBoxes,
     blanked: tuple[ndarray, ...],
     mean: ndarray,
-    n_rows: int,
+    row_weight: ndarray,
 ) -> tuple[Float64[ndarray, "columns neurons"], Float64[ndarray, " neurons"]]:
-    """Return X'(1 - W)p and 1'(1 - W)p, where p is the fit's prediction, less its mean."""
+    """Return X'W(1 - M)p and 1'W(1 - M)p, where p is the fit's prediction, less its mean, and M keeps or blanks."""
     by_target = np.ascontiguousarray(beta.T)
     out, total = np.zeros_like(by_target), np.zeros(len(by_target))
     centre = by_target @ mean
-    for first in range(0, n_rows, _ROWS_A_BLOCK):
-        part = design_rows(rows, start, boxes, first=first, stop=min(first + _ROWS_A_BLOCK, n_rows))
+    for part in blocks_of_rows(trains, boxes, len(row_weight)):
+        worth = row_weight[part.first :]
         for j, intervals in enumerate(blanked):
-            total[j] += _fill(part.first, part.pointer, part.columns, intervals, by_target[j], centre[j], out[j])
+            total[j] += _fill(part.first, part.pointer, part.columns, worth, intervals, by_target[j], centre[j], out[j])
     return out.T, total
 
 
 @njit(cache=True)
 @no_type_check
-def _fill(first, pointer, columns, intervals, beta, centre, out):
+def _fill(first, pointer, columns, worth, intervals, beta, centre, out):
     """Add one target's predictions in its blanked rows to the columns that are on there; return their sum."""
     total, n_rows = 0.0, len(pointer) - 1
     k = np.searchsorted(intervals[:, 1], first, side="right")
     while k < len(intervals) and intervals[k, 0] < first + n_rows:
         for t in range(max(intervals[k, 0] - first, 0), min(intervals[k, 1] - first, n_rows)):
-            p = -centre
-            for q in range(pointer[t], pointer[t + 1]):
-                p += beta[columns[q]]
-            for q in range(pointer[t], pointer[t + 1]):
-                out[columns[q]] += p
-            total += p
+            if worth[t] > 0.0:
+                p = -centre
+                for q in range(pointer[t], pointer[t + 1]):
+                    p += beta[columns[q]]
+                p *= worth[t]
+                for q in range(pointer[t], pointer[t + 1]):
+                    out[columns[q]] += p
+                total += p
         k += 1
     return total
 

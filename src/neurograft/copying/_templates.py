@@ -1,11 +1,13 @@
 """What may follow a presynaptic spike in a trace: synapses, and the four things that pass for them.
 
 Every template is a potential's course of peak 1 V, put through the target's own whitening filter and averaged
-in the lag boxes.  A direct synapse has a sharp onset at one latency.  Its rivals:
+in the lag boxes.  A direct synapse has a sharp onset at one latency, and a rise near the common one: membranes
+and receptors differ.  Its rivals:
 
 * electrical: the presynaptic neuron's own course, action potential, ramp before and reset after, smoothed by the
   other's membrane; it starts with the spike or before it;
-* cross-talk: one to three rows up and at once back down, which no membrane does;
+* cross-talk: a copy of the presynaptic neuron's own course, or one to three rows up and at once back down, which
+  no membrane does; a synapse may lie beneath it, and is then looked for in what the copy leaves;
 * common drive: a hidden neuron excites both, so the potential's onset is spread over the milliseconds that the
   presynaptic neuron took to fire after its own share;
 * indirect: a neuron between, hidden or not, fires somewhere in the rise of its potential, so the onset is late
@@ -17,7 +19,7 @@ from enum import IntEnum
 from typing import NamedTuple, final
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes
@@ -29,7 +31,8 @@ _SPREAD_S = tuple((k + 0.5) * 0.5 * MS for k in range(12))  # how long a driven 
 _ELECTRICAL_S = (-0.5 * MS, 0.0, 0.5 * MS)
 _AROUND = (0.0, 0.0), (0.1, 0.0), (0.1, 0.1)  # ramp before and reset after, of the action potential's height
 _AP_S, _RAMP_S, _RESET_S = 1 * MS, 5 * MS, 15 * MS  # round numbers of cortical cells, from memory
-_PULSE_ROWS = ((0, 1), (0, 2), (0, 3), (1, 3))
+_SLOPE_ROWS = 3
+_PULSE_ROWS = ((0, 1), (1, 2), (0, 2), (0, 3), (1, 3))
 
 
 class Family(IntEnum):
@@ -47,11 +50,12 @@ class Family(IntEnum):
 class TemplateOptions:
     """Which potentials are looked for; latencies count from the action potential's rise."""
 
-    latency_s: tuple[float, ...] = (*(k * 0.5 * MS for k in range(1, 15)), 8 * MS, 9 * MS, 10 * MS)
+    latency_s: tuple[float, ...] = (*(k * 0.5 * MS for k in range(1, 17)), *(k * MS for k in range(9, 21)))
     common_s: tuple[float, ...] = tuple(k * MS for k in range(-3, 4))
     indirect_s: tuple[float, ...] = tuple(k * MS for k in range(2, 13))
-    rise_s: tuple[float, ...] = (0.3 * MS, 1 * MS, 2 * MS, 4 * MS)
-    decay_s: tuple[float, ...] = (5 * MS, 10 * MS, 20 * MS, 40 * MS)
+    rise_factors: tuple[float, ...] = (0.6, 1.0, 1.7)  # of single synapses' rise over the common one
+    rise_s: tuple[float, ...] = (0.3 * MS, 0.6 * MS, 1 * MS, 1.5 * MS, 2 * MS, 3 * MS, 4 * MS, 6 * MS)
+    decay_s: tuple[float, ...] = (5 * MS, 8 * MS, 12 * MS, 20 * MS, 40 * MS)
 
 
 class Shape(NamedTuple):
@@ -67,11 +71,41 @@ class Templates(NamedTuple):
     image: Float64[ndarray, "templates boxes neurons"]
     family: Int64[ndarray, " templates"]
     latency_s: Float64[ndarray, " templates"]
+    is_under_talk: Bool[ndarray, " templates"]  # beneath cross-talk of whatever size
+    own: "OwnCourses"
 
     def of(self, family: Family) -> "Templates":
         """Return one family."""
         mine = self.family == family
-        return Templates(self.image[mine], self.family[mine], self.latency_s[mine])
+        return Templates(*(column[mine] for column in self[:-1]), self.own)
+
+
+class OwnCourses(NamedTuple):
+    """What cross-talk is a copy of: each presynaptic neuron's potential in rows from ``first`` on."""
+
+    course: Float64[ndarray, "neurons rows"]
+    first: int
+    whitener: Whitener
+    boxes: LagBoxes
+
+    def pulses(self, pre: int) -> Float64[ndarray, "pulses boxes neurons"]:
+        """Return images of the neuron's course, and of the single rows in which its slope, seen from outside, lies."""
+        rows = np.arange(self.first, self.first + self.course.shape[1])
+        courses = (self.course[pre], *(np.where(rows == k, 1.0, 0.0) for k in range(_SLOPE_ROWS)))
+        return np.stack([_image(course, self.first, self.whitener, self.boxes) for course in courses])
+
+
+def no_courses(whitener: Whitener, boxes: LagBoxes) -> OwnCourses:
+    """Return own courses that are single rows, for recordings whose action potentials are not known."""
+    first, last = reach(whitener, boxes)
+    course = np.zeros((whitener.coefficient.shape[1], last - first))
+    course[:, -first] = 1.0
+    return OwnCourses(course, first, whitener, boxes)
+
+
+def reach(whitener: Whitener, boxes: LagBoxes) -> tuple[int, int]:
+    """Return the rows, counted from the spike's, that the boxes and the filter's memory before them span."""
+    return int(boxes.low[0]) - len(whitener.coefficient), int(boxes.high[-1])
 
 
 def potential(t_s: Float64[ndarray, " times"], shape: Shape, onset_s: float) -> Float64[ndarray, " times"]:
@@ -90,16 +124,22 @@ def templates(
     boxes: LagBoxes,
     row_rate_hz: float,
     *,
+    own: OwnCourses | None = None,
     with_rivals: bool = True,
 ) -> Templates:
-    """Return all families' images for every target, or those of direct synapses alone."""
-    first, last = int(boxes.low[0]) - len(whitener.coefficient), int(boxes.high[-1])
+    """Return all families' images for every target, or those of direct synapses of this very shape alone."""
+    first, last = reach(whitener, boxes)
     t_s = first / row_rate_hz + (np.arange((last - first) * _FINE) + 0.5) / (_FINE * row_rate_hz)
-    courses = [(Family.DIRECT, s, _in_rows(potential(t_s, shape, s))) for s in options.latency_s]
-    if with_rivals:
-        courses += _rivals(t_s, shape, options, np.arange(first, last), row_rate_hz)
+    factors = options.rise_factors if with_rivals else (1.0,)
+    near = [Shape(min(shape.rise_s * x, 0.9 * shape.decay_s), shape.decay_s) for x in factors]
+    direct = [(Family.DIRECT, s, _in_rows(potential(t_s, one, s))) for one in near for s in options.latency_s]
+    others = _rivals(t_s, shape, options, np.arange(first, last), row_rate_hz) if with_rivals else []
+    under = direct if with_rivals else []
+    courses = [*direct, *under, *others]
     image = np.stack([_image(course, first, whitener, boxes) for _, _, course in courses])
-    return Templates(image, np.array([c[0] for c in courses]), np.array([c[1] for c in courses]))
+    is_under_talk = (np.arange(len(courses)) >= len(direct)) & (np.arange(len(courses)) < len(direct) + len(under))
+    family, latency_s = np.array([c[0] for c in courses]), np.array([c[1] for c in courses])
+    return Templates(image, family, latency_s, is_under_talk, own or no_courses(whitener, boxes))
 
 
 def _rivals(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, final, no_type_check
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
@@ -16,6 +16,12 @@ from neurograft.progress import Progress
 from neurograft.recordings import Recording
 from neurograft.units import MS
 
+_STILL_NEURONS = 10.0
+_STILLEST = 0.5  # of the median unrest: stiller rows are worth no more
+_LEAST_WEIGHT = 0.02
+_HAIR = 1e-9
+_OWN_SPIKES = 5
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +30,8 @@ class WhiteningOptions:
 
     blank_s: tuple[float, float] = (2 * MS, 8 * MS)  # around an own action potential's rise: weight 0
     drift_sd_s: float = 300 * MS  # of the Gaussian that is taken for drift
-    ar_order: int = 12
+    ar_order: int = 8
+    unrest_s: float = 10 * MS  # sd of the Gaussian over which the network's unrest is averaged
     chunk_s: float = 10.0
 
 
@@ -51,35 +58,76 @@ class Traces:
     options: WhiteningOptions
 
 
-def prepared(traces: Traces, progress: Progress, what: str) -> Iterator[Prepared]:
-    """Yield all rows of the time line that lie in a segment, chunk after chunk."""
-    recording, line, options = traces.recording, traces.line, traces.options
-    sd_rows = options.drift_sd_s * line.rate_hz
-    reach = round(4 * sd_rows) + options.ar_order
-    size = max(round(options.chunk_s * line.rate_hz), 1) * line.factor
+class _Rows(NamedTuple):
+    """Membrane volts of one chunk in rows, margins included; ``own`` are the chunk's own rows."""
+
+    first_row: int  # of the time line, of the first row here
+    own: slice
+    volts: Float64[ndarray, "rows neurons"]
+    is_ok: Bool[ndarray, "rows neurons"]
+
+
+def _rows(traces: Traces, margin_rows: int, progress: Progress, what: str) -> Iterator[_Rows]:
+    recording, line = traces.recording, traces.line
+    size = max(round(traces.options.chunk_s * line.rate_hz), 1) * line.factor
     total = n_chunks(recording, chunk_frames=size)
-    before_rows, after_rows = (round(t * line.rate_hz) for t in options.blank_s)
-    for done, chunk in enumerate(chunks(recording, chunk_frames=size, margin_frames=reach * line.factor)):
+    for done, chunk in enumerate(chunks(recording, chunk_frames=size, margin_frames=margin_rows * line.factor)):
         progress(what, done, total)
-        n_rows = len(chunk.volts) // line.factor
-        own_rows = min((chunk.stop - chunk.first) // line.factor, n_rows - chunk.before // line.factor)
+        n_rows, before = len(chunk.volts) // line.factor, chunk.before // line.factor
+        own_rows = min((chunk.stop - chunk.first) // line.factor, n_rows - before)
         if own_rows <= 0:
             continue
-        first = chunk.first // line.factor - chunk.before // line.factor
-        row = int(line.offset[chunk.segment]) + first
+        first = chunk.first // line.factor - before
         time_s = recording.segment_start_s[chunk.segment] + (first + np.arange(n_rows) + 0.5) / line.rate_hz
         volts = _row_means(chunk.volts, n_rows, line.factor)[:, traces.channel]
         volts = volts * traces.coupling.at(time_s)[:, traces.channel]
-        weight = (_row_means(chunk.is_ok, n_rows, line.factor)[:, traces.channel] == 1.0).astype(np.float64)
+        is_ok = _row_means(chunk.is_ok, n_rows, line.factor)[:, traces.channel] == 1.0
+        yield _Rows(int(line.offset[chunk.segment]) + first, slice(before, before + own_rows), volts, is_ok)
+
+
+def prepared(traces: Traces, progress: Progress, what: str) -> Iterator[Prepared]:
+    """Yield all rows of the time line that lie in a segment, chunk after chunk."""
+    line, options = traces.line, traces.options
+    sd_rows = options.drift_sd_s * line.rate_hz
+    before_rows, after_rows = (round(t * line.rate_hz) for t in options.blank_s)
+    for rows in _rows(traces, round(4 * sd_rows) + options.ar_order, progress, what):
+        volts, weight = rows.volts, rows.is_ok.astype(np.float64)
         for j, spikes in enumerate(traces.spike_row):
-            _blank(spikes - row, before_rows, after_rows, weight[:, j])
-            _blank(traces.artefact_row - row, before_rows, after_rows, weight[:, j])
+            _blank(spikes - rows.first_row, before_rows, after_rows, weight[:, j])
+            _blank(traces.artefact_row - rows.first_row, before_rows, after_rows, weight[:, j])
             volts[:, j] = bridged(volts[:, j], weight[:, j])
         volts -= _smooth(volts, sd_rows)
-        own = chunk.before // line.factor
-        keep = min(own, options.ar_order)
-        part = slice(own - keep, own + own_rows)
-        yield Prepared(row + own, keep, volts[part], weight[part])
+        keep = min(rows.own.start, options.ar_order)
+        part = slice(rows.own.start - keep, rows.own.stop)
+        yield Prepared(rows.first_row + rows.own.start, keep, volts[part], weight[part])
+
+
+def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Float64[ndarray, "neurons rows"]:
+    """Return each neuron's own potential around its action potentials, peak 1, from row ``first`` to ``last`` - 1.
+
+    Of action potentials that are alone for that long; a neuron with under five of them gets the mean course of
+    all.  It is what an amplifier passes on to other channels.  Reads the recording once.
+    """
+    n, width = len(traces.channel), last - first
+    total, count = np.zeros((n, width)), np.zeros(n)
+    base = slice(max(-first - 6, 0), max(-first - 2, 1))  # rows -6 to -3
+    for rows in _rows(traces, max(-first, last), progress, "averaging action potentials"):
+        for j, spikes in enumerate(traces.spike_row):
+            gap = np.diff(spikes, prepend=-width, append=traces.line.n_rows + width)
+            row = spikes[(gap[:-1] >= last) & (gap[1:] >= last)] - rows.first_row
+            row = row[(row >= rows.own.start) & (row < rows.own.stop)]
+            row = row[(row + first >= 0) & (row + last <= len(rows.volts))]
+            seen = row[:, None] + np.arange(first, last)
+            good = rows.is_ok[seen, j].all(axis=1)
+            snippets = rows.volts[seen[good], j]
+            total[j] += np.sum(snippets - snippets[:, base].mean(axis=1, keepdims=True), axis=0)
+            count[j] += len(snippets)
+    known = count >= _OWN_SPIKES
+    course = total / np.maximum(count, 1)[:, None]
+    if known.any():
+        course[~known] = course[known].mean(axis=0)
+    peak = course.max(axis=1, keepdims=True)
+    return np.divide(course, peak, out=np.zeros_like(course), where=peak > 0)
 
 
 def bridged(volts: Float64[ndarray, " rows"], weight: Float64[ndarray, " rows"]) -> Float64[ndarray, " rows"]:
@@ -108,31 +156,69 @@ class Whitener(NamedTuple):
         return out
 
 
-def yule_walker(traces: Traces, progress: Progress) -> Whitener:
-    """Return each neuron's autoregressive coefficients from its kept samples (reads the recording once)."""
+def row_weights(traces: Traces, scale_v: Float64[ndarray, " neurons"], progress: Progress) -> Float64[ndarray, " rows"]:
+    """Return what each row of the time line is worth, 1 where the network is as still as at its median.
+
+    In a network burst all membranes are up to ten times noisier; rows are weighted by one over the variance of
+    the traces' steps, averaged over neurons (each in units of ``scale_v``) and 10 ms (weighted least squares,
+    Aitken 1936).  A few neurons say little of the network: ten still ones are added.  Rows between segments,
+    and rows with a fiftieth of the usual worth, get 0.  Reads the recording once.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    n_rows = traces.line.n_rows
+    power, count = np.zeros(n_rows), np.zeros(n_rows)
+    for part in prepared(traces, progress, "measuring the network's unrest"):
+        both = part.weight[1:] * part.weight[:-1]
+        step = np.diff(part.volts, axis=0) / scale_v
+        skipped = max(part.before - 1, 0)
+        rows = slice(part.first_row + skipped + 1 - part.before, part.first_row + len(part.volts) - part.before)
+        power[rows] = np.sum(both * step**2, axis=1)[skipped:]
+        count[rows] = np.sum(both, axis=1)[skipped:]
+    inside = count > 0
+    if not inside.any():
+        return np.zeros(n_rows)
+    sd = traces.options.unrest_s * traces.line.rate_hz
+    power, seen = gaussian_filter1d(power, sd), gaussian_filter1d(count, sd)
+    level = float(np.median(power[inside] / np.maximum(seen[inside], 1e-9)))
+    unrest = (power / level + _STILL_NEURONS) / (seen + _STILL_NEURONS)
+    weight = np.where(_in_segment(traces.line), 1.0 / np.maximum(unrest, _STILLEST), 0.0)
+    return np.where(weight < _LEAST_WEIGHT, 0.0, weight)
+
+
+def _in_segment(line: Timeline) -> Bool[ndarray, " rows"]:
+    inside = np.zeros(line.n_rows, dtype=np.bool_)
+    for offset, rows in zip(line.offset, line.rows, strict=True):
+        inside[offset : offset + rows] = True
+    return inside
+
+
+def autoregression(traces: Traces, row_weight: Float64[ndarray, " rows"], progress: Progress) -> Whitener:
+    """Return each neuron's autoregressive coefficients by least squares (reads the recording once).
+
+    Only rows whose whole past of ``ar_order`` rows was kept count: products across a blank belong to what
+    comes before and after an action potential, and would pass for the membrane's memory.
+    """
     order, n = traces.options.ar_order, len(traces.channel)
-    products, pairs = np.zeros((order + 1, n)), np.zeros((order + 1, n))
+    product = np.zeros((n, order + 1, order + 1))
     for part in prepared(traces, progress, "measuring each membrane's noise"):
-        weighted = part.volts * part.weight
-        for lag in range(min(order, len(weighted) - 1) + 1):
-            now = max(part.before, lag)
-            products[lag] += np.sum(weighted[now:] * weighted[now - lag : len(weighted) - lag], axis=0)
-            pairs[lag] += np.sum(part.weight[now:] * part.weight[now - lag : len(weighted) - lag], axis=0)
-    covariance = products / np.maximum(pairs, 1.0)
+        now = np.arange(order, len(part.volts))
+        whole = part.weight[now].copy()
+        for lag in range(1, order + 1):
+            whole *= part.weight[now - lag]
+        whole *= row_weight[part.first_row - part.before + now][:, None]
+        for a in range(order + 1):
+            weighted = whole * part.volts[now - a]
+            for b in range(a, order + 1):
+                product[:, a, b] += np.sum(weighted * part.volts[now - b], axis=0)
     coefficient = np.zeros((order, n))
     for j in range(n):
-        if covariance[0, j] > 0:
-            coefficient[:, j] = _levinson(covariance[:, j])
+        full = product[j] + np.triu(product[j], 1).T
+        if full[0, 0] > 0:
+            # a hair on the diagonal, so that a noiseless trace can be solved too
+            past = full[1:, 1:] + _HAIR * full[0, 0] * np.eye(order)
+            coefficient[:, j] = np.linalg.solve(past, full[1:, 0])
     return Whitener(coefficient)
-
-
-def _levinson(covariance: Float64[ndarray, " lags"]) -> Float64[ndarray, " order"]:
-    """Solve the Yule-Walker equations; a hair is added at lag 0 so that a noiseless trace can be solved too."""
-    from scipy.linalg import solve_toeplitz
-
-    ridge = covariance[:-1].copy()
-    ridge[0] *= 1 + 1e-9
-    return np.asarray(solve_toeplitz(ridge, covariance[1:]))
 
 
 def _row_means(samples: ndarray, n_rows: int, factor: int) -> Float64[ndarray, "rows channels"]:

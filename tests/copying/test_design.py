@@ -2,9 +2,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._design import ACAUSAL, CHEMICAL, ZERO, add_box_sums, design_rows, gram, joined, lag_boxes
+from neurograft.copying._design import ACAUSAL, CHEMICAL, ZERO, add_box_sums, column_totals, design_rows, gram, joined, lag_boxes
 
-N_ROWS = 90
+N_ROWS = 110
 BOXES = lag_boxes(1000.0)
 trains = st.lists(
     st.lists(st.integers(BOXES.reach, N_ROWS - BOXES.reach - 1), max_size=6, unique=True).map(
@@ -33,10 +33,11 @@ def test_boxes_follow_each_other_and_lie_where_their_names_say():
 
 
 @settings(deadline=None, max_examples=20)  # the first call compiles
-@given(spike_row=trains)
-def test_gram_matrix_is_that_of_the_dense_design(spike_row):
-    X = dense_design(spike_row, BOXES, N_ROWS)
-    assert np.array_equal(gram(spike_row, BOXES), X.T @ X)
+@given(spike_row=trains, seed=st.integers(0, 99))
+def test_gram_matrix_and_totals_are_those_of_the_dense_design(spike_row, seed):
+    X, weight = dense_design(spike_row, BOXES, N_ROWS), np.random.default_rng(seed).random(N_ROWS)
+    assert np.allclose(gram(spike_row, BOXES, weight), X.T @ (weight[:, None] * X), atol=1e-12)  # sums of 110 numbers
+    assert np.allclose(column_totals(spike_row, BOXES, weight), weight @ X, atol=1e-12)
 
 
 @settings(deadline=None, max_examples=20)  # the first call compiles
@@ -47,7 +48,7 @@ def test_box_sums_of_two_chunks_add_up_to_the_dense_product(spike_row, cut, seed
     sums = np.zeros((len(spike_row) * len(BOXES.low), 2))
     for first, part in ((0, values[:cut]), (cut, values[cut:])):
         add_box_sums(rows, start, BOXES, first_row=first, values=part, sums=sums)
-    assert np.allclose(sums, dense_design(spike_row, BOXES, N_ROWS).T @ values, atol=1e-12)  # sums of 90 numbers
+    assert np.allclose(sums, dense_design(spike_row, BOXES, N_ROWS).T @ values, atol=1e-12)  # sums of 110 numbers
 
 
 @settings(deadline=None, max_examples=20)  # the first call compiles

@@ -9,7 +9,9 @@ from neurograft.copying._templates import Family, Shape, TemplateOptions, templa
 from neurograft.copying._whiten import Whitener
 
 N = 40
-SHAPE, OPTIONS = Shape(1e-3, 20e-3), TemplateOptions(latency_s=tuple(k * 1e-3 for k in range(1, 11)))
+SHAPE, OPTIONS = Shape(1e-3, 20e-3), TemplateOptions(
+    latency_s=tuple(k * 1e-3 for k in range(1, 11)), rise_factors=(1.0,)
+)
 BOXES = lag_boxes(1000.0)
 KINDS = templates(SHAPE, OPTIONS, Whitener(np.full((1, N), 0.95)), BOXES, 1000.0)
 OPEN = ~np.eye(N, dtype=bool)
@@ -35,7 +37,7 @@ def made(seed, share=0.1, family=Family.DIRECT, latency=2, noise_v=1e-3, n_spike
 
 
 def judged(fit, is_dale=True):
-    found = scores(fit, KINDS.image, np.arange(N))
+    found = scores(fit, KINDS, np.arange(N))
     mixture = learn(found, KINDS, OPEN, sd=1.0, is_dale=is_dale)
     return judge(found, KINDS, OPEN, mixture, sd=1.0, is_dale=is_dale), mixture
 
@@ -46,18 +48,46 @@ def called(posterior, fdr=0.05):
     return out
 
 
-def test_scores_are_generalised_least_squares_of_each_template_alone():
+@pytest.mark.parametrize("under_talk", [False, True])
+def test_scores_are_generalised_least_squares_beside_a_baseline_and_cross_talk(under_talk):
     fit, _ = made(0)
-    rng = np.random.default_rng(5)
-    half = rng.standard_normal((N, len(BOXES.low), len(BOXES.low)))
-    fit = fit._replace(inverse_block=half @ half.transpose(0, 2, 1) + np.eye(len(BOXES.low)))
-    found = scores(fit, KINDS.image, np.array([3, 7]))
-    T, b = KINDS.image[4, :, 9], fit.beta[7, :, 9]
-    C = fit.noise[7, 9] ** 2 * fit.inverse_block[7]
-    error = 1 / np.sqrt(T @ np.linalg.solve(C, T))
-    assert found.z[4, 1, 9] == pytest.approx(T @ np.linalg.solve(C, b) * error)
-    assert found.information[4, 1, 9] == pytest.approx(error**-2)
-    assert found.z[4, 1, 7] == 0.0
+    rng, n_boxes = np.random.default_rng(5), len(BOXES.low)
+    half = rng.standard_normal((N, n_boxes, n_boxes))
+    fit = fit._replace(inverse_block=half @ half.transpose(0, 2, 1) + np.eye(n_boxes))
+    found = scores(fit, KINDS, np.array([3, 7]))
+    template = 4 if not under_talk else int(np.flatnonzero(KINDS.is_under_talk)[4])
+    centre = 0.5 * (BOXES.low + BOXES.high)
+    X = [KINDS.image[template, :, 9], np.ones(n_boxes), centre - centre.mean()]
+    if under_talk:
+        X += list(KINDS.own.pulses(7)[:, :, 9])
+    X, b = np.column_stack(X), fit.beta[7, :, 9]
+    inverse = np.linalg.inv(fit.noise[7, 9] ** 2 * fit.inverse_block[7])
+    covariance = np.linalg.pinv(X.T @ inverse @ X)
+    expected = covariance @ (X.T @ inverse @ b)
+    assert found.z[template, 1, 9] == pytest.approx(expected[0] / np.sqrt(covariance[0, 0]), rel=1e-4)
+    assert found.information[template, 1, 9] == pytest.approx(1 / covariance[0, 0], rel=1e-4)  # the hair on pulses
+    assert found.z[template, 1, 7] == 0.0
+
+
+def test_a_synapse_beneath_cross_talk_is_found_and_cross_talk_alone_is_not_called():
+    fit, weight_v = made(2)
+    rng = np.random.default_rng(8)
+    talks = (rng.random((N, N)) < 0.3) & OPEN
+    both = fit._replace(beta=fit.beta + np.where(talks, 3e-3, 0.0)[:, None, :] * KINDS.own.pulses(0)[1])
+    posterior, _ = judged(both)
+    calls = called(posterior)
+    large = np.abs(weight_v) > 0.4e-3
+    assert calls[talks & large].mean() > 0.9
+    assert calls[talks & (weight_v == 0)].mean() < 0.02
+    assert np.median(posterior.family[Family.CROSS_TALK][talks & (weight_v == 0)]) > 0.9
+
+
+def test_slow_changes_are_no_answer():
+    fit, weight_v = made(0, share=0.0)
+    centre = 0.5 * (BOXES.low + BOXES.high)
+    rng = np.random.default_rng(4)
+    slow = rng.standard_normal((N, N))[:, None, :] + rng.standard_normal((N, N))[:, None, :] * centre[:, None] / 20
+    assert called(judged(fit._replace(beta=fit.beta + 1e-3 * slow))[0]).sum() <= 3
 
 
 def test_nothing_is_called_where_nothing_answers():
@@ -116,7 +146,7 @@ def test_dales_law_helps_and_can_be_left_out():
 
 def test_a_wider_null_calls_less():
     fit, _ = made(7)
-    found = scores(fit, KINDS.image, np.arange(N))
+    found = scores(fit, KINDS, np.arange(N))
     mixture = learn(found, KINDS, OPEN, sd=1.0, is_dale=True)
     narrow, wide = (judge(found, KINDS, OPEN, mixture, sd=sd, is_dale=True) for sd in (1.0, 1.5))
     assert called(wide).sum() < called(narrow).sum()
@@ -129,7 +159,7 @@ def test_q_values_are_running_means_of_local_rates():
 
 
 def test_the_shape_that_made_the_answers_is_chosen():
-    options = TemplateOptions(latency_s=(3e-3,), rise_s=(1e-3, 4e-3), decay_s=(5e-3, 20e-3))
+    options = TemplateOptions(latency_s=(3e-3,), rise_factors=(1.0,), rise_s=(1e-3, 4e-3), decay_s=(5e-3, 20e-3))
     whitener = Whitener(np.full((1, N), 0.95))
     for shape in (Shape(1e-3, 20e-3), Shape(4e-3, 20e-3), Shape(1e-3, 5e-3)):
         kinds = templates(shape, options, whitener, BOXES, 1000.0)
@@ -140,6 +170,6 @@ def test_the_shape_that_made_the_answers_is_chosen():
 def test_a_silent_neuron_scores_nothing():
     fit, _ = made(0)
     fit = fit._replace(n_spikes=np.where(np.arange(N) == 3, 0, fit.n_spikes))
-    found = scores(fit, KINDS.image, np.arange(N))
+    found = scores(fit, KINDS, np.arange(N))
     assert isinstance(found, Scores)
     assert not found.information[:, 3].any()

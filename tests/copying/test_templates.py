@@ -26,7 +26,7 @@ def test_a_potential_peaks_at_one_when_its_two_exponentials_say():
 
 def test_an_image_is_the_filtered_potential_seen_by_many_spikes_at_random_moments_of_their_row():
     coefficient = np.array([[0.8], [0.1]])
-    image = made(Whitener(coefficient), TemplateOptions(latency_s=(2.5e-3,))).of(Family.DIRECT).image[0, :, 0]
+    image = made(Whitener(coefficient), TemplateOptions(latency_s=(2.5e-3,), rise_factors=(1.0,))).of(Family.DIRECT).image[0, :, 0]
     rng, total = np.random.default_rng(0), np.zeros(len(BOXES.low))
     n = 4000
     for phase in rng.random(n):
@@ -58,6 +58,14 @@ def test_an_indirect_answer_is_spread_wider_than_a_direct_one_of_the_same_latenc
     assert sharp.max() > 1.3 * broad.max()
 
 
-@pytest.mark.parametrize("change", [{"latency_s": (1e-3,)}, {"common_s": (0.0,)}, {"indirect_s": (5e-3,)}])
+def test_synapses_rise_by_the_factors_asked_for():
+    options = TemplateOptions(latency_s=(2e-3,), rise_factors=(0.5, 1.0))
+    direct = made(options=options).of(Family.DIRECT)
+    quick = templates(Shape(1e-3, 20e-3), options, PLAIN, BOXES, 1000.0, with_rivals=False).image
+    assert np.array_equal(direct.image[0], quick[0])
+    assert len(direct.family) == 4  # each also beneath cross-talk
+
+
+@pytest.mark.parametrize("change", [{"latency_s": (1e-3,)}, {"rise_factors": (1.0,)}, {"common_s": (0.0,)}, {"indirect_s": (5e-3,)}])
 def test_options_choose_the_templates(change):
     assert len(made(options=TemplateOptions(**change)).family) < len(made().family)

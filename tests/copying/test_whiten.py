@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from test_regression import N, made, whitened
+from test_regression import N, made, whitened, worth_of
 
 from neurograft.copying._coupling import Coupling
 from neurograft.copying._timeline import timeline
-from neurograft.copying._whiten import Traces, WhiteningOptions, _smooth, bridged, prepared, yule_walker
+from neurograft.copying._whiten import Traces, WhiteningOptions, _smooth, autoregression, bridged, own_course, prepared
 from neurograft.progress import silent
 from neurograft.recordings import Signal, array_recording
 
@@ -29,13 +29,14 @@ def test_coefficients_are_those_of_the_process_that_made_the_trace():
     noise = rng.standard_normal(30_000)
     for t in range(2, 30_000):
         volts[t] = 1.2 * volts[t - 1] - 0.5 * volts[t - 2] + noise[t]
-    whitener = yule_walker(traces_of(volts, ar_order=3, drift_sd_s=2.0), silent)
+    traces = traces_of(volts, ar_order=3, drift_sd_s=2.0)
+    whitener = autoregression(traces, np.ones(traces.line.n_rows), silent)
     assert whitener.coefficient[:, 0] == pytest.approx([1.2, -0.5, 0.0], abs=0.03)  # 4 standard errors
 
 
 def test_innovations_are_white():
     traces = made()
-    e, weight = whitened(traces, yule_walker(traces, silent))
+    e, weight = whitened(traces, autoregression(traces, worth_of(traces), silent))
     for j in range(N):
         x = e[:, j] * weight[:, j]
         correlation = [np.sum(x[lag:] * x[:-lag]) / np.sum(x * x) for lag in range(1, 4)]
@@ -71,3 +72,33 @@ def test_artefacts_and_missing_samples_weigh_nothing():
     weight = np.concatenate([part.weight[part.before :, 0] for part in parts])
     assert np.flatnonzero(weight == 0).tolist() == [*range(99, 120), *range(249, 260)]
     assert all(np.isfinite(part.volts).all() for part in parts)
+
+
+def test_what_comes_before_and_after_an_action_potential_is_no_memory_of_the_membrane():
+    """A reset by an action potential makes products across the blank that no autoregression made."""
+    rng = np.random.default_rng(3)
+    volts, rows = np.zeros((40_000, 1)), np.arange(100, 39_900, 60)
+    for t in range(1, len(volts)):
+        volts[t] = 0.9 * volts[t - 1] + 1e-3 * rng.standard_normal()
+        if t in set(rows + 8):
+            volts[t] = -0.01
+    traces = traces_of(volts, ar_order=12)
+    fields = {name: getattr(traces, name) for name in traces.__slots__}
+    traces = Traces(**fields | {"spike_row": (traces.line.offset[0] + rows,)})
+    found = autoregression(traces, np.ones(traces.line.n_rows), silent).coefficient[:, 0]
+    assert found == pytest.approx([0.9, *(0.0,) * 11], abs=0.05)  # 4 standard errors of 10,000 whole windows
+
+
+def test_an_own_course_is_the_mean_of_lonely_action_potentials():
+    wave = np.array([0.0, 0.5, 1.0, 0.2, -0.3, -0.1])
+    volts = 1e-9 * np.random.default_rng(0).standard_normal((3000, 2))  # a constant would be a dropped channel
+    rows = np.array([200, 500, 520, 900, 1300, 1700, 2100, 2500])
+    for row in rows:
+        volts[row - 2 : row + 4, 0] += 0.1 * wave
+    traces = traces_of(volts)
+    fields = {name: getattr(traces, name) for name in traces.__slots__}
+    mine = traces.line.offset[0] + rows
+    traces = Traces(**fields | {"spike_row": (mine, mine[:1])})
+    course = own_course(traces, -14, 34, silent)
+    assert course[0, 12:18] == pytest.approx(wave, abs=1e-6)  # the two near each other are left out
+    assert np.array_equal(course[1], course[0])  # too few of its own

@@ -196,28 +196,29 @@ def _in_segment(line: Timeline) -> Bool[ndarray, " rows"]:
 def autoregression(traces: Traces, row_weight: Float64[ndarray, " rows"], progress: Progress) -> Whitener:
     """Return each neuron's autoregressive coefficients by least squares (reads the recording once).
 
-    Only rows whose whole past of ``ar_order`` rows was kept count: products across a blank belong to what
+    With a constant.  Only rows whose whole past of ``ar_order`` rows was kept count: products across a blank belong to what
     comes before and after an action potential, and would pass for the membrane's memory.
     """
     order, n = traces.options.ar_order, len(traces.channel)
-    product = np.zeros((n, order + 1, order + 1))
+    product = np.zeros((n, order + 2, order + 2))
     for part in prepared(traces, progress, "measuring each membrane's noise"):
         now = np.arange(order, len(part.volts))
         whole = part.weight[now].copy()
         for lag in range(1, order + 1):
             whole *= part.weight[now - lag]
         whole *= row_weight[part.first_row - part.before + now][:, None]
-        for a in range(order + 1):
-            weighted = whole * part.volts[now - a]
-            for b in range(a, order + 1):
-                product[:, a, b] += np.sum(weighted * part.volts[now - b], axis=0)
+        columns = [*(part.volts[now - lag] for lag in range(order + 1)), np.ones_like(whole)]
+        for a, left in enumerate(columns):
+            weighted = whole * left
+            for b in range(a, order + 2):
+                product[:, a, b] += np.sum(weighted * columns[b], axis=0)
     coefficient = np.zeros((order, n))
     for j in range(n):
         full = product[j] + np.triu(product[j], 1).T
         if full[0, 0] > 0:
             # a hair on the diagonal, so that a noiseless trace can be solved too
-            past = full[1:, 1:] + _HAIR * full[0, 0] * np.eye(order)
-            coefficient[:, j] = np.linalg.solve(past, full[1:, 0])
+            past = full[1:, 1:] + _HAIR * np.diag([*(full[0, 0],) * order, full[-1, -1]])
+            coefficient[:, j] = np.linalg.solve(past, full[1:, 0])[:order]
     return Whitener(coefficient)
 
 

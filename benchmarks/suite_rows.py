@@ -9,10 +9,10 @@ import numpy as np
 from suite_cultures import Grown
 from suite_peers import SPIKE_PEERS, triggered_averages
 
-from neurograft.comparing import Ranking, Score, Share, score
+from neurograft.comparing import Ranking, Share, score
 from neurograft.copying import copy_intracellular, copy_spikes
 from neurograft.errors import NeurograftError
-from neurograft.maps import Evidence, SynapseMap, synapse_map
+from neurograft.maps import Evidence, Layout, SynapseMap, load_layout, synapse_map
 from neurograft.spikes import SpikeTrains
 
 
@@ -42,6 +42,8 @@ class Row:
     tools: dict[str, Tool] = field(default_factory=dict)  # "neurograft" first
     decided: Tool | None = None  # ours among the pairs that were decided
     n_undecidable: int = 0
+    n_strangers: int = 0  # neurons of the map that stand for nobody
+    n_twice: int = 0  # second pads that were not merged
     realised_fdr: Share | None = None
     recall: Share | None = None
     recall_decided: Share | None = None
@@ -59,6 +61,7 @@ class _Copied:
     map: SynapseMap
     spikes: SpikeTrains
     truth: SynapseMap
+    layout: Layout | None
 
 
 def row_of(grown: Grown, mode: str) -> Row:
@@ -76,7 +79,7 @@ def row_of(grown: Grown, mode: str) -> Row:
         copied, cpu_s, wall_s = timed(lambda: _copied(grown, mode))
     except NeurograftError as refused:
         return Row(**about, error=str(refused))
-    result = _scored(grown, copied, mode)
+    result = score(copied.map, copied.truth, layout=copied.layout, spikes=copied.spikes)
     ours = result.rankings["all pairs"], result.rankings["decided"]
     tools = {
         "neurograft": Tool(auc=ours[0].auc, average_precision=ours[0].average_precision, cpu_s=cpu_s, wall_s=wall_s)
@@ -88,7 +91,7 @@ def row_of(grown: Grown, mode: str) -> Row:
         recording = grown.recording(mode)
         peers["triggered average"] = lambda: triggered_averages(recording, copied.spikes)
     for name, peer in peers.items():
-        tools[name] = _peer(peer, grown, copied)
+        tools[name] = _peer(peer, copied)
     return Row(
         **about,
         n_neurons=result.n_neurons,
@@ -97,6 +100,8 @@ def row_of(grown: Grown, mode: str) -> Row:
         tools=tools,
         decided=_tool(result.rankings["decided"], cpu_s, wall_s),
         n_undecidable=result.n_undecidable,
+        n_strangers=result.n_unknown,
+        n_twice=result.n_twice,
         realised_fdr=result.realised_fdr,
         recall=result.recall,
         recall_decided=result.recall_decided,
@@ -115,16 +120,13 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
 def _copied(grown: Grown, mode: str) -> _Copied:
     if mode == "spikes":
         spikes, truth = grown.sorted_units()
-        return _Copied(map=copy_spikes(spikes), spikes=spikes, truth=truth)
+        return _Copied(map=copy_spikes(spikes), spikes=spikes, truth=truth, layout=None)
     copied = copy_intracellular(grown.recording(mode))
-    return _Copied(map=copied.map, spikes=copied.spikes, truth=grown.truth)
+    layout = load_layout(grown.truth_file) if mode == "array" else None
+    return _Copied(map=copied.map, spikes=copied.spikes, truth=grown.truth, layout=layout)
 
 
-def _scored(grown: Grown, copied: _Copied, mode: str) -> Score:
-    return score(copied.map, copied.truth, spikes=copied.spikes)
-
-
-def _peer(peer: Callable[[], np.ndarray], grown: Grown, copied: _Copied) -> Tool:
+def _peer(peer: Callable[[], np.ndarray], copied: _Copied) -> Tool:
     """Return what a peer's matrix [pre, post] is worth on the same neurons against the same truth."""
     z, cpu_s, wall_s = timed(peer)
     n = copied.map.n_neurons
@@ -141,7 +143,7 @@ def _peer(peer: Callable[[], np.ndarray], grown: Grown, copied: _Copied) -> Tool
         labels=copied.map.labels,
         evidence=evidence,
     )
-    ranking = score(none, copied.truth).rankings["all pairs"]
+    ranking = score(none, copied.truth, layout=copied.layout).rankings["all pairs"]
     return _tool(ranking, cpu_s, wall_s)
 
 

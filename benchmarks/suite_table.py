@@ -66,7 +66,7 @@ def _ranking_table(rows: Sequence[Row]) -> str:
             lines.append([row.name, row.seed, f"{row.hidden_fraction:.0%}", f"refused: {row.error}"])
             continue
         ours = row.tools["neurograft"]
-        cells = [row.name, row.seed, f"{row.hidden_fraction:.0%}", row.n_neurons, f"{row.rate_hz:.2g}", row.n_true]
+        cells = [row.name, row.seed, f"{row.hidden_fraction:.0%}", _neurons(row), f"{row.rate_hz:.2g}", row.n_true]
         cells += [_worth(ours), _worth(row.decided), *(_worth(row.tools[name]) for name in peers)]
         cells += [f"{ours.cpu_s:.2g}"]
         cells += [f"{row.tools[name].cpu_s:.2g} ({ours.cpu_s / row.tools[name].cpu_s:.2g})" for name in peers]
@@ -117,6 +117,12 @@ def _summary(rows: Sequence[Row]) -> str:
 def pooled(parts: Sequence[Share]) -> Share:
     """Return the share over all parts together."""
     return share(sum(part.count for part in parts), sum(part.of for part in parts))
+
+
+def _neurons(row: Row) -> str:
+    """Return how many neurons the map has, with those that are none."""
+    odd = [f"{n} {what}" for n, what in ((row.n_strangers, "none"), (row.n_twice, "twice")) if n]
+    return f"{row.n_neurons} ({', '.join(odd)})" if odd else str(row.n_neurons)
 
 
 def _worth(tool: Tool) -> str:

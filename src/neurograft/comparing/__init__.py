@@ -24,6 +24,7 @@ from neurograft.comparing._score_result import Reliability as Reliability
 from neurograft.comparing._score_result import Score as Score
 from neurograft.comparing._score_result import Slice as Slice
 from neurograft.comparing._score_result import StrengthError as StrengthError
+from neurograft.comparing._score_result import WrongWay as WrongWay
 from neurograft.comparing._shuffle import redrawn_map as redrawn_map
 from neurograft.comparing._shuffle import shuffled_map as shuffled_map
 from neurograft.comparing._shuffle import weights_permuted as weights_permuted

@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from suite_cultures import MODES, SPLITS, Case, grown, read_cases
 from suite_peers import SPIKE_PEERS, points_forward
-from suite_rows import Row, row_of
-from suite_table import markdown, put_between_markers
+from suite_rows import Row, row_of, warm_up
+from suite_table import markdown, put_between_markers, require_markers
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
@@ -78,22 +78,33 @@ def main(argv: list[str] | None = None) -> list[Row]:
     args = asked(argv)
     for name, peer in SPIKE_PEERS.items():
         assert points_forward(peer), f"{name}: pre and post are swapped; its numbers would be wrong"
+    if args.docs is not None:
+        require_markers(args.docs)
     rows: list[Row] = []
-    for case in cases_of(args):
+    cases = cases_of(args)
+    for case in cases:
         culture = grown(case, args.cache, modes=args.modes)
+        if not (rows or args.grow_only):
+            warm_up(culture, args.modes)
         print(f"{case.name}, seed {case.seed}: {culture.truth.n_synapses} synapses grown", flush=True)
         for mode in () if args.grow_only else args.modes:
             rows.append(row_of(culture, mode))
             print("  " + line(rows[-1]), flush=True)
             if args.json is not None:
                 args.json.write_text(json.dumps([row.as_json() for row in rows], indent=1), encoding="utf-8")
+        if rows and args.docs is not None:  # after every culture: a run that is stopped leaves what it has
+            put_between_markers(args.docs, table(rows, args, n_cases=len(cases)))
     if rows:
-        text = markdown(rows, split=args.split, load=os.getloadavg()[0])
-        print("\n" + text)
-        if args.docs is not None:
-            put_between_markers(args.docs, text)
-            print(f"\nwritten: {args.docs}")
+        print("\n" + table(rows, args, n_cases=len(cases)))
+    if rows and args.docs is not None:
+        print(f"\nwritten: {args.docs}")
     return rows
+
+
+def table(rows: list[Row], args: argparse.Namespace, *, n_cases: int) -> str:
+    is_all = len(rows) == n_cases * len(args.modes)
+    part = "" if is_all else f" **Not finished**: {len(rows)} of {n_cases * len(args.modes)} rows."
+    return markdown(rows, split=args.split, load=os.getloadavg()[0], more=part)
 
 
 def line(row: Row) -> str:

@@ -23,11 +23,11 @@ MODES = {
 PEERS = {"SpikeInterface correlogram": "SI", "elephant TSPE": "TSPE", "triggered average": "STA"}
 
 
-def markdown(rows: Sequence[Row], *, split: str, load: float) -> str:
+def markdown(rows: Sequence[Row], *, split: str, load: float, more: str = "") -> str:
     """Return all tables with date and machine."""
     parts = [
         f"{date.today():%-d %B %Y}, {split} cultures. {machine()}. Load when it ended: {load:.1f} "
-        f"({'others were working: take the ratios, not the seconds' if load > 1.5 else 'quiet'})."
+        f"({'others were working: take the ratios, not the seconds' if load > 1.5 else 'quiet'}).{more}"
     ]
     for mode, title in MODES.items():
         mine = [row for row in rows if row.mode == mode]
@@ -68,8 +68,8 @@ def _ranking_table(rows: Sequence[Row]) -> str:
         ours = row.tools["neurograft"]
         cells = [row.name, row.seed, f"{row.hidden_fraction:.0%}", _neurons(row), f"{row.rate_hz:.2g}", row.n_true]
         cells += [_worth(ours), _worth(row.decided), *(_worth(row.tools[name]) for name in peers)]
-        cells += [f"{ours.cpu_s:.2g}"]
-        cells += [f"{row.tools[name].cpu_s:.2g} ({ours.cpu_s / row.tools[name].cpu_s:.2g})" for name in peers]
+        cells += [_digits(ours.cpu_s)]
+        cells += [f"{_digits(row.tools[name].cpu_s)} ({_digits(ours.cpu_s / row.tools[name].cpu_s)})" for name in peers]
         lines.append(cells)
     return "AUC / average precision over all ordered pairs, and CPU seconds:\n\n" + _table(head, lines)
 
@@ -119,6 +119,11 @@ def pooled(parts: Sequence[Share]) -> Share:
     return share(sum(part.count for part in parts), sum(part.of for part in parts))
 
 
+def _digits(value: float) -> str:
+    """Return two digits, or all of a larger number."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def _neurons(row: Row) -> str:
     """Return how many neurons the map has, with those that are none."""
     odd = [f"{n} {what}" for n, what in ((row.n_strangers, "none"), (row.n_twice, "twice")) if n]
@@ -143,10 +148,16 @@ def _table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(body)
 
 
-def put_between_markers(path: Path, text: str) -> None:
-    """Replace what stands between the page's markers; a page without them is refused."""
+def require_markers(path: Path) -> str:
+    """Return the page; one without the two markers is refused, before hours of work."""
     page = path.read_text(encoding="utf-8")
     if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
         raise ValueError(f"{path} must have {BEGIN} and then {END}, once each.")
+    return page
+
+
+def put_between_markers(path: Path, text: str) -> None:
+    """Replace what stands between the page's markers."""
+    page = require_markers(path)
     head, tail = page.split(BEGIN)[0], page.split(END)[1]
     path.write_text(f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}", encoding="utf-8")

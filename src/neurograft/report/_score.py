@@ -36,14 +36,12 @@ def _alarms(score: Score) -> list[Note]:
     notes: list[Note] = []
     if score.is_swapped:
         o = score.orientation
-        notes.append(
-            Note(
-                text=f"PRE AND POST ARE SWAPPED: of {o.n_forward + o.n_backward} pairs that are connected one way "
-                f"only, {o.n_backward} have the larger score backward (p {o.p:.2g}). Exchange pre and post in the map; every "
-                "figure below is about the map as it is.",
-                level=Level.WARNING,
-            )
+        text = (
+            f"PRE AND POST ARE SWAPPED: of {o.n_forward + o.n_backward} pairs that are connected one way only, "
+            f"{o.n_backward} have the larger score backward (p {o.p:.2g}). Exchange pre and post in the map; "
+            "every figure below is about the map as it is."
         )
+        notes.append(Note(text=text, level=Level.WARNING))
     if score.claim_holds is False:
         notes.append(
             Note(
@@ -189,9 +187,10 @@ def found_figure(score: Score) -> Figure | Note:
     )
     caption = (
         f"{f.true_v.size} synapses found, on the dashed line when right. Strength: r {w.pearson:.3f}, slope "
-        f"{w.slope:.2f}, median ratio {w.median_ratio:.2f}; {_told(w.coverage)} lie within their stated interval (0.95 is right). "
-        f"Delay, electrical ones aside: bias {d.bias_s / MS:.2f} ms, median error {d.median_abs_s / MS:.2f} ms, 90 % "
-        f"within {d.p90_abs_s / MS:.2f} ms. Weak synapses are found when noise lifts them, so small ones come out too strong."
+        f"{w.slope:.2f}, median ratio {w.median_ratio:.2f}; {_told(w.coverage)} lie within their stated interval "
+        f"(0.95 is right). Delay, electrical ones aside: bias {d.bias_s / MS:.2f} ms, median error "
+        f"{d.median_abs_s / MS:.2f} ms, 90 % within {d.p90_abs_s / MS:.2f} ms. Weak synapses are found when noise "
+        "lifts them, so small ones come out too strong."
     )
     return Figure(plot={"data": data, "layout": layout}, caption=caption)
 

@@ -103,7 +103,9 @@ def _rankings(score: Score) -> Table:
 
 def reliability_figure(score: Score) -> Figure | Note:
     """Return the share of calls that is false against the q-value up to which calls are taken."""
-    used = [r for r in score.reliability if r.realised_fdr.of]
+    # Levels above every q of the map add no call: they would repeat the last dot.
+    known = [r for r in score.reliability if r.realised_fdr.of]
+    used = [r for k, r in enumerate(known) if k == 0 or r.realised_fdr.of > known[k - 1].realised_fdr.of]
     if not used:
         return Note(text="The map has no q-values, so there is no reliability diagram.")
     level = np.array([r.q_level for r in used])

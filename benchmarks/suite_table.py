@@ -108,8 +108,10 @@ def _summary(rows: Sequence[Row]) -> str:
     )
     false = pooled([row.realised_fdr for row in used])
     found = pooled([row.recall for row in used])
+    refused = len(rows) - len(used)
+    aside = f" ({refused} that were refused are left out everywhere here)" if refused else ""
     return (
-        f"Means of AUC / average precision over {len(used)} cultures: {means}. "
+        f"Means of AUC / average precision over {len(used)} cultures{aside}: {means}. "
         f"All calls together: realised FDR {_share(false)} of {false.of}, recall {_share(found)}."
     )
 

@@ -96,6 +96,11 @@ class Grown:
         """The whole truth, hidden neurons included, under the labels of the recording."""
         return load_map(self.folder / "whole.h5")
 
+    @property
+    def spikes(self) -> SpikeTrains:
+        """The spikes that the recorded neurons really fired."""
+        return open_spikes(self.folder / "array" / "spikes.h5")
+
     def recording(self, mode: str) -> Recording:
         if mode == "array":
             return open_recording(self.folder / "array" / "recording.toml")
@@ -110,9 +115,7 @@ class Grown:
 
     def sorted_units(self) -> tuple[SpikeTrains, SynapseMap]:
         """Return the spikes as a sorter would find them, and the truth between its units."""
-        units = sort_with_errors(
-            open_spikes(self.folder / "array" / "spikes.h5"), load_map(self.truth_file), seed=self.case.seed
-        )
+        units = sort_with_errors(self.spikes, load_map(self.truth_file), seed=self.case.seed)
         return units.spikes, units.truth
 
 

@@ -40,7 +40,8 @@ class Row:
     hidden_fraction: float
     n_neurons: int = 0
     n_true: int = 0
-    rate_hz: float = float("nan")
+    rate_hz: float = float("nan")  # of the spikes that were found
+    true_rate_hz: float = float("nan")
     tools: dict[str, Tool] = field(default_factory=dict)  # "neurograft" first
     decided: Tool | None = None  # ours among the pairs that were decided
     n_undecidable: int = 0
@@ -97,6 +98,7 @@ def row_of(grown: Grown, mode: str) -> Row:
         n_neurons=result.n_neurons,
         n_true=ours.n_true,
         rate_hz=float(copied.spikes.rates_hz().mean()),
+        true_rate_hz=float(grown.spikes.rates_hz().mean()),
         tools=tools,
         decided=_tool(result.rankings["decided"], cpu_s, wall_s),
         n_undecidable=result.n_undecidable,

@@ -57,7 +57,7 @@ def _version(name: str) -> str:
 
 def _ranking_table(rows: Sequence[Row]) -> str:
     peers = [name for name in PEERS if any(name in row.tools for row in rows)]
-    head = ["culture", "seed", "hidden", "neurons", "Hz", "true", "neurograft", "decided only"]
+    head = ["culture", "seed", "hidden", "neurons", "Hz found (true)", "true pairs", "neurograft", "decided only"]
     head += [PEERS[name] for name in peers]
     head += ["CPU s"] + [f"{PEERS[name]} CPU s (ours / theirs)" for name in peers]
     lines = []
@@ -66,7 +66,7 @@ def _ranking_table(rows: Sequence[Row]) -> str:
             lines.append([row.name, row.seed, f"{row.hidden_fraction:.0%}", f"refused: {row.error}"])
             continue
         ours = row.tools["neurograft"]
-        cells = [row.name, row.seed, f"{row.hidden_fraction:.0%}", _neurons(row), f"{row.rate_hz:.2g}", row.n_true]
+        cells = [row.name, row.seed, f"{row.hidden_fraction:.0%}", _neurons(row), _rates(row), row.n_true]
         cells += [_worth(ours), _worth(row.decided), *(_worth(row.tools[name]) for name in peers)]
         cells += [_digits(ours.cpu_s)]
         cells += [f"{_digits(row.tools[name].cpu_s)} ({_digits(ours.cpu_s / row.tools[name].cpu_s)})" for name in peers]
@@ -130,6 +130,10 @@ def _neurons(row: Row) -> str:
     """Return how many neurons the map has, with those that are none."""
     odd = [f"{n} {what}" for n, what in ((row.n_strangers, "none"), (row.n_twice, "twice")) if n]
     return f"{row.n_neurons} ({', '.join(odd)})" if odd else str(row.n_neurons)
+
+
+def _rates(row: Row) -> str:
+    return f"{_digits(row.rate_hz)} ({_digits(row.true_rate_hz)})"
 
 
 def _worth(tool: Tool) -> str:

@@ -9,7 +9,7 @@ cultures are kept in --cache (4 GB for the whole suite) and grown again when the
 copies and scores.  One thread; seconds are CPU seconds.  --docs is only implied when everything held out was run.
 """
 
-# ruff: noqa: E402  (threads are limited before numpy is imported)
+
 import argparse
 import json
 import os
@@ -18,8 +18,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ.setdefault(_threads, "1")  # peers and we use one thread each
+if __name__ == "__main__":
+    for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(_threads, "1")  # peers and we use one thread each
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 

@@ -9,7 +9,6 @@ cultures are kept in --cache (4 GB for the whole suite) and grown again when the
 copies and scores.  One thread; seconds are CPU seconds.  --docs is only implied when everything held out was run.
 """
 
-
 import argparse
 import json
 import os

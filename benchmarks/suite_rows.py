@@ -53,6 +53,7 @@ class Row:
     sign_error: Share | None = None
     delay_median_abs_s: float = float("nan")
     strength_slope: float = float("nan")
+    orientation: str = ""  # what the orientation test says of our map
     error: str = ""  # why there is no map
 
     def as_json(self) -> dict[str, object]:
@@ -110,6 +111,7 @@ def row_of(grown: Grown, mode: str) -> Row:
         sign_error=result.sign_error,
         delay_median_abs_s=result.delay.median_abs_s,
         strength_slope=result.strength.slope,
+        orientation=result.orientation.found.name,
     )
 
 

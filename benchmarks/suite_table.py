@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from importlib import metadata
@@ -106,6 +107,8 @@ def _summary(rows: Sequence[Row]) -> str:
         f"{np.nanmean([r.tools[name].average_precision for r in used]):.3f}"
         for name in tools
     )
+    directions = Counter(row.orientation for row in used if row.orientation)
+    told = ", ".join(f"{name.lower()} in {n}" for name, n in sorted(directions.items()))
     false = pooled([row.realised_fdr for row in used])
     found = pooled([row.recall for row in used])
     refused = len(rows) - len(used)
@@ -113,6 +116,7 @@ def _summary(rows: Sequence[Row]) -> str:
     return (
         f"Means of AUC / average precision over {len(used)} cultures{aside}: {means}. "
         f"All calls together: realised FDR {_share(false)} of {false.of}, recall {_share(found)}."
+        + (f" Orientation of our maps: {told}." if told else "")
     )
 
 

@@ -55,6 +55,8 @@ def test_copies_rank_true_pairs_well_above_chance(ran):
     assert [row.mode for row in rows] == ["array", "membrane", "spikes"]
     of = {row.mode: row.tools["neurograft"] for row in rows}
     assert all(row.error == "" for row in rows)
+    assert rows[1].orientation == "RIGHT"
+    assert all(row.orientation != "SWAPPED" for row in rows)
     assert of["membrane"].auc > 0.85  # .90-.94 with seeds 1 to 3 when this was written
     assert of["membrane"].average_precision > 2 * rows[1].n_true / (16 * 15)  # twice the density is chance doubled
     assert rows[0].decided.auc > 0.65  # .76-.89; through bad pads a third is undecidable

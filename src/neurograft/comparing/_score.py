@@ -29,7 +29,7 @@ from neurograft.spikes import SpikeTrains
 from neurograft.units import MV
 
 _NONE = max(Kind) + 1  # the index of "no synapse" in the confusion of kinds
-_P_ORIENTATION = 0.01
+_P_ORIENTATION = 0.001  # a map that knows nothing fails once in 2,000 times; 11 of 11 pairs suffice
 
 
 @final

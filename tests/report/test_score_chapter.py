@@ -71,6 +71,9 @@ def test_the_reliability_diagram_shows_each_level_that_adds_calls():
     assert isinstance(figure, Figure)
     assert figure.plot["data"][1]["x"].tolist() == [0.01, 0.05]
     assert figure.plot["data"][1]["y"].tolist() == [0.0, 0.0]
+    claim = figure.plot["data"][0]  # straight pieces between its points on a logarithmic axis
+    assert np.interp(np.log(0.05), np.log(claim["x"]), claim["y"]) == pytest.approx(0.05, rel=0.01)
+    assert np.interp(np.log(0.01), np.log(claim["x"]), claim["y"]) == pytest.approx(0.01, rel=0.01)
     assert isinstance(reliability_figure(score(truth, truth)), Note)  # no q-values
 
 

@@ -109,11 +109,13 @@ def reliability_figure(score: Score) -> Figure | Note:
     if not used:
         return Note(text="The map has no q-values, so there is no reliability diagram.")
     level = np.array([r.q_level for r in used])
+    # On a logarithmic axis the identity is a curve: two ends would be joined by a straight line.
+    claimed = np.geomspace(level[0] / 2, level[-1] * 2, 200)
     claim = {
         "type": "scatter",
         "mode": "lines",
-        "x": [level[0], level[-1]],
-        "y": [level[0], level[-1]],
+        "x": claimed,
+        "y": claimed,
         "name": "as claimed",
         "line": {"color": GREY, "dash": "dash"},
         "hoverinfo": "skip",
@@ -121,7 +123,12 @@ def reliability_figure(score: Score) -> Figure | Note:
     dots = _with_bars(level, [r.realised_fdr for r in used], "calls up to this q", VERMILLION)
     layout = themed(
         {
-            "xaxis": axis("q-value up to which calls are taken", type="log"),
+            "xaxis": axis(
+                "q-value up to which calls are taken",
+                type="log",
+                tickvals=level.tolist(),
+                ticktext=[f"{value:g}" for value in level],
+            ),
             "yaxis": axis("share of them that is false", rangemode="tozero"),
         }
     )

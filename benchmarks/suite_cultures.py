@@ -14,6 +14,7 @@ from neurograft.culture import (
     Culture,
     CultureOptions,
     culture_named,
+    family_named,
     grow,
     record_membrane,
     sort_with_errors,
@@ -41,6 +42,8 @@ class Case:
     hidden_fraction: float | None = None  # None: what the kind has
     inputs_per_neuron: float = 12.0
     settle_rounds: int | None = None
+    family: str | None = None
+    rate_hz: float | None = None
 
     @property
     def options(self) -> CultureOptions:
@@ -49,11 +52,16 @@ class Case:
             options = replace(options, hidden_fraction=self.hidden_fraction)
         if self.settle_rounds is not None:
             options = replace(options, activity=replace(options.activity, settle_rounds=self.settle_rounds))
+        if self.family is not None:
+            options = replace(options, family=family_named(self.family))
+        if self.rate_hz is not None:
+            options = replace(options, activity=replace(options.activity, rate_hz=self.rate_hz))
         return options
 
     def folder_name(self) -> str:
         """Return a name that changes with everything that the culture depends on, the growing code included."""
-        what = json.dumps([asdict(self) | {"name": ""}, source_hash()], sort_keys=True)
+        asked = {key: value for key, value in asdict(self).items() if value is not None and key != "name"}
+        what = json.dumps([asked, source_hash()], sort_keys=True)
         return f"{self.kind}-{self.seed}-{hashlib.sha256(what.encode()).hexdigest()[:12]}"
 
 

@@ -142,6 +142,14 @@ def test_held_out_and_development_share_nothing():
     assert {case.options.hidden_fraction for case in held} == {0.0, 0.5, 0.95}
 
 
+def test_a_case_changes_its_kind_where_it_says_so():
+    cases = suite_cultures.read_cases(suite.HERE / "suite.toml", split="development")
+    wide, slow, calm = (next(c for c in cases if c.name == name) for name in ("wide", "slow", "calm"))
+    assert wide.options.family.name == "hh" != calm.options.family.name
+    assert slow.options.activity.rate_hz == 0.3 != calm.options.activity.rate_hz
+    assert len({case.folder_name() for case in cases}) == len(cases)
+
+
 def test_a_page_without_markers_is_refused_before_any_work(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("nothing here")

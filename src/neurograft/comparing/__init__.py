@@ -13,6 +13,7 @@ from neurograft.comparing._options import SameDrive as SameDrive
 from neurograft.comparing._poisson import poisson_trains as poisson_trains
 from neurograft.comparing._ranking import Ranking as Ranking
 from neurograft.comparing._ranking import Share as Share
+from neurograft.comparing._ranking import share as share
 from neurograft.comparing._score import ScoreOptions as ScoreOptions
 from neurograft.comparing._score import score as score
 from neurograft.comparing._score_result import DelayError as DelayError
@@ -23,6 +24,7 @@ from neurograft.comparing._score_result import Reliability as Reliability
 from neurograft.comparing._score_result import Score as Score
 from neurograft.comparing._score_result import Slice as Slice
 from neurograft.comparing._score_result import StrengthError as StrengthError
+from neurograft.comparing._score_result import WrongWay as WrongWay
 from neurograft.comparing._shuffle import redrawn_map as redrawn_map
 from neurograft.comparing._shuffle import shuffled_map as shuffled_map
 from neurograft.comparing._shuffle import weights_permuted as weights_permuted

@@ -9,18 +9,27 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
-from neurograft.comparing._align import with_neurons
 from neurograft.comparing._pairs import pair_rows
 from neurograft.comparing._ranking import Ranking, ranked, ranking, share
-from neurograft.comparing._score_result import Direction, FalseAlarms, Orientation, Reliability, Score, Slice
+from neurograft.comparing._score_align import Aligned, align, spike_counts
+from neurograft.comparing._score_result import (
+    NO_SYNAPSE,
+    Direction,
+    FalseAlarms,
+    Orientation,
+    Reliability,
+    Score,
+    Slice,
+    WrongWay,
+)
 from neurograft.comparing._score_table import Part, Table
-from neurograft.errors import CompareError, OptionError
-from neurograft.maps import Kind, SynapseMap
+from neurograft.errors import OptionError
+from neurograft.maps import Kind, Layout, SynapseMap
 from neurograft.spikes import SpikeTrains
 from neurograft.units import MV
 
 _NONE = max(Kind) + 1  # the index of "no synapse" in the confusion of kinds
-_P_ORIENTATION = 0.01
+_P_ORIENTATION = 0.001  # a map that knows nothing fails once in 2,000 times; 11 of 11 pairs suffice
 
 
 @final
@@ -45,69 +54,67 @@ def score(
     m: SynapseMap,
     truth: SynapseMap,
     *,
+    layout: Layout | None = None,
     spikes: SpikeTrains | None = None,
     decoys: Mapping[str, SynapseMap] | None = None,
     options: ScoreOptions | None = None,
 ) -> Score:
-    """Return how right a copied map is, over all ordered pairs of its neurons, matched by label.
+    """Return how right a copied map is, over all ordered pairs of its neurons.
+
+    Neurons are matched by label and, with the ``layout`` of a grown culture, by who is on which channel: a
+    second pad of a neuron stands for that neuron, a shared pad for both.  The truth may have more neurons
+    (hidden ones); neurons of the map that stand for nobody, such as a pad that hears its neighbours from
+    outside, count as connected to nothing, so every call to or from them is false.
 
     Pairs are ranked by |evidence.z| where the map has evidence, else by q-value then |weight|, else by
-    |weight|.  The truth may have more neurons (hidden ones);
-    neurons of the map that are not in the truth, such as a pad that hears its neighbours, count as connected
-    to nothing, so every call to or from them is false.  With the ``spikes`` that the map was copied
-    from, figures are also given by presynaptic spike count.  ``decoys`` are maps copied with the same
-    options from data in which no pair is connected, by name.  Self-connections and polysynaptic paths are
-    left out on both sides.  Raises CompareError where neurons cannot be matched.  Cost: sorting n^2 pairs
-    about ten times.
+    |weight|.  With the ``spikes`` that the map was copied from, figures are also given by presynaptic spike
+    count.  ``decoys`` are maps copied with the same options from data in which no pair is connected, by
+    name.  Self-connections and polysynaptic paths are left out on both sides.  Raises CompareError where
+    neurons cannot be matched.  Cost: sorting n^2 pairs about ten times.
     """
     options = options or ScoreOptions()
-    _require_known(m, truth)
-    n_unknown = len(set(m.labels) - set(truth.labels))
-    table = Table.of(m, truth)
+    aligned = align(m, truth, layout)
+    table = Table.of(m, aligned.truth)
     everything = Part.whole(table)
     true, called, n = table.true, table.called, m.n_neurons
     decided = table.is_decided
     sign_confusion, kind_confusion = _confusions(table)
     known_q = called.q_value[~np.isnan(called.q_value)]
     is_decided_true = decided.ravel()[true.key]
+    is_found = table.call_of_true >= 0
+    count = None
+    if spikes is not None:
+        trains = dict(zip(spikes.labels, spikes.counts().tolist(), strict=True))
+        count = spike_counts(trains, m, truth, aligned)
     return Score(
         n_neurons=n,
-        n_unknown=n_unknown,
-        hidden_fraction=1 - (n - n_unknown) / truth.n_neurons,
+        n_unknown=aligned.n_unknown,
+        n_shared=aligned.n_shared,
+        n_twice=aligned.n_twice,
+        hidden_fraction=aligned.hidden_fraction,
         n_pairs=n * (n - 1),
         n_undecidable=int(n * (n - 1) - np.count_nonzero(decided[table.off_diagonal])),
         n_true_undecidable=int(np.count_nonzero(~is_decided_true)),
         ranked_by=table.ranked_by,
         rankings=_rankings(table),
-        recall=share(int(np.count_nonzero(table.call_of_true >= 0)), true.key.size),
-        recall_decided=share(
-            int(np.count_nonzero((table.call_of_true >= 0) & is_decided_true)), int(np.count_nonzero(is_decided_true))
-        ),
+        recall=share(int(np.count_nonzero(is_found)), true.key.size),
+        recall_decided=share(int(np.count_nonzero(is_found & is_decided_true)), int(np.count_nonzero(is_decided_true))),
         realised_fdr=share(int(np.count_nonzero(table.true_of_call < 0)), called.key.size),
         claimed_fdr=float(known_q.max()) if known_q.size else np.nan,
         sign_error=everything.sign_error(),
         sign_confusion=sign_confusion,
-        kind_names=(*(kind.name for kind in Kind), "NO_SYNAPSE"),
+        kind_error=everything.kind_error(),
+        kind_names=(*(kind.name for kind in Kind), NO_SYNAPSE),
         kind_confusion=kind_confusion,
         delay=everything.delay(),
         strength=everything.strength(),
-        slices=_slices(table, m, truth, spikes, options),
+        slices=_slices(table, aligned, count, options),
         reliability=_reliability(table, options),
+        found=everything.listed(),
         orientation=_orientation(table),
-        false_alarms=_false_alarms(called.key.size, decoys or {}),
+        wrong_way=_wrong_way(table),
+        false_alarms=_false_alarms(called.key.size, n * (n - 1), decoys or {}),
     )
-
-
-def _require_known(m: SynapseMap, truth: SynapseMap) -> None:
-    unknown = sorted(set(m.labels) - set(truth.labels))
-    if len(unknown) == m.n_neurons:
-        raise CompareError(
-            f"{len(unknown)} of the map's {m.n_neurons} neurons are not in the truth, the first {unknown[0]!r} "
-            f"(the truth's first is {truth.labels[0] if truth.labels else 'none'!r}). "
-            "Give both the same labels, or leave these neurons out of the map."
-        )
-    if m.n_neurons < 2:
-        raise CompareError(f"The map has {m.n_neurons} neurons, so no pair. Give a map of at least two.")
 
 
 def _rankings(table: Table) -> dict[str, Ranking]:
@@ -138,21 +145,14 @@ def _confusions(table: Table) -> tuple[Int64[ndarray, "2 2"], Int64[ndarray, "ki
 
 
 def _slices(
-    table: Table, m: SynapseMap, truth: SynapseMap, spikes: SpikeTrains | None, options: ScoreOptions
+    table: Table, aligned: Aligned, count: Float64[ndarray, " neurons"] | None, options: ScoreOptions
 ) -> dict[str, tuple[Slice, ...]]:
     slices = {"|PSP| (true for recall, called for false calls), V": _slices_by_strength(table, options.psp_edges_v)}
-    if spikes is not None:
-        missing = sorted(set(m.labels) - set(spikes.labels))
-        if missing:
-            raise CompareError(
-                f"{len(missing)} of the map's neurons have no spike train, the first {missing[0]!r}. "
-                "Give the spikes that the map was copied from."
-            )
-        count = with_neurons(spikes, m.labels).counts().astype(np.float64)
+    if count is not None:
         slices["presynaptic spikes"] = _slices_by_neuron(table, count, 0, options.spike_edges)
-    if m.n_neurons < truth.n_neurons:
+    if aligned.hidden_fraction > 0:
         slices["hidden share of the postsynaptic neuron's input"] = _slices_by_neuron(
-            table, _hidden_share(m, truth), 1, options.hidden_edges
+            table, aligned.hidden_share, 1, options.hidden_edges
         )
     return slices
 
@@ -186,17 +186,6 @@ def _slices_by_neuron(
     return tuple(parts)
 
 
-def _hidden_share(m: SynapseMap, truth: SynapseMap) -> Float64[ndarray, " neurons"]:
-    """Return the share of each neuron's summed |input| that comes from neurons which the map lacks."""
-    number = {label: i for i, label in enumerate(m.labels)}
-    new = np.array([number.get(label, -1) for label in truth.labels], dtype=np.int64)
-    pre, post, size = new[truth.pre], new[truth.post], np.abs(truth.weight_v)
-    direct = (post >= 0) & (truth.kind != Kind.POLYSYNAPTIC)
-    whole = np.bincount(post[direct], size[direct], minlength=m.n_neurons)
-    hidden = np.bincount(post[direct & (pre < 0)], size[direct & (pre < 0)], minlength=m.n_neurons)
-    return np.divide(hidden, whole, out=np.zeros(m.n_neurons), where=whole > 0)
-
-
 def _reliability(table: Table, options: ScoreOptions) -> tuple[Reliability, ...]:
     q = table.called.q_value
     if np.isnan(q).all():
@@ -225,12 +214,25 @@ def _orientation(table: Table) -> Orientation:
     return Orientation(n_forward=forward, n_backward=backward, p=p, found=found)
 
 
-def _false_alarms(n_called: int, decoys: Mapping[str, SynapseMap]) -> dict[str, FalseAlarms]:
+def _wrong_way(table: Table) -> WrongWay:
+    """Return how often pairs are called that are connected the other way only, beside pairs connected in neither."""
+    true = table.true_pairs()
+    called = np.zeros_like(true)
+    called.ravel()[table.called.key] = True
+    reverse_only = ~true & true.T
+    neither = ~true & ~true.T & table.off_diagonal
+    return WrongWay(
+        reverse_only=share(int(np.count_nonzero(called & reverse_only)), int(np.count_nonzero(reverse_only))),
+        neither=share(int(np.count_nonzero(called & neither)), int(np.count_nonzero(neither))),
+    )
+
+
+def _false_alarms(n_called: int, n_pairs: int, decoys: Mapping[str, SynapseMap]) -> dict[str, FalseAlarms]:
     alarms: dict[str, FalseAlarms] = {}
     for name, decoy in decoys.items():
         n = decoy.n_neurons
-        n_calls = pair_rows(decoy, decoy.labels, with_self=False).key.size
+        calls = share(pair_rows(decoy, decoy.labels, with_self=False).key.size, n * (n - 1))
         alarms[name] = FalseAlarms(
-            calls_a_pair=share(n_calls, n * (n - 1)), calls_over_real=n_calls / n_called if n_called else np.nan
+            calls_a_pair=calls, calls_over_real=calls.value * n_pairs / n_called if n_called else np.nan
         )
     return alarms

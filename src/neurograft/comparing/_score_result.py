@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import final
 
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from neurograft.comparing._json import plain_fields
 from neurograft.comparing._ranking import Ranking, Share
+
+NO_SYNAPSE = "NO_SYNAPSE"
 
 
 class Direction(Enum):
@@ -73,6 +75,7 @@ class Slice:
     recall: Share
     realised_fdr: Share
     sign_error: Share
+    kind_error: Share
     delay: DelayError
     strength: StrengthError
 
@@ -92,7 +95,30 @@ class FalseAlarms:
     """Calls in a map copied from data in which no true synapse can be (time-shifted, acausal side)."""
 
     calls_a_pair: Share
-    calls_over_real: float  # decoy calls over the scored map's: the false-discovery rate that decoys predict
+    calls_over_real: float  # ... times the map's pairs, over its calls: the false-discovery rate that decoys predict
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongWay:
+    """Calls of pairs connected the other way only (acausal false alarms), beside calls of pairs connected in neither.
+
+    The first share is above the second where the copier takes the time before a spike for the time after it.
+    """
+
+    reverse_only: Share
+    neither: Share
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """Every true synapse that was found: what it is and what it was called, for a figure."""
+
+    true_v: Float64[ndarray, " found"]
+    called_v: Float64[ndarray, " found"]
+    true_delay_s: Float64[ndarray, " found"]
+    called_delay_s: Float64[ndarray, " found"]
 
 
 @final
@@ -107,7 +133,9 @@ class Score:
     """
 
     n_neurons: int
-    n_unknown: int  # neurons of the map that are not in the truth
+    n_unknown: int  # neurons of the map that stand for none of the truth's
+    n_shared: int  # ... for two, as a shared pad
+    n_twice: int  # ... for one that an earlier neuron stands for too, as a second pad that was not merged
     hidden_fraction: float
     n_pairs: int
     n_undecidable: int
@@ -120,13 +148,16 @@ class Score:
     claimed_fdr: float
     sign_error: Share
     sign_confusion: Int64[ndarray, "2 2"]
+    kind_error: Share
     kind_names: tuple[str, ...]
     kind_confusion: Int64[ndarray, "kinds kinds"]
     delay: DelayError
     strength: StrengthError
     slices: Mapping[str, tuple[Slice, ...]]
     reliability: tuple[Reliability, ...]
+    found: Found
     orientation: Orientation
+    wrong_way: WrongWay
     false_alarms: Mapping[str, FalseAlarms]
 
     @property
@@ -134,49 +165,95 @@ class Score:
         """Whether the map fits the truth better with pre and post exchanged."""
         return self.orientation.found is Direction.SWAPPED
 
-    def _unknown(self) -> str:
-        return f" ({self.n_unknown} not in the truth)" if self.n_unknown else ""
+    @property
+    def claim_holds(self) -> bool | None:
+        """Whether the claimed false-discovery rate lies inside or above the interval of the realised one."""
+        if self.realised_fdr.of == 0 or self.claimed_fdr != self.claimed_fdr:
+            return None
+        return self.realised_fdr.low <= self.claimed_fdr
 
     def to_lines(self) -> list[str]:
         """Return the score as lines of text; a swapped map is told first."""
-        o = self.orientation
-        lines: list[str] = []
-        if self.is_swapped:
-            lines.append("PRE AND POST ARE SWAPPED: the transposed map fits the truth better. Exchange them.")
-        lines += [
-            f"{self.n_neurons} neurons{self._unknown()}, {self.hidden_fraction:.0%} of the truth's hidden; "
-            f"{self.n_pairs} ordered pairs, {self.n_undecidable} undecidable "
-            f"({self.n_true_undecidable} of them connected)",
-            f"Ranked by {self.ranked_by}:",
-            *(
-                f"  {name:<22} AUC {r.auc:.4f}  average precision {r.average_precision:.4f}  "
-                f"({r.n_true} connected of {r.n_pairs})"
-                for name, r in self.rankings.items()
-            ),
-            f"Recall at the map's threshold  {self.recall}",
-            f"  among decided pairs          {self.recall_decided}",
-            f"Realised false-discovery rate  {self.realised_fdr}, claimed {self.claimed_fdr:.3g}",
-            f"Wrong sign among found         {self.sign_error}",
-            f"Delay error: bias {self.delay.bias_s:.3g} s, median {self.delay.median_abs_s:.3g} s (n {self.delay.n})",
-            f"Strength: r {self.strength.pearson:.3f}, Spearman {self.strength.spearman:.3f}, slope "
-            f"{self.strength.slope:.3f}, median ratio {self.strength.median_ratio:.3f} (n {self.strength.n})",
-            f"True strength within 1.96 standard errors  {self.strength.coverage}",
-            f"Orientation: {o.found.value} ({o.n_forward} one-way pairs stronger forward, {o.n_backward} backward, "
-            f"p {o.p:.2g})",
-        ]
-        for name, alarms in self.false_alarms.items():
-            lines.append(f"False alarms, {name}: {alarms.calls_a_pair}, {alarms.calls_over_real:.3g} of the real calls")
-        for name, parts in self.slices.items():
-            lines.append(f"By {name}:")
-            lines += [
-                f"  {s.low:<9.3g} to {s.high:<9.3g} AUC {s.ranking.auc:.3f}  recall {s.recall}  false {s.realised_fdr}"
-                for s in parts
-            ]
-        if self.reliability:
-            lines.append("Calls with q up to a level, and the share of them that is false:")
-            lines += [f"  {r.q_level:<6g} {r.realised_fdr}" for r in self.reliability]
-        return lines
+        return score_lines(self)
 
     def as_json(self) -> dict[str, object]:
-        """Return everything as plain values, NaN and infinity as None."""
-        return {**plain_fields(self), "is_swapped": self.is_swapped}
+        """Return everything but the single synapses as plain values, NaN and infinity as None."""
+        return {**plain_fields(self, skip=("found",)), "is_swapped": self.is_swapped, "claim_holds": self.claim_holds}
+
+
+SWAPPED = "PRE AND POST ARE SWAPPED: the transposed map fits the truth better. Exchange them."
+
+
+def score_lines(s: Score) -> list[str]:
+    """Return a score as lines of text; a swapped map is told first."""
+    o, d, w = s.orientation, s.delay, s.strength
+    lines = [SWAPPED] if s.is_swapped else []
+    lines += [
+        f"{s.n_neurons} neurons{_who(s)}, {s.hidden_fraction:.0%} of the truth's hidden; "
+        f"{s.n_pairs} ordered pairs, {s.n_undecidable} undecidable ({s.n_true_undecidable} of them connected)",
+        f"Ranked by {s.ranked_by}:",
+        *(
+            f"  {name:<22} AUC {r.auc:.4f}  average precision {r.average_precision:.4f}  "
+            f"({r.n_true} connected of {r.n_pairs})"
+            for name, r in s.rankings.items()
+        ),
+        f"Recall at the map's threshold  {s.recall}",
+        f"  among decided pairs          {s.recall_decided}",
+        f"Realised false-discovery rate  {s.realised_fdr}, claimed {s.claimed_fdr:.3g}{_verdict(s)}",
+        f"Wrong sign among found         {s.sign_error}",
+        f"Wrong kind among found         {s.kind_error}",
+        *_kind_lines(s),
+        f"Delay error: bias {d.bias_s:.3g} s, median {d.median_abs_s:.3g} s, 90 % within {d.p90_abs_s:.3g} s (n {d.n})",
+        f"Strength: r {w.pearson:.3f}, Spearman {w.spearman:.3f}, slope {w.slope:.3f}, "
+        f"median ratio {w.median_ratio:.3f} (n {w.n})",
+        f"True strength within 1.96 standard errors  {w.coverage}",
+        f"Orientation: {o.found.value} ({o.n_forward} one-way pairs stronger forward, {o.n_backward} backward, "
+        f"p {o.p:.2g})",
+        f"False alarms, connected the other way only: {s.wrong_way.reverse_only}; in neither: {s.wrong_way.neither}",
+        *(
+            f"False alarms, {name}: {a.calls_a_pair}, {a.calls_over_real:.3g} of the real calls"
+            for name, a in s.false_alarms.items()
+        ),
+    ]
+    for name, parts in s.slices.items():
+        lines.append(f"By {name}:")
+        lines += [_slice_line(part) for part in parts if part.ranking.n_true or part.realised_fdr.of]
+    if s.reliability:
+        lines.append("Calls with q up to a level, and the share of them that is false:")
+        lines += [f"  {r.q_level:<6g} {r.realised_fdr}" for r in s.reliability]
+    return lines
+
+
+def _who(s: Score) -> str:
+    told = [
+        f"{n} {what}"
+        for n, what in (
+            (s.n_unknown, "not in the truth"),
+            (s.n_shared, "on shared pads"),
+            (s.n_twice, "second pads of another"),
+        )
+        if n
+    ]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _verdict(s: Score) -> str:
+    return {None: "", True: ": the claim holds", False: ": THE CLAIM DOES NOT HOLD"}[s.claim_holds]
+
+
+def _kind_lines(s: Score) -> list[str]:
+    """Return the confusion of kinds, one line a true kind that occurs."""
+    lines: list[str] = []
+    for name, row in zip(s.kind_names, s.kind_confusion.tolist(), strict=True):
+        if sum(row):
+            called = ", ".join(f"{n} {called}" for called, n in zip(s.kind_names, row, strict=True) if n)
+            lines.append(f"  true {name:<18} called: {called}")
+    return lines
+
+
+def _slice_line(s: Slice) -> str:
+    return (
+        f"  {s.low:<8.3g} to {s.high:<8.3g} AUC {s.ranking.auc:.3f}  recall {s.recall}  false {s.realised_fdr}  "
+        f"wrong sign {s.sign_error.count}, kind {s.kind_error.count} of {s.sign_error.of}  "
+        f"delay {s.delay.median_abs_s:.2g} s  slope {s.strength.slope:.2f}"
+    )

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from neurograft.comparing._pairs import PairRows, pair_rows, row_of
 from neurograft.comparing._ranking import Ranking, Share, share
-from neurograft.comparing._score_result import DelayError, Slice, StrengthError
+from neurograft.comparing._score_result import DelayError, Found, Slice, StrengthError
 from neurograft.comparing._statistics import pearson, ranks
 from neurograft.maps import Kind, SynapseMap, Undecidable
 
@@ -96,6 +96,17 @@ class Part:
         row = np.flatnonzero(self.is_true & (self.table.call_of_true >= 0))
         return row, self.table.call_of_true[row]
 
+    def listed(self) -> Found:
+        """Return what the synapses found are and were called."""
+        row, call = self.found()
+        true, called = self.table.true, self.table.called
+        return Found(
+            true_v=true.weight_v[row],
+            called_v=called.weight_v[call],
+            true_delay_s=true.delay_s[row],
+            called_delay_s=called.delay_s[call],
+        )
+
     def slice(self, low: float, high: float, ranks_as: Ranking) -> Slice:
         """Return all figures of this part, under its borders."""
         table = self.table
@@ -108,6 +119,7 @@ class Part:
                 int(np.count_nonzero(self.is_call & (table.true_of_call < 0))), int(np.count_nonzero(self.is_call))
             ),
             sign_error=self.sign_error(),
+            kind_error=self.kind_error(),
             delay=self.delay(),
             strength=self.strength(),
         )
@@ -117,6 +129,14 @@ class Part:
         row, call = self.found()
         wrong = self.table.true.weight_v[row] * self.table.called.weight_v[call] < 0
         return share(int(np.count_nonzero(wrong)), row.size)
+
+    def kind_error(self) -> Share:
+        """Return the share of found synapses whose kind is wrong; a plain CHEMICAL fits every chemical kind."""
+        row, call = self.found()
+        true, called = self.table.true.kind[row], self.table.called.kind[call]
+        is_chemical = (true != Kind.ELECTRICAL) & (called != Kind.ELECTRICAL)
+        is_plain = (true == Kind.CHEMICAL) | (called == Kind.CHEMICAL)
+        return share(int(np.count_nonzero((true != called) & ~(is_chemical & is_plain))), row.size)
 
     def delay(self) -> DelayError:
         """Return the delay errors of the synapses found."""

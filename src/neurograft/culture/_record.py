@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 from numpy import ndarray
 from numpy.random import default_rng
 
@@ -151,6 +151,16 @@ def recorded_truth(culture: Culture, labels: tuple[str, ...]) -> SynapseMap:
         extra={name: column[keep] for name, column in whole.extra.items()},
         provenance=whole.provenance,
     )
+
+
+def hidden_input_share(culture: Culture) -> Float64[ndarray, " recorded"]:
+    """Return for each recorded neuron the share of its summed |input| that comes from hidden neurons."""
+    whole, n = culture.map, culture.n_recorded
+    mine, size_v = whole.post < n, np.abs(whole.weight_v)
+    hidden = mine & (whole.pre >= n)
+    total_v = np.bincount(whole.post[mine], size_v[mine], minlength=n)
+    hidden_v = np.bincount(whole.post[hidden], size_v[hidden], minlength=n)
+    return np.divide(hidden_v, total_v, out=np.zeros(n), where=total_v > 0)
 
 
 def recorded_spikes(

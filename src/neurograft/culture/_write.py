@@ -5,6 +5,7 @@ OUT/truth.h5                         the map of the recorded neurons, and in /cu
 OUT/spikes.h5                        their true spikes, a SONATA report
 """
 
+import json
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -21,7 +22,13 @@ from neurograft.culture._grow import Culture
 from neurograft.culture._options import CultureOptions, require_possible
 from neurograft.culture._pads import ArrayOptions, Pads, require_array
 from neurograft.culture._play import n_frames
-from neurograft.culture._record import channel_labels, neuron_labels, recorded_spikes, recorded_truth
+from neurograft.culture._record import (
+    channel_labels,
+    hidden_input_share,
+    neuron_labels,
+    recorded_spikes,
+    recorded_truth,
+)
 from neurograft.culture._recorder import Recorder, frames, recorder
 from neurograft.errors import CultureError
 from neurograft.maps import save_map
@@ -186,6 +193,8 @@ def _add_layout(path: Path, culture: Culture, made: Recorder, *, seconds: float,
         group.attrs["family"] = culture.options.family.name
         group.attrs["n_hidden"] = culture.options.n_neurons - culture.n_recorded
         group.attrs["provenance"] = told.to_json()
+        group["channel_labels"] = np.frombuffer(json.dumps(channel_labels(culture)).encode(), dtype=np.uint8)
+        group["hidden_input_share"] = hidden_input_share(culture)
         group["channel_neuron"] = pads.inside
         group["channel_state"] = pads.state
         group["coupling"] = pads.inside_gain

@@ -16,6 +16,8 @@ from neurograft.maps._import import import_table as import_table
 from neurograft.maps._io import MAP_FORMAT_VERSION as MAP_FORMAT_VERSION
 from neurograft.maps._io import load_map as load_map
 from neurograft.maps._io import save_map as save_map
+from neurograft.maps._layout import Layout as Layout
+from neurograft.maps._layout import load_layout as load_layout
 from neurograft.maps._map import MAX_DELAY_S as MAX_DELAY_S
 from neurograft.maps._map import Evidence as Evidence
 from neurograft.maps._map import Kind as Kind

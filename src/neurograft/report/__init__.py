@@ -30,6 +30,10 @@ from neurograft.report._matrix import matrix_figure as matrix_figure
 from neurograft.report._page import report_html as report_html
 from neurograft.report._page import write_report as write_report
 from neurograft.report._raster import raster_figure as raster_figure
+from neurograft.report._score import found_figure as found_figure
+from neurograft.report._score import reliability_figure as reliability_figure
+from neurograft.report._score import score_chapter as score_chapter
+from neurograft.report._score import slice_figure as slice_figure
 from neurograft.report._tiles import TilePicture as TilePicture
 from neurograft.report._tiles import error_figure as error_figure
 from neurograft.report._tiles import error_histograms as error_histograms

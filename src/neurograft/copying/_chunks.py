@@ -51,23 +51,22 @@ def n_chunks(recording: Recording, *, chunk_frames: int) -> int:
 def _mark_bad(volts, flat, is_ok):
     """Clear ``is_ok`` at NaN and in runs of at least ``flat`` equal samples; hold the last value over NaN."""
     n, n_channels = volts.shape
+    held, run = np.zeros(n_channels), np.zeros(n_channels, dtype=np.int64)
     for c in range(n_channels):
-        held = 0.0
         for k in range(n):
             if np.isfinite(volts[k, c]):
-                held = volts[k, c]
+                held[c] = volts[k, c]
                 break
-        run = 0
-        for k in range(n):
-            if not np.isfinite(volts[k, c]):
-                volts[k, c] = held
+    for k in range(n):  # row by row, as the samples lie in memory
+        for c in range(n_channels):
+            v = volts[k, c]
+            if not np.isfinite(v):
+                v = held[c]
+                volts[k, c] = v
                 is_ok[k, c] = False
-            if k > 0 and volts[k, c] == held:
-                run += 1
-            else:
-                run = 1
-            held = volts[k, c]
-            if run == flat:
+            run[c] = run[c] + 1 if k > 0 and v == held[c] else 1
+            held[c] = v
+            if run[c] == flat:
                 is_ok[k - flat + 1 : k + 1, c] = False
-            elif run > flat:
+            elif run[c] > flat:
                 is_ok[k, c] = False

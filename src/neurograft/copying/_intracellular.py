@@ -20,7 +20,7 @@ from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
 from neurograft.copying._regression import Fit, fit, inverse_gram, moments
 from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOptions, Templates, reach, templates
 from neurograft.copying._timeline import Timeline, timeline
-from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, autoregression, own_course, row_weights
+from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, autoregression, in_memory, own_course, row_weights
 from neurograft.errors import CopyError
 from neurograft.maps import SynapseMap, Undecidable
 from neurograft.progress import Progress, silent
@@ -123,7 +123,7 @@ def copy_intracellular(
     factor = max(round(recording.rate_hz / options.row_rate_hz), 1)
     boxes = lag_boxes(recording.rate_hz / factor)
     line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
-    traces = _traces(recording, line, cells, gains, options)
+    traces = in_memory(_traces(recording, line, cells, gains, options), progress)
     worth = row_weights(traces, _scale_v(found, cells, gains), progress)
     whitener = autoregression(traces, worth, progress)
     found_ = _fitted(traces, whitener, worth, boxes, options, progress)

@@ -1,7 +1,7 @@
 """Membrane potentials made ready for regression: own action potentials out, drift out, noise made white."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, final, no_type_check
 
 import numpy as np
@@ -21,6 +21,7 @@ _STILLEST = 0.5  # of the median unrest: stiller rows are worth no more
 _LEAST_WEIGHT = 0.02
 _HAIR = 1e-9
 _OWN_SPIKES = 5
+_MOST_BYTES = 1 << 30  # of prepared traces kept in memory
 
 
 @final
@@ -56,6 +57,14 @@ class Traces:
     spike_row: tuple[Int64[ndarray, " _"], ...]  # of every neuron, sorted
     artefact_row: Int64[ndarray, " artefacts"]
     options: WhiteningOptions
+    kept: tuple[Prepared, ...] = ()  # what ``prepared`` yields, where it fits into memory
+
+
+def in_memory(traces: Traces, progress: Progress) -> Traces:
+    """Return traces that are prepared once and kept, or these where that would take too much memory."""
+    if 16 * traces.line.n_rows * len(traces.channel) > _MOST_BYTES:
+        return traces
+    return replace(traces, kept=tuple(prepared(traces, progress, "preparing traces")))
 
 
 class _Rows(NamedTuple):
@@ -87,6 +96,9 @@ def _rows(traces: Traces, margin_rows: int, progress: Progress, what: str) -> It
 
 def prepared(traces: Traces, progress: Progress, what: str) -> Iterator[Prepared]:
     """Yield all rows of the time line that lie in a segment, chunk after chunk."""
+    if traces.kept:
+        yield from traces.kept
+        return
     line, options = traces.line, traces.options
     sd_rows = options.drift_sd_s * line.rate_hz
     before_rows, after_rows = (round(t * line.rate_hz) for t in options.blank_s)
@@ -99,7 +111,7 @@ def prepared(traces: Traces, progress: Progress, what: str) -> Iterator[Prepared
         volts -= _smooth(volts, sd_rows)
         keep = min(rows.own.start, options.ar_order)
         part = slice(rows.own.start - keep, rows.own.stop)
-        yield Prepared(rows.first_row + rows.own.start, keep, volts[part], weight[part])
+        yield Prepared(rows.first_row + rows.own.start, keep, volts[part].copy(), weight[part].copy())
 
 
 def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Float64[ndarray, "neurons rows"]:

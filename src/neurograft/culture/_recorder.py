@@ -105,8 +105,9 @@ def _sampled(made: Recorder, pads: Pads, piece: Piece, pool: Executor, n_parts: 
         made.amp.last_v[:] = piece.trace_v[:, 0]
     for begin in range(0, n_steps, _WINDOW):
         heard, mixed = np.empty((2, n_pads, min(_WINDOW, n_steps - begin)), dtype=np.float32)
-        listen = partial(_listen, made, pads, piece, begin, heard)
-        convert = partial(_convert, made, piece.start + begin, heard, mixed, out[begin : begin + _WINDOW])
+        listen = partial(_listen, made=made, pads=pads, piece=piece, begin=begin, heard=heard)
+        window = out[begin : begin + _WINDOW]
+        convert = partial(_convert, made=made, at=piece.start + begin, heard=heard, mixed=mixed, out=window)
         for work in (listen, convert):  # every pad is heard before neighbours are mixed
             for done in [pool.submit(work, first, last) for first, last in pairwise(edges)]:
                 done.result()
@@ -114,7 +115,7 @@ def _sampled(made: Recorder, pads: Pads, piece: Piece, pool: Executor, n_parts: 
     return out
 
 
-def _listen(made: Recorder, pads: Pads, piece: Piece, begin: int, heard: ndarray, first: int, last: int) -> None:
+def _listen(first: int, last: int, *, made: Recorder, pads: Pads, piece: Piece, begin: int, heard: ndarray) -> None:
     """Fill what pads ``first`` to ``last`` - 1 hear of a window, with the coupling drifting from knot to knot."""
     step_s = made.culture.options.step_s
     knot = piece.start * step_s / _DRIFT_KNOT_S
@@ -125,11 +126,13 @@ def _listen(made: Recorder, pads: Pads, piece: Piece, begin: int, heard: ndarray
     hear(piece.trace_v, begin, rest_v, made.amp.last_v, pads, drift, drift_step, heard, first, last)
 
 
-def _convert(made: Recorder, frame: int, heard: ndarray, mixed: ndarray, out: ndarray, first: int, last: int) -> None:
-    """Fill samples of channels ``first`` to ``last`` - 1 of a window that begins at ``frame``."""
+def _convert(
+    first: int, last: int, *, made: Recorder, frame: int, heard: ndarray, mixed: ndarray, out: ndarray
+) -> None:
+    """Fill samples of channels ``first`` to ``last`` - 1 of a window that begins at frame ``at``."""
     grid = made.culture.options.grid
     leak_between(heard, grid.n_rows, grid.n_columns, float(made.options.crosstalk), mixed, first, last)
-    if frame == 0:  # the AC coupling has forgotten the step from nothing to the first sample
+    if at == 0:  # the AC coupling has forgotten the step from nothing to the first sample
         made.amp.last_in[first:last] += mixed[first:last, 0]
     digitise(mixed, made.amp, first, last, out)
 

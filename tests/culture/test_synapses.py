@@ -10,7 +10,7 @@ from neurograft.culture import AdaptiveExponential
 from neurograft.culture._blocks import CURRENT, N_SHARED, SIEMENS, gather_blocks, raise_e, scatter_blocks
 from neurograft.culture._engine import at_rest, no_drive, no_wires, run_steps
 from neurograft.culture._lanes import LANES
-from neurograft.culture._synapses import AMPA_S, GABA_S, NMDA_S, receive, release
+from neurograft.culture._synapses import AMPA_S, GABA_S, NMDA_S, receive, receptors, release, settle_gates
 
 FAMILY = AdaptiveExponential(log_spread=0, spread_v=0)
 STEP_S = 1e-4
@@ -42,7 +42,8 @@ def received(who, wires, state) -> tuple[float, float]:
     n = who.rest_v.size
     rows, words, pair = gather_blocks(who, state, no_drive(who), N_SHARED)
     slot = slice((state.clock[0] & (wires.n_slots - 1)) * n, None)
-    receive(rows[0], rows[0].view(np.int64), wires, state.excite[slot], state.inhibit[slot], n)
+    receive(rows[0], rows[0].view(np.int64), receptors(wires), state.excite[slot], state.inhibit[slot], n)
+    settle_gates(rows[0])
     scatter_blocks(state, rows, words, pair)
     state.clock[0] += 1
     return float(rows[0, SIEMENS * LANES]), float(rows[0, CURRENT * LANES])

@@ -42,7 +42,7 @@ from neurograft.culture._blocks import (
 )
 from neurograft.culture._cells import AP_SAMPLES, Advance, Cells
 from neurograft.culture._lanes import LANES, N_DESK_ROWS
-from neurograft.culture._synapses import receive, send
+from neurograft.culture._synapses import arrivals, receive, receptors, send, settle_gates
 from neurograft.units import MV
 
 _INHIBITION_V = -82 * MV
@@ -126,7 +126,9 @@ def _advance(cells, wires, state, drive, seen, n_steps):
     alone, clock, noise_keep, n_spikes = steps_alone(wires), state.clock[0], keep_of_noise(drive), 0
     bits, tile = np.empty(N_DESK_ROWS * LANES, dtype=np.uint32), np.empty((alone, LANES), dtype=np.float32)
     fired_step, fired = np.empty(n * alone, dtype=np.int64), np.empty(n * alone, dtype=np.int64)
-    next_v = np.empty(n)
+    current_a, steps_per_row, step_s, own = drive.current_a, drive.steps_per_row, wires.step_s, cells.own
+    kept, has_gaps, sent = receptors(wires), wires.gap_siemens.size > 0, (state.excite, state.inhibit, state.is_sent)
+    next_v, quiet = np.empty(n), np.zeros((2, LANES))
     for begin in range(0, n_steps, alone):
         n_now, n_fired = min(alone, n_steps - begin), 0
         for block in range(rows.shape[0]):
@@ -134,18 +136,19 @@ def _advance(cells, wires, state, drive, seen, n_steps):
             n_lanes, row, whole = min(LANES, n - start), rows[block], rows[block].view(np.int64)
             for s in range(n_now):
                 now = clock + begin + s
-                slot, line = (now & mask) * n + start, (begin + s) // drive.steps_per_row
-                arrived = slice(slot, slot + n_lanes)
-                receive(row, whole, wires, state.excite[arrived], state.inhibit[arrived], n_lanes)
-                driven = drive.current_a[line, start : start + n_lanes]
+                excite, inhibit = arrivals(*sent, now & mask, block, n, n_lanes, quiet)
+                receive(row, whole, kept, excite, inhibit, n_lanes)
+                driven = current_a[(begin + s) // steps_per_row, start : start + n_lanes]
                 push(row, words[block], pair[block], noise_keep, driven, bits, now & 1, n_lanes)
-                join_gaps(row, wires, state.seen_v, start, n_lanes)
+                if has_gaps:
+                    join_gaps(row, wires, state.seen_v, start, n_lanes)
                 n_over = _step(row, whole, n_lanes)
                 if n_over > 0:
-                    n_fired = _fire(row, cells.own, start, n_lanes, s, fired_step, fired, n_fired)
+                    n_fired = _fire(row, own, start, n_lanes, s, fired_step, fired, n_fired)
                 if n_recent(row, n_lanes) > 0:
-                    _draw_spikes(row, cells.own, wires.step_s, start, n_lanes)
+                    _draw_spikes(row, own, step_s, start, n_lanes)
                 keep_shown(row, tile[s], n_lanes)
+            settle_gates(row)
             show_block(tile, start, n_lanes, begin, n_now, seen.trace_v)
             next_v[start : start + n_lanes] = row[SHOWN * LANES : SHOWN * LANES + n_lanes]
         state.seen_v[:] = next_v

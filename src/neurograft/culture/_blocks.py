@@ -94,14 +94,28 @@ def steps_alone(wires):
 @no_type_check
 def raise_e(row, whole, at, n_lanes):
     """Replace numbers of row ``at`` by e to their power; ``whole`` sees the rows as int64."""
-    for q in range(n_lanes):
-        x = min(max(row[at * LANES + q] * _PER_LN2, -_LARGEST), _LARGEST)
-        turns = x + _HALF_TO_EVEN
-        y = x - (turns - _HALF_TO_EVEN)
-        row[_TURNS * LANES + q] = turns
-        row[at * LANES + q] = _E0 + y * (_E1 + y * (_E2 + y * (_E3 + y * (_E4 + y * (_E5 + y * _E6)))))
-    for q in range(n_lanes):
-        whole[at * LANES + q] += whole[_TURNS * LANES + q] << 52
+    here, there = at * LANES, _TURNS * LANES
+    _split_power(row[here : here + n_lanes], row[there : there + n_lanes])
+    _shift_exponent(whole[here : here + n_lanes], whole[there : there + n_lanes])
+
+
+@njit(cache=True, error_model="numpy")
+@no_type_check
+def _split_power(x, turns):
+    """Replace x by 2^y, with y what lies between x / ln 2 and the nearest whole number; that goes to ``turns``."""
+    for q in range(x.size):
+        power = min(max(x[q] * _PER_LN2, -_LARGEST), _LARGEST)
+        turned = power + _HALF_TO_EVEN
+        y = power - (turned - _HALF_TO_EVEN)
+        turns[q] = turned
+        x[q] = _E0 + y * (_E1 + y * (_E2 + y * (_E3 + y * (_E4 + y * (_E5 + y * _E6)))))
+
+
+@njit(cache=True)
+@no_type_check
+def _shift_exponent(bits, turns):
+    for q in range(bits.size):
+        bits[q] += turns[q] << 52
 
 
 @njit(cache=True, error_model="numpy")
@@ -129,8 +143,6 @@ def push(row, words, pair, noise_keep, driven, bits, is_odd, n_lanes):
 def join_gaps(row, wires, seen_v, start, n_lanes):
     """Add gap junctions to a block's conductances and currents."""
     first, other, gap = wires.gap_start, wires.gap_other, wires.gap_siemens
-    if gap.size == 0:
-        return
     for q in range(n_lanes):
         for j in range(first[start + q], first[start + q + 1]):
             row[SIEMENS * LANES + q] += gap[j]

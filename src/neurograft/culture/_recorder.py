@@ -126,9 +126,7 @@ def _listen(first: int, last: int, *, made: Recorder, pads: Pads, piece: Piece, 
     hear(piece.trace_v, begin, rest_v, made.amp.last_v, pads, drift, drift_step, heard, first, last)
 
 
-def _convert(
-    first: int, last: int, *, made: Recorder, frame: int, heard: ndarray, mixed: ndarray, out: ndarray
-) -> None:
+def _convert(first: int, last: int, *, made: Recorder, at: int, heard: ndarray, mixed: ndarray, out: ndarray) -> None:
     """Fill samples of channels ``first`` to ``last`` - 1 of a window that begins at frame ``at``."""
     grid = made.culture.options.grid
     leak_between(heard, grid.n_rows, grid.n_columns, float(made.options.crosstalk), mixed, first, last)

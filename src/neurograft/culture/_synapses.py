@@ -35,37 +35,69 @@ _AMPA_NORM, _NMDA_NORM, _GABA_NORM = peak_norm(AMPA_S), peak_norm(NMDA_S), peak_
 _AMPA_RISE, _AMPA_DECAY = AMPA_S
 _NMDA_RISE, _NMDA_DECAY = NMDA_S
 _GABA_RISE, _GABA_DECAY = GABA_S
-_TINY = 1e-25  # added and taken away: what has decayed below 1e-41 S is 0, not a slow subnormal number
+_TINY = 1e-25  # added and taken away: what has decayed below 1e-41 S is then 0
 _MAGNESIUM_PER_V, _MAGNESIUM = -62.0, 1.0 / 3.57  # Jahr and Stevens 1990, 1 mM
 
 
 @njit(cache=True)
 @no_type_check
-def age_gates(row, wires, excite, inhibit, n_lanes):
-    """Let a block's conductances age by a step and take up what arrives; the arrivals are then 0."""
+def receptors(wires):
+    """Return what a step leaves of AMPA, NMDA and GABA-A (rise and decay each), and NMDA's share and scale."""
     step_s = wires.step_s
-    keep_ar, keep_ad = math.exp(-step_s / _AMPA_RISE), math.exp(-step_s / _AMPA_DECAY)
-    keep_nr, keep_nd = math.exp(-step_s / _NMDA_RISE), math.exp(-step_s / _NMDA_DECAY)
-    keep_gr, keep_gd = math.exp(-step_s / _GABA_RISE), math.exp(-step_s / _GABA_DECAY)
-    slow = wires.nmda_ratio * _NMDA_NORM
+    return (
+        math.exp(-step_s / _AMPA_RISE),
+        math.exp(-step_s / _AMPA_DECAY),
+        math.exp(-step_s / _NMDA_RISE),
+        math.exp(-step_s / _NMDA_DECAY),
+        math.exp(-step_s / _GABA_RISE),
+        math.exp(-step_s / _GABA_DECAY),
+        wires.nmda_ratio * _NMDA_NORM,
+    )
+
+
+@njit(cache=True)
+@no_type_check
+def age_gates(row, kept, excite, inhibit, n_lanes):
+    """Let a block's conductances age by a step and take up what arrives; the arrivals are then 0."""
+    keep_ar, keep_ad, keep_nr, keep_nd, keep_gr, keep_gd, slow = kept
     g = row[GATES * LANES :]
     for q in range(n_lanes):
         fast, late, calm = excite[q] * _AMPA_NORM, excite[q] * slow, inhibit[q] * _GABA_NORM
-        g[q] = g[q] * keep_ar + fast + _TINY - _TINY
-        g[LANES + q] = g[LANES + q] * keep_ad + fast + _TINY - _TINY
-        g[2 * LANES + q] = g[2 * LANES + q] * keep_nr + late + _TINY - _TINY
-        g[3 * LANES + q] = g[3 * LANES + q] * keep_nd + late + _TINY - _TINY
-        g[4 * LANES + q] = g[4 * LANES + q] * keep_gr + calm + _TINY - _TINY
-        g[5 * LANES + q] = g[5 * LANES + q] * keep_gd + calm + _TINY - _TINY
+        g[q] = g[q] * keep_ar + fast
+        g[LANES + q] = g[LANES + q] * keep_ad + fast
+        g[2 * LANES + q] = g[2 * LANES + q] * keep_nr + late
+        g[3 * LANES + q] = g[3 * LANES + q] * keep_nd + late
+        g[4 * LANES + q] = g[4 * LANES + q] * keep_gr + calm
+        g[5 * LANES + q] = g[5 * LANES + q] * keep_gd + calm
         excite[q] = 0.0
         inhibit[q] = 0.0
 
 
+@njit(cache=True)
+@no_type_check
+def settle_gates(row):
+    """Set conductances that have decayed to 0 before they become subnormal numbers, which are slow."""
+    g = row[GATES * LANES : (GATES + 6) * LANES]
+    for q in range(g.size):
+        g[q] = g[q] + _TINY - _TINY
+
+
+@njit(cache=True)
+@no_type_check
+def arrivals(excite, inhibit, is_sent, slot, block, n, n_lanes, quiet):
+    """Return what reaches a block in a step; ``quiet``, two rows of zeros, where nothing was sent to it."""
+    if is_sent[slot, block] == 0:
+        return quiet[0, :n_lanes], quiet[1, :n_lanes]
+    is_sent[slot, block] = 0
+    first = slot * n + block * LANES
+    return excite[first : first + n_lanes], inhibit[first : first + n_lanes]
+
+
 @njit(cache=True, error_model="numpy")
 @no_type_check
-def receive(row, whole, wires, excite, inhibit, n_lanes):
+def receive(row, whole, kept, excite, inhibit, n_lanes):
     """Fill a block's synaptic conductances and currents at 0 V (I = current - siemens v)."""
-    age_gates(row, wires, excite, inhibit, n_lanes)
+    age_gates(row, kept, excite, inhibit, n_lanes)
     for q in range(n_lanes):
         row[EXP_A * LANES + q] = _MAGNESIUM_PER_V * row[V * LANES + q]
     raise_e(row, whole, EXP_A, n_lanes)
@@ -136,5 +168,6 @@ def release(cells, wires, state, fired, n_fired):
                 if z == SLOW:
                     z = slow_normal(a, b, c, k, pre, bits)
                 size = released + wires.quantum_cv * math.sqrt(released) * z
-                slot = ((now + delay[s]) & mask) * n + target[s]
-                waiting[slot] += quantum[s] * max(size, 0.0)
+                slot = (now + delay[s]) & mask
+                waiting[slot * n + target[s]] += quantum[s] * max(size, 0.0)
+                state.is_sent[slot, target[s] // LANES] = 1

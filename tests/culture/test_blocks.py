@@ -40,7 +40,7 @@ def test_living_in_chunks_is_living_step_by_step(tiny: Culture) -> None:
         spikes += [(step, neuron) for neuron in one.spike_neuron]
     assert spikes == list(zip(seen.spike_step.tolist(), seen.spike_neuron.tolist(), strict=True))
     # What has decayed is taken to 0 at the end of a chunk, which rounds: parts in 10^16 a step.
-    assert np.array(traces).T == pytest.approx(seen.trace_v, abs=1e-7)
+    assert seen.trace_v == pytest.approx(np.array(traces).T, abs=1e-7)
     assert single.v == pytest.approx(whole.v, abs=1e-10)
 
 

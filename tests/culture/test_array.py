@@ -126,6 +126,27 @@ def test_samples_equal_those_of_filters_from_scipy(n_pads: int) -> None:
 
 
 @pytest.mark.compiled
+def test_32_bit_filters_follow_large_signals_to_far_less_than_a_step() -> None:
+    n_pads, n = 8, 30_000
+    readout = replace(PSEUDO_CURRENT_CLAMP, white_u=0.0, flicker_u=0.0)
+    amp = amplifier(
+        ArrayOptions(readout=readout), pads_of(n_pads), rest_v=np.zeros(1), step_s=1e-4, rng=np.random.default_rng(0)
+    )
+    rng = np.random.default_rng(1)
+    slow = 2000 * np.sin(2 * np.pi * 1e-4 * np.arange(n) * rng.uniform(0.3, 30, (n_pads, 1)))
+    signal = (slow + 300 * rng.standard_normal((n_pads, n))).astype(np.float32)
+    keep, worst = amp.highpass_keep, 0.0
+    wanted = lfilter([keep, -keep], [1, -keep], signal.astype(float), axis=1)
+    out = np.empty((n, n_pads), dtype=np.int16)
+    for begin in range(0, n, 100):
+        digitise(signal[:, begin : begin + 100].copy(), amp, 0, n_pads, out[begin : begin + 100])
+        worst = max(worst, np.abs(amp.memory[5] - wanted[:, begin + 99]).max())  # row 5: last output
+    # Half a unit in the last place of 4,000 is 2.4e-4, kept for 1 / sqrt(1 - keep^2) = 40 steps' worth: 0.01.
+    assert worst < 0.03
+    assert np.abs(out - wanted.T).max() < 0.53
+
+
+@pytest.mark.compiled
 def test_noise_has_the_stated_size_and_falls_as_one_over_f() -> None:
     readout = replace(PSEUDO_CURRENT_CLAMP, lsb_u=0.1e-6, n_bits=16)
     both = quiet_samples(ArrayOptions(readout=readout, highpass_hz=0.0), 20.0)

@@ -2,7 +2,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._design import ACAUSAL, CHEMICAL, ZERO, add_box_sums, column_totals, design_rows, gram, joined, lag_boxes
+from neurograft.copying._design import (
+    ACAUSAL,
+    CHEMICAL,
+    ZERO,
+    add_box_sums,
+    column_totals,
+    design_rows,
+    gram,
+    joined,
+    lag_boxes,
+)
 
 N_ROWS = 110
 BOXES = lag_boxes(1000.0)

@@ -26,7 +26,8 @@ def test_a_potential_peaks_at_one_when_its_two_exponentials_say():
 
 def test_an_image_is_the_filtered_potential_seen_by_many_spikes_at_random_moments_of_their_row():
     coefficient = np.array([[0.8], [0.1]])
-    image = made(Whitener(coefficient), TemplateOptions(latency_s=(2.5e-3,), rise_factors=(1.0,))).of(Family.DIRECT).image[0, :, 0]
+    options = TemplateOptions(latency_s=(2.5e-3,), rise_factors=(1.0,))
+    image = made(Whitener(coefficient), options).of(Family.DIRECT).image[0, :, 0]
     rng, total = np.random.default_rng(0), np.zeros(len(BOXES.low))
     n = 4000
     for phase in rng.random(n):
@@ -66,6 +67,8 @@ def test_synapses_rise_by_the_factors_asked_for():
     assert len(direct.family) == 4  # each also beneath cross-talk
 
 
-@pytest.mark.parametrize("change", [{"latency_s": (1e-3,)}, {"rise_factors": (1.0,)}, {"common_s": (0.0,)}, {"indirect_s": (5e-3,)}])
+@pytest.mark.parametrize(
+    "change", [{"latency_s": (1e-3,)}, {"rise_factors": (1.0,)}, {"common_s": (0.0,)}, {"indirect_s": (5e-3,)}]
+)
 def test_options_choose_the_templates(change):
     assert len(made(options=TemplateOptions(**change)).family) < len(made().family)

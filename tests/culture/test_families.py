@@ -7,6 +7,7 @@ from scipy.integrate import solve_ivp
 from neurograft.culture import FAMILIES, AdaptiveExponential, HodgkinHuxley, Izhikevich, family_named
 from neurograft.culture._cells import AP_SAMPLES, Cells, NeuronFamily, Seen
 from neurograft.culture._engine import at_rest, no_drive, no_wires, run_steps
+from neurograft.culture._lanes import LANES
 from neurograft.errors import CultureError
 
 STEP_S = 1e-4
@@ -176,6 +177,26 @@ def test_an_action_potential_is_about_a_hundred_millivolts_high(family: NeuronFa
     at = int(seen.spike_step[0])
     peak = seen.trace_v[0, at : at + AP_SAMPLES].max()
     assert 0.09 < peak - one_cell(family, True).rest_v[0] < 0.12  # Ham 2021, figure 2: about 100 mV
+
+
+@pytest.mark.parametrize("name", list(EXACT))
+def test_a_block_of_lanes_does_not_change_its_neurons_and_time_does_not_run_out(name: str) -> None:
+    family, n = EXACT[name], LANES + 2
+    cells = family.cells(np.ones(n, dtype=bool), np.random.default_rng(0))
+    wires = no_wires(cells, step_s=STEP_S, nmda_ratio=0.0)
+    push = np.linspace(0.0, 3e-9, n)[None, :].copy()
+    quiet = no_drive(cells)._replace(current_a=push)
+    late = at_rest(cells, wires)
+    late.clock[0] = 1 << 40
+    seen = run_steps(family, cells, wires, late, quiet, n_steps=35)
+    assert late.clock[0] == (1 << 40) + 35
+    for first in (0, LANES, n - 1):  # each alone, in steps of its own
+        one, alone = cells.take(np.array([first])), quiet._replace(current_a=push[:, [first]], noise_a=np.zeros(1))
+        lonely = no_wires(one, step_s=STEP_S, nmda_ratio=0.0)
+        state = at_rest(one, lonely)
+        parts = [run_steps(family, one, lonely, state, alone, n_steps=steps).trace_v for steps in (1, 4, 30)]
+        assert np.array_equal(np.concatenate(parts, axis=1)[0], seen.trace_v[first])
+    assert seen.spike_step.size > 0
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from neurograft.culture import AdaptiveExponential
+from neurograft.culture._blocks import CURRENT, N_SHARED, SIEMENS, gather_blocks, raise_e, scatter_blocks
 from neurograft.culture._engine import at_rest, no_drive, no_wires, run_steps
-from neurograft.culture._synapses import AMPA_S, GABA_S, NMDA_S, release, synaptic_input, unblocked
+from neurograft.culture._lanes import LANES
+from neurograft.culture._synapses import AMPA_S, GABA_S, NMDA_S, receive, receptors, release, settle_gates
 
 FAMILY = AdaptiveExponential(log_spread=0, spread_v=0)
 STEP_S = 1e-4
@@ -31,6 +35,18 @@ def one_wire(n_targets: int, **changed):
         n_slots=4,
     )
     return wires._replace(**changed)
+
+
+def received(who, wires, state) -> tuple[float, float]:
+    """Return the conductance and current of neuron 0 after a step of its receptors; the state moves on."""
+    n = who.rest_v.size
+    rows, words, pair = gather_blocks(who, state, no_drive(who), N_SHARED)
+    slot = slice((state.clock[0] & (wires.n_slots - 1)) * n, None)
+    receive(rows[0], rows[0].view(np.int64), receptors(wires), state.excite[slot], state.inhibit[slot], n)
+    settle_gates(rows[0])
+    scatter_blocks(state, rows, words, pair)
+    state.clock[0] += 1
+    return float(rows[0, SIEMENS * LANES]), float(rows[0, CURRENT * LANES])
 
 
 def arrivals(wires, spikes_s: list[float], excites: bool = True) -> np.ndarray:
@@ -108,24 +124,36 @@ def test_conductances_rise_and_fall_as_stated(excites: bool, ratio: float) -> No
     wires = no_wires(who, step_s=STEP_S, nmda_ratio=ratio)
     state = at_rest(who, wires)
     (state.excite if excites else state.inhibit)[0] = 2e-9
-    siemens, current_a = np.zeros(1), np.zeros(1)
     found = []
     for _ in range(300):
-        synaptic_input(who, wires, state, siemens, current_a)
-        found.append(siemens[0])
-        state.clock[0] += 1
+        siemens, current_a = received(who, wires, state)
+        found.append(siemens)
     t = STEP_S * np.arange(300)
     wanted = course(AMPA_S if excites else GABA_S, t)
     if ratio:
         wanted += ratio * course(NMDA_S, t) / (1 + np.exp(-62 * who.rest_v[0]) / 3.57)
     assert np.array(found) == pytest.approx(2e-9 * wanted, abs=2e-14)
-    assert current_a[0] == pytest.approx(0.0 if excites else siemens[0] * who.inhibition_v[0])
+    assert current_a == pytest.approx(0.0 if excites else siemens * who.inhibition_v[0])
 
 
 @pytest.mark.parametrize("v", [-0.2, -0.1003, -0.0651, 0.0, 0.04, 0.3])
 def test_the_magnesium_block_follows_its_equation(v: float) -> None:
-    inside = min(max(v, -0.15), 0.1)
-    assert unblocked(v) == pytest.approx(1 / (1 + np.exp(-62 * inside) / 3.57), rel=2e-4)
+    who = cells(1)
+    wires = no_wires(who, step_s=STEP_S, nmda_ratio=1.0)
+    state = at_rest(who, wires)
+    state.v[:], state.gates[3] = v, 1e-9  # the decaying part of NMDA, nothing of its rise
+    decayed = 1e-9 * np.exp(-STEP_S / NMDA_S[1])
+    assert received(who, wires, state)[0] == pytest.approx(decayed / (1 + np.exp(-62 * v) / 3.57), rel=1e-7)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-600, 600), min_size=1, max_size=LANES))
+def test_powers_of_e_equal_those_of_the_library(x: list[float]) -> None:
+    row = np.zeros(N_SHARED * LANES)
+    row[3 * LANES : 3 * LANES + len(x)] = x
+    raise_e(row, row.view(np.int64), 3, len(x))
+    # 3e-9 of the interpolant; and x / ln 2 is rounded, which counts for as many steps as x is large.
+    assert row[3 * LANES : 3 * LANES + len(x)] == pytest.approx(np.exp(x), rel=4e-9)
 
 
 def test_what_has_decayed_is_zero_and_not_subnormal() -> None:
@@ -133,7 +161,7 @@ def test_what_has_decayed_is_zero_and_not_subnormal() -> None:
     wires = no_wires(who, step_s=STEP_S, nmda_ratio=0.0)
     state = at_rest(who, wires)
     state.gates[:] = 1e-42
-    synaptic_input(who, wires, state, np.zeros(1), np.zeros(1))
+    received(who, wires, state)
     assert not state.gates.any()
 
 

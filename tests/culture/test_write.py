@@ -1,6 +1,7 @@
 """Folders with a recording and its truth: whole or not at all, and the same from any number of workers."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,9 @@ from neurograft.culture import (
     require_writable,
     write_culture,
 )
+from neurograft.culture._play import n_frames
+from neurograft.culture._recorder import _lose
+from neurograft.culture._write import _sidecar
 from neurograft.errors import CultureError
 from neurograft.maps import load_map
 from neurograft.provenance import provenance_from_json
@@ -129,6 +133,63 @@ def test_a_killed_run_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
     assert all(name.startswith(".") and name.endswith(".part") for name in left)
 
 
+def test_the_next_run_removes_what_a_killed_one_left_and_nothing_else(tiny: Culture, tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    names = (".grown.killed.part", ".grown.writing.part", ".grown2.killed.part")
+    killed, writing, other = (tmp_path / name for name in names)
+    for folder in (killed, writing, other):
+        folder.mkdir()
+        (folder / "recording.raw").write_bytes(b"xx")
+    handle = os.open(writing, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)  # as a run in another process does
+    write_culture(tiny, tmp_path / "grown", seconds=0.02)
+    os.close(handle)
+    assert {path.name for path in tmp_path.iterdir()} == {"grown", ".grown.writing.part", ".grown2.killed.part"}
+
+
+def test_a_run_holds_its_folder_while_it_writes(tiny: Culture, tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    seen: list[str] = []
+
+    def look(what: str, done: float, total: float) -> None:
+        seen.extend(path.name for path in tmp_path.glob(".grown.*.part"))
+        with pytest.raises(CultureError, match="exists already"):
+            write_culture(tiny, tmp_path, seconds=0.02)
+        write_culture(tiny, tmp_path / "grown2", seconds=0.02)
+        shutil.rmtree(tmp_path / "grown2")
+        assert [path.name for path in tmp_path.glob(".grown.*.part")] == seen[-1:]
+
+    write_culture(tiny, tmp_path / "grown", seconds=0.02, progress=look)
+    assert len(seen) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["grown"]
+
+
+def test_nineteen_minutes_of_4096_pads_are_read_at_their_place(tiny: Culture, tmp_path: Path) -> None:
+    fields = {name: getattr(tiny, name) for name in tiny.__dataclass_fields__}
+    wide = Culture(**fields | {"options": replace(tiny.options, pads=PadGrid(n_rows=64, n_columns=64))})
+    (tmp_path / "recording.toml").write_text(_sidecar(wide, ArrayOptions()))
+    frames = n_frames(wide.options, 19 * 60.0)
+    assert frames == 11_400_000
+    last = np.arange(2 * 4096, dtype=np.int16).reshape(2, 4096)
+    with (tmp_path / "recording.raw").open("wb") as file:
+        file.seek((frames - 2) * 4096 * 2)  # 93.4 GB of nothing, which take no room on disk
+        last.tofile(file)
+    if (tmp_path / "recording.raw").stat().st_blocks * 512 > 1 << 30:
+        pytest.skip("this file system stores what was never written")
+    recording = open_recording(tmp_path / "recording.toml")
+    assert recording.segment_frames == (frames,)
+    found = recording.read(0, frames - 3, frames) / recording.gain[0]
+    assert not found[0].any()
+    assert np.array_equal(np.rint(found[1:]), last)
+
+
+def test_lost_frames_are_found_late_in_a_long_recording() -> None:
+    start = 1 << 33
+    samples = np.arange(8, dtype=np.int16)[:, None].copy()
+    _lose(samples, np.array([[start + 3, start + 6]]), start, samples[:1].copy())
+    assert samples.ravel().tolist() == [0, 1, 2, 2, 2, 2, 6, 7]
+
+
 def test_an_existing_folder_is_refused(tiny: Culture, tmp_path: Path) -> None:
     (tmp_path / "grown").mkdir()
     with pytest.raises(CultureError, match="exists already"):
@@ -143,6 +204,10 @@ def test_a_full_disk_is_refused_before_growing(tmp_path: Path, monkeypatch: pyte
         require_writable(options, ArrayOptions(), tmp_path / "grown", seconds=nineteen_minutes, form=RawBinary())
     with pytest.raises(CultureError, match=r"needs 18\d\.\d GB"):
         require_writable(options, ArrayOptions(), tmp_path / "grown", seconds=nineteen_minutes, form=NwbFile())
+    (tmp_path / ".grown.killed.part").mkdir()
+    if sys.platform != "win32":
+        with pytest.raises(CultureError, match=r"A killed run left .*\.grown\.killed\.part: remove it"):
+            require_writable(options, ArrayOptions(), tmp_path / "grown", seconds=nineteen_minutes, form=RawBinary())
     require_writable(options, ArrayOptions(), tmp_path / "grown", seconds=60.0, form=RawBinary())
     impossible = replace(options, n_neurons=6000)
     with pytest.raises(CultureError, match="Raise the pads"):

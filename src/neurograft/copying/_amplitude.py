@@ -92,7 +92,7 @@ def _baseline(fit: Fit, n: int) -> Float64[ndarray, "two boxes neurons"]:
 def choose_shape(
     fit: Fit, options: TemplateOptions, whitener: Whitener, boxes: LagBoxes, row_rate_hz: float, usable: ndarray
 ) -> Shape:
-    """Return the time constants that explain most of the strong pairs' coefficients; the middle ones when none is strong.
+    """Return the time constants that explain most of the strong pairs; the middle ones when none is strong.
 
     A pair is strong when some shape at some latency makes it so.  Each has one vote, the share of its
     coefficients' power that a shape explains at its best latency: an amplifier's cross-talk has the largest z of

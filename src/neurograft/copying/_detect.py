@@ -97,7 +97,7 @@ def detect(recording: Recording, options: DetectionOptions, progress: Progress) 
 
 
 class Peaks(NamedTuple):
-    """Peaks of one trace: frame of the steepest rise, height over the baseline, width in frames, dip before the peak."""
+    """Peaks of one trace: frame of the steepest rise, height over the baseline, width in frames, dip before it."""
 
     frame: Int64[ndarray, " events"]
     amplitude_v: Float64[ndarray, " events"]

@@ -20,7 +20,15 @@ from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
 from neurograft.copying._regression import Fit, fit, inverse_gram, moments
 from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOptions, Templates, reach, templates
 from neurograft.copying._timeline import Timeline, timeline
-from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, autoregression, in_memory, own_course, row_weights
+from neurograft.copying._whiten import (
+    Traces,
+    Whitener,
+    WhiteningOptions,
+    autoregression,
+    in_memory,
+    own_course,
+    row_weights,
+)
 from neurograft.errors import CopyError
 from neurograft.maps import SynapseMap, Undecidable
 from neurograft.progress import Progress, silent

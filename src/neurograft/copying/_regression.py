@@ -1,10 +1,11 @@
 """One regression for all pairs: additive moments, one factorisation, exact weights for blanked samples.
 
 e_j(t) = constant_j + sum_i sum_b beta_ij,b x_i,b(t) + noise, over the rows that target j keeps, each row weighted
-by how still the network is (``row_weights``).  The Gram matrix of all rows is factorised once.  What a target lacks is supplied by expectation-maximisation: each
-step fills the blanked rows with what the present fit predicts there.  It converges to the exact weighted
-least squares of that target at the rate of the share blanked (a tenth a step), for all targets from one
-inverse; dividing by the kept share alone, its starting point, is off where blanks and spikes go together.
+by how still the network is (``row_weights``).  The Gram matrix of all rows is factorised once.  What a target
+lacks is supplied by expectation-maximisation: each step fills the blanked rows with what the present fit predicts
+there.  It converges to the exact weighted least squares of that target at the rate of the share blanked (a tenth
+a step), for all targets from one inverse; dividing by the kept share alone, its starting point, is off where
+blanks and spikes go together.
 """
 
 # ruff: noqa: PLR0917  (kernels take their arrays by position)

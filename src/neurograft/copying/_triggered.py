@@ -103,11 +103,11 @@ def averages(
         progress("averaging traces around spikes", done, n)
         start = chunk.first - chunk.before
         local = {i: f[f[:, 0] == chunk.segment, 1] - start for i, f in frames.items()}
+        by_channel, ok_by_channel = np.ascontiguousarray(chunk.volts.T), np.ascontiguousarray(chunk.is_ok.T)
         for k, (pre, post) in enumerate(pairs):
             mine = local[pre][(local[pre] >= chunk.before) & (local[pre] < chunk.stop - start)]
             spoilt = local[post] if pre != post else np.empty(0, dtype=np.int64)
-            volts = np.ascontiguousarray(chunk.volts[:, channel[post]])
-            is_ok = np.ascontiguousarray(chunk.is_ok[:, channel[post]])
+            volts, is_ok = by_channel[channel[post]], ok_by_channel[channel[post]]
             count[k] += _add_snippets(volts, is_ok, mine, spoilt, before, own, base, total[k], square[k])
     some = np.maximum(count, 1)[:, None]
     mean_v = np.where(count[:, None] > 0, total / some, np.nan)

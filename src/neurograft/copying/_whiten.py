@@ -208,8 +208,8 @@ def _in_segment(line: Timeline) -> Bool[ndarray, " rows"]:
 def autoregression(traces: Traces, row_weight: Float64[ndarray, " rows"], progress: Progress) -> Whitener:
     """Return each neuron's autoregressive coefficients by least squares (reads the recording once).
 
-    With a constant.  Only rows whose whole past of ``ar_order`` rows was kept count: products across a blank belong to what
-    comes before and after an action potential, and would pass for the membrane's memory.
+    With a constant.  Only rows whose whole past of ``ar_order`` rows was kept count: products across a blank
+    belong to what comes before and after an action potential, and would pass for the membrane's memory.
     """
     order, n = traces.options.ar_order, len(traces.channel)
     product = np.zeros((n, order + 2, order + 2))

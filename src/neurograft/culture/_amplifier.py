@@ -1,4 +1,8 @@
-"""Kernels from potentials to samples: pads, neighbours, noise, AC coupling, converter, all in one pass a block."""
+"""Kernels from potentials to samples: pads, neighbours, noise, AC coupling, converter, piece by piece.
+
+What pads hear is added up along time.  The amplifier's filters remember, so they run across channels, ``LANES``
+at a time; the signal is turned for them in tiles that stay in the processor's nearest cache.
+"""
 
 # ruff: noqa: PLR0917 - kernels take their arrays one by one
 
@@ -6,35 +10,45 @@ import math
 from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64, UInt32
 from numba import njit
 from numpy import ndarray
 from numpy.random import Generator
 
+from neurograft.culture._lanes import LANES, N_DESK_ROWS, draw_pairs, lane_words, load_rows, store_rows
 from neurograft.culture._pads import N_INSIDE, N_NEAR, ArrayOptions, Pads, PadState
-from neurograft.culture._random import MASK, SLOW, Streams, quick_normal, slow_normal, streams
 
 # One pole and one zero half a decade higher, a decade apart: an amplitude that falls as 1 / sqrt(f).
 _POLES_HZ = (0.5, 5.0, 50.0, 500.0)
 _ZERO_ABOVE_POLE = math.sqrt(10.0)
-_BLOCK = 32  # channels whose samples of one frame fill a cache line
+_TILE = 32  # frames of LANES channels: 16 kB
+_SECTIONS = 4
+_LAST_IN, _LAST_OUT, _N_MEMORY = 4, 5, 6
+_WHITE, _FLICKER, _OFFSET, _N_SCALE = 0, 1, 2, 3
+_F32 = np.float32
+_HALF, _MINUS_HALF, _ZERO = np.float32(0.5), np.float32(-0.5), np.float32(0.0)
 
 
 class Amplifier(NamedTuple):
-    """Constants and running state of all channels; ``fresh`` is 1 until the first sample is in."""
+    """Constants and running state of all channels, in steps of the converter.
 
-    streams: Streams
-    sections: Float64[ndarray, "pads four"]
-    last_in: Float64[ndarray, " pads"]
-    last_out: Float64[ndarray, " pads"]
+    Rows of ``memory``: four sections of the 1/f filter, the AC coupling's last input and output.
+    Rows of ``scale``: size of the white noise, gain of the 1/f noise, offset.
+    """
+
+    words: UInt32[ndarray, "four pads"]
+    memory: Float32[ndarray, "six pads"]
+    scale: Float32[ndarray, "three pads"]
     last_v: Float64[ndarray, " neurons"]
-    white: Float64[ndarray, " pads"]  # in steps of the converter
-    flicker: Float64[ndarray, " pads"]
-    offset: Float64[ndarray, " pads"]
-    pole: Float64[ndarray, " four"]
-    zero: Float64[ndarray, " four"]
+    pole: Float32[ndarray, " four"]
+    zero: Float32[ndarray, " four"]
     highpass_keep: float
     limit: float
+
+    @property
+    def last_in(self) -> Float32[ndarray, " pads"]:
+        """What went into each channel's AC coupling last."""
+        return self.memory[_LAST_IN]
 
 
 def amplifier(options: ArrayOptions, pads: Pads, *, rest_v: ndarray, step_s: float, rng: Generator) -> Amplifier:
@@ -44,25 +58,25 @@ def amplifier(options: ArrayOptions, pads: Pads, *, rest_v: ndarray, step_s: flo
     zero = np.exp(-2 * math.pi * np.array(_POLES_HZ) * _ZERO_ABOVE_POLE * step_s)
     flicker = flicker_filter(pole, zero)
     before, kick = rng.standard_normal((n, len(pole))) @ flicker.state_sd.T, rng.standard_normal(n)
-    started = before @ flicker.read + kick
     limit = float(2 ** (readout.n_bits - 1) - 1)
     alive = np.where(pads.state == PadState.DEAD, 0.2, 1.0) / readout.lsb_u
-    made = Amplifier(
-        streams=streams(n, rng),
-        sections=before @ flicker.step.T + kick[:, None],
-        last_in=np.zeros(n),
-        last_out=np.zeros(n),
+    memory, scale = np.zeros((_N_MEMORY, n), dtype=np.float32), np.empty((_N_SCALE, n), dtype=np.float32)
+    scale[_WHITE] = readout.white_u * alive
+    scale[_FLICKER] = readout.flicker_u * alive / flicker.rms
+    stuck = np.where(pads.state == PadState.SATURATED, 4 * limit, 0.0)
+    scale[_OFFSET] = stuck * np.where(rng.random(n) < 0.5, -1, 1)
+    memory[:_SECTIONS] = (before @ flicker.step.T + kick[:, None]).T
+    memory[_LAST_IN] = scale[_FLICKER] * (before @ flicker.read + kick)
+    return Amplifier(
+        words=lane_words(n, rng),
+        memory=memory,
+        scale=scale,
         last_v=rest_v.copy(),
-        white=readout.white_u * alive,
-        flicker=readout.flicker_u * alive / flicker.rms,
-        offset=np.where(pads.state == PadState.SATURATED, 4 * limit, 0.0) * np.where(rng.random(n) < 0.5, -1, 1),
-        pole=pole,
-        zero=zero,
+        pole=pole.astype(np.float32),
+        zero=zero.astype(np.float32),
         highpass_keep=1.0 / (1.0 + 2 * math.pi * options.highpass_hz * step_s),
         limit=limit,
     )
-    made.last_in[:] = made.flicker * started
-    return made
 
 
 class Flicker(NamedTuple):
@@ -90,34 +104,35 @@ def flicker_filter(pole: Float64[ndarray, " four"], zero: Float64[ndarray, " fou
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def hear(trace_v, rest_v, last_v, pads, drift, drift_step, out, first, last):
-    """Fill what pads ``first`` to ``last`` - 1 hear, without noise, in the readout's unit."""
-    n_steps = trace_v.shape[1]
+def hear(trace_v, begin, rest_v, last_v, pads, drift, drift_step, out, first, last):
+    """Fill what pads ``first`` to ``last`` - 1 hear from frame ``begin`` on, without noise, in the readout's unit."""
     for p in range(first, last):
         row = out[p]
-        row[:] = 0.0
+        row[:] = _ZERO
         for k in range(N_INSIDE):
             i = pads.inside[p, k]
             if i >= 0:
-                _add_inside(row, trace_v[i], rest_v[i], pads.inside_gain[p, k], drift[p], drift_step[p], n_steps)
+                gain, rise = pads.inside_gain[p, k] * (drift[p] + drift_step[p] * begin), pads.inside_gain[p, k]
+                _add_inside(row, trace_v[i, begin:], _F32(rest_v[i]), _F32(gain), _F32(rise * drift_step[p]))
         for k in range(N_NEAR):
             i = pads.near[p, k]
             if i >= 0 and pads.near_gain[p, k] > 0.0:
-                _add_near(row, trace_v[i], last_v[i], pads.near_gain[p, k], n_steps)
+                before = trace_v[i, begin - 1] if begin > 0 else _F32(last_v[i])
+                _add_near(row, trace_v[i, begin:], before, _F32(pads.near_gain[p, k]))
 
 
 @njit(cache=True)
 @no_type_check
-def _add_inside(row, v, rest, gain, drift, drift_step, n):
-    for t in range(n):
-        row[t] += gain * (drift + drift_step * t) * (v[t] - rest)
+def _add_inside(row, v, rest, gain, rise):
+    for t in range(row.size):
+        row[t] += (gain + rise * _F32(np.int32(t))) * (v[t] - rest)
 
 
 @njit(cache=True)
 @no_type_check
-def _add_near(row, v, before, gain, n):
+def _add_near(row, v, before, gain):
     row[0] -= gain * (v[0] - before)
-    for t in range(1, n):
+    for t in range(1, row.size):
         row[t] -= gain * (v[t] - v[t - 1])
 
 
@@ -125,87 +140,62 @@ def _add_near(row, v, before, gain, n):
 @no_type_check
 def leak_between(heard, n_rows, n_columns, share, out, first, last):
     """Fill what channels get with a share of each direct neighbour's signal."""
-    n = heard.shape[1]
+    part, nothing = _F32(share), np.zeros(heard.shape[1], dtype=np.float32)
     for p in range(first, last):
         row, column = p // n_columns, p % n_columns
-        target = out[p]
-        target[:] = heard[p]
-        if share > 0.0:
-            if column > 0:
-                _add_share(target, heard[p - 1], share, n)
-            if column < n_columns - 1:
-                _add_share(target, heard[p + 1], share, n)
-            if row > 0:
-                _add_share(target, heard[p - n_columns], share, n)
-            if row < n_rows - 1:
-                _add_share(target, heard[p + n_columns], share, n)
-
-
-@njit(cache=True)
-@no_type_check
-def _add_share(target, source, share, n):
-    for t in range(n):
-        target[t] += share * source[t]
+        left = heard[p - 1] if column > 0 else nothing
+        right = heard[p + 1] if column < n_columns - 1 else nothing
+        above = heard[p - n_columns] if row > 0 else nothing
+        below = heard[p + n_columns] if row < n_rows - 1 else nothing
+        target, own = out[p], heard[p]
+        for t in range(own.size):
+            target[t] = own[t] + part * ((left[t] + right[t]) + (above[t] + below[t]))
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def digitise(signal, amp, first, last, out):
-    """Fill ``out`` (frames by channels) with samples of channels ``first`` to ``last`` - 1; ``signal`` in lsb.
-
-    Blocks of channels are made one after the other and then turned: a column written sample by sample would
-    fetch a cache line for each.
-    """
-    n_steps = signal.shape[1]
-    block = np.empty((_BLOCK, n_steps), dtype=np.int16)
-    for start in range(first, last, _BLOCK):
-        width = min(_BLOCK, last - start)
-        for q in range(width):
-            _convert(signal[start + q], amp, start + q, block[q])
-        for t in range(n_steps):
-            for q in range(width):
-                out[t, start + q] = block[q, t]
+    """Fill ``out`` (frames by channels) with samples of channels ``first`` to ``last`` - 1; ``signal`` in lsb."""
+    n_frames = out.shape[0]
+    words, tile = np.zeros(4 * LANES, dtype=np.uint32), np.zeros((_TILE, LANES), dtype=np.float32)
+    memory, scale = np.zeros(_N_MEMORY * LANES, dtype=np.float32), np.zeros(_N_SCALE * LANES, dtype=np.float32)
+    bits, z = np.empty(N_DESK_ROWS * LANES, dtype=np.uint32), np.empty(2 * LANES, dtype=np.float32)
+    whole, real = bits.view(np.int32), bits.view(np.float32)
+    for start in range(first, last, LANES):
+        n_lanes = min(LANES, last - start)
+        load_rows(amp.words, start, n_lanes, words)
+        load_rows(amp.memory, start, n_lanes, memory)
+        load_rows(amp.scale, start, n_lanes, scale)
+        for begin in range(0, n_frames, _TILE):
+            n_tile = min(_TILE, n_frames - begin)
+            for q in range(n_lanes):
+                for t in range(n_tile):
+                    tile[t, q] = signal[start + q, begin + t]
+            for t in range(n_tile):
+                draw_pairs(words, n_lanes, bits, whole, real, z)
+                _convert(tile[t], z, amp, memory, scale, out[begin + t, start : start + n_lanes])
+        store_rows(words, start, n_lanes, amp.words)
+        store_rows(memory, start, n_lanes, amp.memory)
 
 
 @njit(cache=True, error_model="numpy")
 @no_type_check
-def _convert(signal, amp, p, out):
-    """Fill samples of channel ``p``; the random stream lives in registers, see ``draw_bits``."""
-    a, b, c, k = amp.streams
-    a0, b0, c0, k0 = a[p], b[p], c[p], k[p]
-    pole, zero, sections = amp.pole, amp.zero, amp.sections
-    p0, p1, p2, p3 = pole[0], pole[1], pole[2], pole[3]
-    z0, z1, z2, z3 = zero[0], zero[1], zero[2], zero[3]
-    s0, s1, s2, s3 = sections[p, 0], sections[p, 1], sections[p, 2], sections[p, 3]
-    x, y, keep, limit = amp.last_in[p], amp.last_out[p], amp.highpass_keep, amp.limit
-    white, flicker, offset = amp.white[p], amp.flicker[p], amp.offset[p]
-    u = 0.0
-    for t in range(signal.size):
-        for part in range(2):
-            bits = (a0 + b0 + k0) & MASK
-            k0 = (k0 + 1) & MASK
-            a0 = b0 ^ (b0 >> 9)
-            b0 = (c0 + (c0 << 3)) & MASK
-            c0 = ((((c0 << 21) & MASK) | (c0 >> 11)) + bits) & MASK
-            z = quick_normal(bits)
-            if z == SLOW:
-                a[p], b[p], c[p], k[p] = a0, b0, c0, k0
-                z = slow_normal(a, b, c, k, p, bits)
-                a0, b0, c0, k0 = a[p], b[p], c[p], k[p]
-            if part == 0:
-                u = z
-        # 1/f noise: four sections in direct form II, each of which keeps one number.
-        w0 = u + p0 * s0
+def _convert(signal, z, amp, memory, scale, out):
+    """Fill one frame's samples of some lanes: 1/f noise by four sections in direct form II, one number each."""
+    p0, p1, p2, p3 = amp.pole[0], amp.pole[1], amp.pole[2], amp.pole[3]
+    z0, z1, z2, z3 = amp.zero[0], amp.zero[1], amp.zero[2], amp.zero[3]
+    keep, limit = _F32(amp.highpass_keep), _F32(amp.limit)
+    for q in range(out.size):
+        s0, s1, s2, s3 = memory[q], memory[LANES + q], memory[2 * LANES + q], memory[3 * LANES + q]
+        w0 = z[q] + p0 * s0
         w1 = w0 - z0 * s0 + p1 * s1
         w2 = w1 - z1 * s1 + p2 * s2
         w3 = w2 - z2 * s2 + p3 * s3
-        now = signal[t] + flicker * (w3 - z3 * s3)
-        s0, s1, s2, s3 = w0, w1, w2, w3
-        y = keep * (y + now - x)
-        x = now
-        sample = min(max(y + white * z + offset, -limit), limit)
-        out[t] = math.floor(sample + 0.5)
-    a[p], b[p], c[p], k[p] = a0, b0, c0, k0
-    sections[p, 0], sections[p, 1], sections[p, 2], sections[p, 3] = s0, s1, s2, s3
-    amp.last_in[p] = x
-    amp.last_out[p] = y
+        now = signal[q] + scale[_FLICKER * LANES + q] * (w3 - z3 * s3)
+        passed = keep * (memory[_LAST_OUT * LANES + q] + (now - memory[_LAST_IN * LANES + q]))
+        memory[q], memory[LANES + q], memory[2 * LANES + q], memory[3 * LANES + q] = w0, w1, w2, w3
+        memory[_LAST_IN * LANES + q] = now
+        memory[_LAST_OUT * LANES + q] = passed
+        sample = passed + scale[_WHITE * LANES + q] * z[LANES + q] + scale[_OFFSET * LANES + q]
+        sample = min(max(sample, -limit), limit)
+        out[q] = np.int32(sample + (_HALF if sample >= _ZERO else _MINUS_HALF))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int32, Int64, UInt8, UInt32
 from numpy import ndarray
 from numpy.random import Generator
 
@@ -60,12 +60,14 @@ class State(NamedTuple):
     aux: Float64[ndarray, " variables*neurons"]
     excite: Float64[ndarray, " slots*neurons"]
     inhibit: Float64[ndarray, " slots*neurons"]
-    gates: Float64[ndarray, " six*neurons"]  # rise and decay of AMPA, NMDA, GABA-A
+    is_sent: UInt8[ndarray, "slots blocks"]  # whether anything may be on its way to a block of neurons in a slot
+    gates: Float64[ndarray, "six neurons"]  # rise and decay of AMPA, NMDA, GABA-A
     noise: Float64[ndarray, " neurons"]
     ready: Int64[ndarray, " synapses"]  # vesicles
     facilitated: Float64[ndarray, " synapses"]  # release probability right after the last spike
     last_step: Int64[ndarray, " synapses"]
-    noise_streams: Streams
+    noise_words: UInt32[ndarray, "four neurons"]
+    noise_pair: Float32[ndarray, "two neurons"]  # normal numbers of an even step and of the odd one after it
     release_streams: Streams
     channel_streams: Streams
 

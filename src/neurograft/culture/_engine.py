@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import default_rng
 
 from neurograft.culture._cells import Cells, Drive, NeuronFamily, Seen, State, Wires
+from neurograft.culture._lanes import LANES, lane_words
 from neurograft.culture._random import streams
 
 _NEVER = 1_000_000_000  # steps since a spike that was not
@@ -46,12 +47,14 @@ def at_rest(cells: Cells, wires: Wires, *, seed: int = 0) -> State:
         aux=np.ascontiguousarray(cells.aux_at_rest).ravel().copy(),
         excite=np.zeros(n * wires.n_slots),
         inhibit=np.zeros(n * wires.n_slots),
-        gates=np.zeros(6 * n),
+        is_sent=np.ones((wires.n_slots, -(-n // LANES)), dtype=np.uint8),  # 1: callers may fill the buffers
+        gates=np.zeros((6, n)),
         noise=np.zeros(n),
         ready=wires.n_sites.copy(),
         facilitated=np.zeros(wires.target.size),
         last_step=np.full(wires.target.size, -_NEVER, dtype=np.int64),
-        noise_streams=streams(n, rng),
+        noise_words=lane_words(n, rng),
+        noise_pair=np.zeros((2, n), dtype=np.float32),
         release_streams=streams(n, rng),
         channel_streams=streams(n, rng),
     )

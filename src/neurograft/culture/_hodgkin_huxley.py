@@ -18,6 +18,22 @@ from numba import njit
 from numpy import ndarray
 from numpy.random import Generator
 
+from neurograft.culture._blocks import (
+    CURRENT,
+    N_SHARED,
+    SHOWN,
+    SIEMENS,
+    SINCE,
+    V,
+    gather_blocks,
+    join_gaps,
+    keep_of_noise,
+    keep_shown,
+    push,
+    scatter_blocks,
+    show_block,
+    steps_alone,
+)
 from neurograft.culture._cells import Advance, Cells
 from neurograft.culture._channels import (
     N_POTASSIUM_TERMS,
@@ -31,7 +47,8 @@ from neurograft.culture._channels import (
     sodium_noise,
     table_place,
 )
-from neurograft.culture._synapses import outside_input, release, synaptic_input
+from neurograft.culture._lanes import LANES, N_DESK_ROWS
+from neurograft.culture._synapses import arrivals, receive, receptors, send, settle_gates
 from neurograft.units import MV
 
 _INHIBITION_V = -82 * MV
@@ -44,6 +61,7 @@ _SPIKE_V, _REFRACTORY_S = -10 * MV, 1.5e-3  # a rise through this potential is a
 _THRESHOLD_ABOVE_VT = 9 * MV  # about where a slow ramp fires it
 _FIRST_NOISE = 4  # rows of aux: m h n p, then the noise of sodium and potassium channels
 _N_AUX = _FIRST_NOISE + N_SODIUM_TERMS + N_POTASSIUM_TERMS
+_N_ROWS = N_SHARED
 
 
 @final
@@ -125,53 +143,76 @@ def _rest_v(own: ndarray) -> Float64[ndarray, " neurons"]:
 @njit(cache=True, nogil=True)
 @no_type_check
 def _advance(cells, wires, state, drive, seen, n_steps):
-    n = state.v.size
-    siemens, current_a, fired = np.empty(n), np.empty(n), np.empty(n, dtype=np.int64)
+    n, mask = state.v.size, wires.n_slots - 1
+    rows, words, pair = gather_blocks(cells, state, drive, _N_ROWS)
     n_substeps = int(cells.own[9, 0])
     table = np.empty((TABLE_SIZE, 6))
     fill_table(wires.step_s / n_substeps, table)
-    n_spikes = 0
-    for step in range(n_steps):
-        synaptic_input(cells, wires, state, siemens, current_a)
-        outside_input(wires, state, drive, step // drive.steps_per_row, siemens, current_a)
-        for i in range(n):
-            state.since_spike[i] += 1
-        state.seen_v[:] = state.v
-        for _ in range(n_substeps):
-            _substep(cells.own, table, wires.step_s / n_substeps, state, siemens, current_a)
-        n_fired = 0
-        for i in range(n):
-            if state.seen_v[i] < _SPIKE_V <= state.v[i] and state.since_spike[i] * wires.step_s > _REFRACTORY_S:
-                state.since_spike[i] = 0
-                fired[n_fired] = i
-                n_fired += 1
-            state.seen_v[i] = state.v[i]
-            seen.trace_v[i, step] = state.v[i]
-        release(cells, wires, state, fired, n_fired)
-        for f in range(n_fired):
-            seen.spike_step[n_spikes] = step
-            seen.spike_neuron[n_spikes] = fired[f]
-            n_spikes += 1
-        state.clock[0] += 1
+    alone, clock, noise_keep, n_spikes = steps_alone(wires), state.clock[0], keep_of_noise(drive), 0
+    bits, tile = np.empty(N_DESK_ROWS * LANES, dtype=np.uint32), np.empty((alone, LANES), dtype=np.float32)
+    fired_step, fired = np.empty(n * alone, dtype=np.int64), np.empty(n * alone, dtype=np.int64)
+    current_a, steps_per_row, step_s, own = drive.current_a, drive.steps_per_row, wires.step_s, cells.own
+    kept, has_gaps, sent = receptors(wires), wires.gap_siemens.size > 0, (state.excite, state.inhibit, state.is_sent)
+    next_v, quiet = np.empty(n), np.zeros((2, LANES))
+    for begin in range(0, n_steps, alone):
+        n_now, n_fired = min(alone, n_steps - begin), 0
+        for block in range(rows.shape[0]):
+            start = block * LANES
+            n_lanes, row, whole = min(LANES, n - start), rows[block], rows[block].view(np.int64)
+            for s in range(n_now):
+                now = clock + begin + s
+                excite, inhibit = arrivals(*sent, now & mask, block, n, n_lanes, quiet)
+                receive(row, whole, kept, excite, inhibit, n_lanes)
+                driven = current_a[(begin + s) // steps_per_row, start : start + n_lanes]
+                push(row, words[block], pair[block], noise_keep, driven, bits, now & 1, n_lanes)
+                if has_gaps:
+                    join_gaps(row, wires, state.seen_v, start, n_lanes)
+                for q in range(n_lanes):
+                    row[SINCE * LANES + q] += 1.0
+                    row[SHOWN * LANES + q] = row[V * LANES + q]
+                for _ in range(n_substeps):
+                    _substep(row, own, table, step_s / n_substeps, state, start, n_lanes)
+                n_fired = _fire(row, step_s, start, n_lanes, s, fired_step, fired, n_fired)
+                keep_shown(row, tile[s], n_lanes)
+            settle_gates(row)
+            show_block(tile, start, n_lanes, begin, n_now, seen.trace_v)
+            next_v[start : start + n_lanes] = row[SHOWN * LANES : SHOWN * LANES + n_lanes]
+        state.seen_v[:] = next_v
+        n_spikes = send(cells, wires, state, fired_step, fired, n_fired, n_now, seen, begin, n_spikes)
+    scatter_blocks(state, rows, words, pair)
     return n_spikes
+
+
+@njit(cache=True)
+@no_type_check
+def _fire(row, step_s, start, n_lanes, s, fired_step, fired, n_fired):
+    """Note the lanes that rose through the spike potential, and show the new potential of all."""
+    for q in range(n_lanes):
+        before, v = row[SHOWN * LANES + q], row[V * LANES + q]
+        row[SHOWN * LANES + q] = v
+        if before < _SPIKE_V <= v and row[SINCE * LANES + q] * step_s > _REFRACTORY_S:
+            row[SINCE * LANES + q] = 0.0
+            fired_step[n_fired], fired[n_fired] = s, start + q
+            n_fired += 1
+    return n_fired
 
 
 @njit(cache=True, error_model="numpy")
 @no_type_check
-def _substep(own, table, step_s, state, siemens, current_a):
-    """Advance all neurons by a substep: gates first, then the potential, both by exponential Euler.
+def _substep(row, own, table, step_s, state, start, n_lanes):
+    """Advance a block by a substep: gates first, then the potential, both by exponential Euler.
 
     ``aux`` holds all m, then all h, n and p, then the noise of sodium and of potassium channels by neuron.
     """
     capacitance, leak, g_na, g_k, g_m = own[0], own[1], own[2], own[3], own[4]
     leak_v, v_t, n_na, n_k = own[5], own[6], own[7], own[8]
-    v, aux = state.v, state.aux
-    n = v.size
+    aux, n = state.aux, state.v.size
     a, b, c, k = state.channel_streams
     z = np.empty(N_SODIUM_TERMS + N_POTASSIUM_TERMS)
-    for i in range(n):
-        row, share = table_place(v[i] - v_t[i])
-        here, above = table[row], table[row + 1]
+    for q in range(n_lanes):
+        i, v = start + q, row[V * LANES + q]
+        place, share = table_place(v - v_t[i])
+        here, above = table[place], table[place + 1]
         keep_m = here[1] + share * (above[1] - here[1])
         keep_h = here[3] + share * (above[3] - here[3])
         keep_n = here[5] + share * (above[5] - here[5])
@@ -192,10 +233,11 @@ def _substep(own, table, step_s, state, siemens, current_a):
             sodium, potassium = min(max(sodium, 0.0), 1.0), min(max(potassium, 0.0), 1.0)
         slow = 0.0
         if g_m[i] > 0.0:
-            goal_p, tau_ms = slow_gate(1e3 * v[i])
+            goal_p, tau_ms = slow_gate(1e3 * v)
             aux[3 * n + i] += (goal_p - aux[3 * n + i]) * 1e3 * step_s / tau_ms
             slow = g_m[i] * aux[3 * n + i]
         sodium, potassium = sodium * g_na[i], potassium * g_k[i] + slow
-        total = leak[i] + sodium + potassium + siemens[i]
-        goal = (leak[i] * leak_v[i] + sodium * _SODIUM_V + potassium * _POTASSIUM_V + current_a[i]) / total
-        v[i] = goal + (v[i] - goal) * math.exp(-step_s * total / capacitance[i])
+        total = leak[i] + sodium + potassium + row[SIEMENS * LANES + q]
+        driven = leak[i] * leak_v[i] + sodium * _SODIUM_V + potassium * _POTASSIUM_V + row[CURRENT * LANES + q]
+        goal = driven / total
+        row[V * LANES + q] = goal + (v - goal) * math.exp(-step_s * total / capacitance[i])

@@ -13,6 +13,8 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from neurograft.culture._blocks import CURRENT, EXP_A, GATES, INHIBITION, SIEMENS, V, raise_e
+from neurograft.culture._lanes import LANES
 from neurograft.culture._random import SLOW, draw_binomial, draw_bits, quick_normal, slow_normal
 
 # Rise and decay, s.  AMPA and GABA-A: fast receptors near 34 degrees; NMDA: slow part.  From memory.
@@ -33,90 +35,102 @@ _AMPA_NORM, _NMDA_NORM, _GABA_NORM = peak_norm(AMPA_S), peak_norm(NMDA_S), peak_
 _AMPA_RISE, _AMPA_DECAY = AMPA_S
 _NMDA_RISE, _NMDA_DECAY = NMDA_S
 _GABA_RISE, _GABA_DECAY = GABA_S
-_TABLE_LOW_V, _TABLE_STEP_V, _TABLE_SIZE = -0.15, 2.5e-4, 1001  # to +100 mV
-_PER_TABLE_STEP = 1.0 / _TABLE_STEP_V
-# Share of NMDA receptors free of magnesium (Jahr and Stevens 1990, 1 mM).
-_UNBLOCKED = 1.0 / (1.0 + np.exp(-62.0 * (_TABLE_LOW_V + _TABLE_STEP_V * np.arange(_TABLE_SIZE))) / 3.57)
-_TINY = 1e-25  # added and taken away: what has decayed below 1e-41 S is 0, not a slow subnormal number
-_NO_CONDUCTANCE = 1e-17  # siemens: moves no membrane by a nanovolt; the magnesium block is then not computed
+_TINY = 1e-25  # added and taken away: what has decayed below 1e-41 S is then 0
+_MAGNESIUM_PER_V, _MAGNESIUM = -62.0, 1.0 / 3.57  # Jahr and Stevens 1990, 1 mM
 
 
 @njit(cache=True)
 @no_type_check
-def _keep(step_s, time_s):
-    return math.exp(-step_s / time_s)
-
-
-@njit(cache=True)
-@no_type_check
-def synaptic_input(cells, wires, state, siemens, current_a):
-    """Fill each neuron's synaptic conductance and its current at 0 V (I = current - siemens v); conductances age."""
-    n = siemens.size
+def receptors(wires):
+    """Return what a step leaves of AMPA, NMDA and GABA-A (rise and decay each), and NMDA's share and scale."""
     step_s = wires.step_s
-    keep_ar, keep_ad = _keep(step_s, _AMPA_RISE), _keep(step_s, _AMPA_DECAY)
-    keep_nr, keep_nd = _keep(step_s, _NMDA_RISE), _keep(step_s, _NMDA_DECAY)
-    keep_gr, keep_gd = _keep(step_s, _GABA_RISE), _keep(step_s, _GABA_DECAY)
-    slow = wires.nmda_ratio * _NMDA_NORM
-    n_slots = wires.n_slots
-    now = (state.clock[0] & (n_slots - 1)) * n
-    excite, inhibit, g, v = state.excite, state.inhibit, state.gates, state.v
-    inhibition_v = cells.inhibition_v
-    for i in range(n):
-        arrived = excite[now + i] * _AMPA_NORM
-        g[i] = g[i] * keep_ar + arrived + _TINY - _TINY
-        g[n + i] = g[n + i] * keep_ad + arrived + _TINY - _TINY
-    for i in range(n):
-        arrived = excite[now + i] * slow
-        g[2 * n + i] = g[2 * n + i] * keep_nr + arrived + _TINY - _TINY
-        g[3 * n + i] = g[3 * n + i] * keep_nd + arrived + _TINY - _TINY
-        excite[now + i] = 0.0
-    for i in range(n):
-        arrived = inhibit[now + i] * _GABA_NORM
-        g[4 * n + i] = g[4 * n + i] * keep_gr + arrived + _TINY - _TINY
-        g[5 * n + i] = g[5 * n + i] * keep_gd + arrived + _TINY - _TINY
-        inhibit[now + i] = 0.0
-    for i in range(n):
-        exciting = g[n + i] - g[i]
-        nmda = g[3 * n + i] - g[2 * n + i]
-        if nmda > _NO_CONDUCTANCE:
-            exciting += nmda * unblocked(v[i])
-        inhibiting = g[5 * n + i] - g[4 * n + i]
-        siemens[i] = exciting + inhibiting
-        current_a[i] = exciting * EXCITATION_V + inhibiting * inhibition_v[i]
+    return (
+        math.exp(-step_s / _AMPA_RISE),
+        math.exp(-step_s / _AMPA_DECAY),
+        math.exp(-step_s / _NMDA_RISE),
+        math.exp(-step_s / _NMDA_DECAY),
+        math.exp(-step_s / _GABA_RISE),
+        math.exp(-step_s / _GABA_DECAY),
+        wires.nmda_ratio * _NMDA_NORM,
+    )
 
 
 @njit(cache=True)
 @no_type_check
-def unblocked(v):
-    """Return the share of NMDA receptors free of magnesium, from a table; right to 1e-5."""
-    x = min(max((v - _TABLE_LOW_V) * _PER_TABLE_STEP, 0.0), _TABLE_SIZE - 1.000001)
-    row = int(x)
-    return _UNBLOCKED[row] + (x - row) * (_UNBLOCKED[row + 1] - _UNBLOCKED[row])
+def age_gates(row, kept, excite, inhibit, n_lanes):
+    """Let a block's conductances age by a step and take up what arrives; the arrivals are then 0."""
+    keep_ar, keep_ad, keep_nr, keep_nd, keep_gr, keep_gd, slow = kept
+    g = row[GATES * LANES :]
+    for q in range(n_lanes):
+        fast, late, calm = excite[q] * _AMPA_NORM, excite[q] * slow, inhibit[q] * _GABA_NORM
+        g[q] = g[q] * keep_ar + fast
+        g[LANES + q] = g[LANES + q] * keep_ad + fast
+        g[2 * LANES + q] = g[2 * LANES + q] * keep_nr + late
+        g[3 * LANES + q] = g[3 * LANES + q] * keep_nd + late
+        g[4 * LANES + q] = g[4 * LANES + q] * keep_gr + calm
+        g[5 * LANES + q] = g[5 * LANES + q] * keep_gd + calm
+        excite[q] = 0.0
+        inhibit[q] = 0.0
 
 
 @njit(cache=True)
 @no_type_check
-def outside_input(wires, state, drive, row, siemens, current_a):
-    """Add drive, noise and gap junctions to each neuron's conductance and current."""
-    driven, noise_a, noise = drive.current_a, drive.noise_a, state.noise
-    keep = drive.noise_keep
-    fresh = math.sqrt(1.0 - keep * keep)
-    a, b, c, k = state.noise_streams
-    for i in range(siemens.size):
-        current_a[i] += driven[row, i]
-        if noise_a[i] > 0.0:
-            bits = draw_bits(a, b, c, k, i)
-            z = quick_normal(bits)
-            if z == SLOW:
-                z = slow_normal(a, b, c, k, i, bits)
-            noise[i] = noise[i] * keep + fresh * z
-            current_a[i] += noise_a[i] * noise[i]
-    start, other, gap, seen_v = wires.gap_start, wires.gap_other, wires.gap_siemens, state.seen_v
-    if gap.size > 0:
-        for i in range(siemens.size):
-            for j in range(start[i], start[i + 1]):
-                siemens[i] += gap[j]
-                current_a[i] += gap[j] * seen_v[other[j]]
+def settle_gates(row):
+    """Set conductances that have decayed to 0 before they become subnormal numbers, which are slow."""
+    g = row[GATES * LANES : (GATES + 6) * LANES]
+    for q in range(g.size):
+        g[q] = g[q] + _TINY - _TINY
+
+
+@njit(cache=True)
+@no_type_check
+def arrivals(excite, inhibit, is_sent, slot, block, n, n_lanes, quiet):
+    """Return what reaches a block in a step; ``quiet``, two rows of zeros, where nothing was sent to it."""
+    if is_sent[slot, block] == 0:
+        return quiet[0, :n_lanes], quiet[1, :n_lanes]
+    is_sent[slot, block] = 0
+    first = slot * n + block * LANES
+    return excite[first : first + n_lanes], inhibit[first : first + n_lanes]
+
+
+@njit(cache=True, error_model="numpy")
+@no_type_check
+def receive(row, whole, kept, excite, inhibit, n_lanes):
+    """Fill a block's synaptic conductances and currents at 0 V (I = current - siemens v)."""
+    age_gates(row, kept, excite, inhibit, n_lanes)
+    for q in range(n_lanes):
+        row[EXP_A * LANES + q] = _MAGNESIUM_PER_V * row[V * LANES + q]
+    raise_e(row, whole, EXP_A, n_lanes)
+    g = row[GATES * LANES :]
+    for q in range(n_lanes):
+        unblocked = 1.0 / (1.0 + _MAGNESIUM * row[EXP_A * LANES + q])
+        exciting = g[LANES + q] - g[q] + (g[3 * LANES + q] - g[2 * LANES + q]) * unblocked
+        inhibiting = g[5 * LANES + q] - g[4 * LANES + q]
+        row[SIEMENS * LANES + q] = exciting + inhibiting
+        row[CURRENT * LANES + q] = exciting * EXCITATION_V + inhibiting * row[INHIBITION * LANES + q]
+
+
+@njit(cache=True)
+@no_type_check
+def send(cells, wires, state, fired_step, fired, n_fired, n_steps, seen, begin, n_spikes):
+    """Send vesicles of what fired in ``n_steps`` steps, step by step, note the spikes and return how many there are.
+
+    The clock moves on by the steps.
+    """
+    together = np.empty(n_fired, dtype=np.int64)
+    for s in range(n_steps):
+        n_together = 0
+        for f in range(n_fired):
+            if fired_step[f] == s:
+                together[n_together] = fired[f]
+                n_together += 1
+        release(cells, wires, state, together, n_together)
+        for f in range(n_together):
+            seen.spike_step[n_spikes] = begin + s
+            seen.spike_neuron[n_spikes] = together[f]
+            n_spikes += 1
+        state.clock[0] += 1
+    return n_spikes
 
 
 @njit(cache=True)
@@ -154,5 +168,6 @@ def release(cells, wires, state, fired, n_fired):
                 if z == SLOW:
                     z = slow_normal(a, b, c, k, pre, bits)
                 size = released + wires.quantum_cv * math.sqrt(released) * z
-                slot = ((now + delay[s]) & mask) * n + target[s]
-                waiting[slot] += quantum[s] * max(size, 0.0)
+                slot = (now + delay[s]) & mask
+                waiting[slot * n + target[s]] += quantum[s] * max(size, 0.0)
+                state.is_sent[slot, target[s] // LANES] = 1

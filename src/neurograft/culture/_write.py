@@ -6,11 +6,14 @@ OUT/spikes.h5                        their true spikes, a SONATA report
 """
 
 import json
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
+from glob import escape
 from pathlib import Path
 from typing import Protocol, cast, final, runtime_checkable
 
@@ -80,9 +83,12 @@ def write_culture(
     """Write a recording of a culture and the truth behind it into a new folder.
 
     Raises ``CultureError`` before work starts when the folder exists, the array cannot be, or the disk is
-    too small.  A killed run leaves a hidden folder ``.NAME.….part`` that nothing takes for a recording.
+    too small.  A killed run leaves a hidden folder ``.NAME.….part`` that nothing takes for a recording; the next
+    run with the same name removes it.
     """
     array, form = array or ArrayOptions(), form or RawBinary()
+    for left in _leftovers(folder):
+        shutil.rmtree(left)
     require_writable(culture.options, array, folder, seconds=seconds, form=form)
     with _appears_whole(folder) as part:
         made = recorder(culture, array, seconds=seconds, seed=seed)
@@ -113,10 +119,40 @@ def require_writable(
     parent = next(place for place in folder.absolute().parents if place.exists())
     free = shutil.disk_usage(parent).free
     if wanted > free:
+        left = ", ".join(str(path) for path in _leftovers(folder))
         raise CultureError(
             f"The recording needs {wanted / 1e9:.1f} GB, but {parent} has {free / 1e9:.1f} GB free. "
-            "Record fewer seconds or pads, or choose another disk."
+            f"Record fewer seconds or pads, or choose another disk.{left and f' A killed run left {left}: remove it.'}"
         )
+
+
+def _leftovers(folder: Path) -> list[Path]:
+    """Return the hidden folders that killed runs for the same name left: those that no process holds."""
+    return [part for part in sorted(folder.parent.glob(f".{escape(folder.name)}.*.part")) if _is_left(part)]
+
+
+def _is_left(part: Path) -> bool:
+    if sys.platform == "win32":
+        return False  # folders cannot be locked there, so none is taken for left
+    held = _hold(part)
+    if held is not None:
+        os.close(held)
+    return held is not None
+
+
+def _hold(part: Path) -> int | None:
+    """Lock a folder until what is returned is closed, or the process dies; None where another one holds it."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    handle = os.open(part, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
 
 
 @contextmanager
@@ -124,12 +160,15 @@ def _appears_whole(folder: Path) -> Generator[Path]:
     """Yield a hidden folder beside ``folder`` that takes its name when the block succeeds, and goes when not."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+    held = _hold(part)
     try:
         yield part
         part.chmod(0o755)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        if held is not None:
+            os.close(held)
 
 
 def _write_samples(

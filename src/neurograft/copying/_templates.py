@@ -77,7 +77,7 @@ class Templates(NamedTuple):
     def of(self, family: Family) -> "Templates":
         """Return one family."""
         mine = self.family == family
-        return Templates(*(column[mine] for column in self[:-1]), self.own)
+        return Templates(self.image[mine], self.family[mine], self.latency_s[mine], self.is_under_talk[mine], self.own)
 
 
 class OwnCourses(NamedTuple):

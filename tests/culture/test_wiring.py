@@ -103,6 +103,6 @@ def test_strengths_are_lognormal_and_made_of_vesicles() -> None:
     strong, weak = (drawn.n_sites[np.abs(drawn.weight_v) > 3e-3], drawn.n_sites[np.abs(drawn.weight_v) < 0.3e-3])
     assert strong.mean() > 5 * weak.mean()
     quantum_v = np.abs(drawn.weight_v) / (drawn.n_sites * drawn.release)
-    assert np.median(quantum_v[drawn.n_sites > 3]) == pytest.approx(0.5e-3, rel=0.15)
+    assert np.median(quantum_v[drawn.n_sites > 3]) == pytest.approx(options.quantum_v, rel=0.15)
     assert drawn.release.mean() == pytest.approx(0.5, abs=0.01)
     assert drawn.release.std() == pytest.approx(0.15, rel=0.05)

@@ -56,7 +56,7 @@ class SynapseOptions:
     log_spread: float = 0.9  # standard deviation of ln(strength); 0.9 as between cortical cells (Song 2005)
     largest_excitatory_v: float = 8 * MV  # stronger draws are drawn again
     largest_inhibitory_v: float = 3 * MV  # rest is not far above the reversal potential
-    quantum_v: float = 0.5 * MV  # one vesicle's peak potential at rest, median
+    quantum_v: float = 1.0 * MV  # one vesicle at rest, median: 45 uV at a pad of coupling 0.045 (Ham 2021, figure 2)
     quantum_cv: float = 0.25  # from release to release
     release_probability: float = 0.5
     release_spread: float = 0.15  # standard deviation between synapses

@@ -207,7 +207,7 @@ def _truth_between(truth: SynapseMap, belongs: ndarray, owner: ndarray, labels: 
     pairs = np.array([key[:2] for key in best], dtype=np.int64).reshape(-1, 2)
     row = np.array(list(best.values()), dtype=np.int64)
     sign = truth.sign[owner].copy()
-    mixed = np.array([len(set(truth.sign[members].tolist())) > 1 for members in belongs])
+    mixed = np.array([len(set(truth.sign[members].tolist())) != 1 for members in belongs])  # or of noise alone
     sign[mixed] = 0
     return synapse_map(
         n_neurons=len(labels),

@@ -43,7 +43,8 @@ dv/dt = (g_L*(E_L - v) + g_L*D*exp(clip((v - V_T)/D, -100, 16)) - w + g_syn + I)
 dw/dt = (a*(v - E_L) - w)/tau_w : amp
 """
 SYNAPSES = """
-g_syn = (ga_d - ga_r)*(0*volt - v) + (gn_d - gn_r)*(0*volt - v)/(1 + exp(-62*v/volt)/3.57) + (gi_d - gi_r)*(E_i - v) : amp
+g_syn = (ga_d - ga_r)*(0*volt - v) + (gn_d - gn_r)*(0*volt - v)/(1 + exp(-62*v/volt)/3.57) + inhibiting : amp
+inhibiting = (gi_d - gi_r)*(E_i - v) : amp
 dga_d/dt = -ga_d/ta_d : siemens
 dga_r/dt = -ga_r/ta_r : siemens
 dgn_d/dt = -gn_d/tn_d : siemens
@@ -115,15 +116,14 @@ def brian(name: str, excites: bool) -> list[dict[str, float]]:
 
 def brian_names(name: str, own: np.ndarray, b) -> dict[str, object]:
     F, S, V, A, s = b.farad, b.siemens, b.volt, b.amp, b.second
-    if name == "adex":
-        keys = zip("C g_L E_L V_T D V_r V_s a tau_w bump held".split(), [F, S, V, V, V, V, V, S, s, A, s], strict=True)
-        return {key: value * unit for (key, unit), value in zip(keys, own[:11], strict=True)}
-    if name == "izhikevich":
-        keys = zip("C k v_r v_t v_peak a b c d".split(), [F, A / V**2, V, V, V, 1 / s, S, V, A], strict=True)
-        return {key: value * unit for (key, unit), value in zip(keys, own[:9], strict=True)} | {"held": 1 * b.ms}
-    keys = zip("C g_L g_Na g_K g_M E_L V_T".split(), [F, S, S, S, S, V, V], strict=True)
-    named = {key: value * unit for (key, unit), value in zip(keys, own[:7], strict=True)}
-    return named | {"E_Na": 50 * b.mV, "E_K": -90 * b.mV}
+    units = {
+        "adex": {"C": F, "g_L": S, "E_L": V, "V_T": V, "D": V, "V_r": V, "V_s": V, "a": S}
+        | {"tau_w": s, "bump": A, "held": s},
+        "izhikevich": {"C": F, "k": A / V**2, "v_r": V, "v_t": V, "v_peak": V, "a": 1 / s, "b": S, "c": V, "d": A},
+        "hh": {"C": F, "g_L": S, "g_Na": S, "g_K": S, "g_M": S, "E_L": V, "V_T": V},
+    }[name]
+    fixed = {"adex": {}, "izhikevich": {"held": 1 * b.ms}, "hh": {"E_Na": 50 * b.mV, "E_K": -90 * b.mV}}[name]
+    return {key: value * unit for (key, unit), value in zip(units.items(), own, strict=False)} | fixed
 
 
 def brian_group(name: str, n: int, own: np.ndarray, b, space: dict[str, object]):
@@ -153,12 +153,12 @@ def nest_cells(name: str, excites: bool) -> list[dict[str, float]]:
     nest.ResetKernel()
     nest.resolution = 0.01
     if name == "adex":
-        keys = "C_m g_L E_L V_th Delta_T V_reset V_peak a tau_w b t_ref".split()
+        keys = ["C_m", "g_L", "E_L", "V_th", "Delta_T", "V_reset", "V_peak", "a", "tau_w", "b", "t_ref"]
         scale = [1e12, 1e9, 1e3, 1e3, 1e3, 1e3, 1e3, 1e9, 1e3, 1e12, 1e3]
         told = {key: value * unit for key, value, unit in zip(keys, own[:11], scale, strict=True)}
         made = nest.Create("aeif_cond_alpha", len(CURRENTS_A[name]), told | {"V_m": told["E_L"], "gsl_error_tol": 1e-8})
     else:
-        keys, scale = "C_m g_L g_Na g_K".split(), [1e12, 1e9, 1e9, 1e9]
+        keys, scale = ["C_m", "g_L", "g_Na", "g_K"], [1e12, 1e9, 1e9, 1e9]
         told = {key: value * unit for key, value, unit in zip(keys, own[:4], scale, strict=True)}
         told |= {"E_L": own[5] * 1e3, "V_T": own[6] * 1e3, "E_Na": 50.0, "E_K": -90.0, "V_m": rest.rest_v[0] * 1e3}
         told |= dict(zip(("Act_m", "Inact_h", "Act_n"), rest.aux_at_rest[:3, 0], strict=True))
@@ -258,13 +258,13 @@ def compare() -> tuple[list[list[object]], list[list[object]], list[str]]:
     if "brian2" not in peers():
         return rows, [], notes
     potentials: list[list[object]] = []
-    for receptor in POTENTIALS:
+    for receptor, told in POTENTIALS.items():
         theirs, mine = brian_potential(receptor), our_potential(receptor)
         print(
             f"brian2 {receptor:10s} peak {1e3 * mine['peak_v']:+.3f} mV, theirs {1e3 * theirs['peak_v']:+.3f} mV, "
             f"at {1e3 * mine['peak_at_s']:.1f} and {1e3 * theirs['peak_at_s']:.1f} ms"
         )
-        potentials.append(["brian2", receptor, *POTENTIALS[receptor], *(theirs[name] for name in PSP_COLUMNS)])
+        potentials.append(["brian2", receptor, *told, *(theirs[name] for name in PSP_COLUMNS)])
     return rows, potentials, notes
 
 
@@ -287,8 +287,9 @@ def tell(peer: str, family: str, kind: str, mine: list, theirs: list) -> None:
     if family == "hh":
         a, b = mine[-1], theirs[-1]
         print(
-            f"       spike: height {1e3 * a['height_v']:.1f}/{1e3 * b['height_v']:.1f} mV, width {1e3 * a['width_s']:.2f}"
-            f"/{1e3 * b['width_s']:.2f} ms, after it {1e3 * a['after_v']:.1f}/{1e3 * b['after_v']:.1f} mV"
+            f"       spike: height {1e3 * a['height_v']:.1f}/{1e3 * b['height_v']:.1f} mV, "
+            f"width {1e3 * a['width_s']:.2f}/{1e3 * b['width_s']:.2f} ms, "
+            f"after it {1e3 * a['after_v']:.1f}/{1e3 * b['after_v']:.1f} mV"
         )
 
 

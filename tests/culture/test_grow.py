@@ -33,10 +33,9 @@ def test_the_same_seed_gives_the_same_recording_and_another_one_another(tiny: Cu
     assert not np.array_equal(first, other)
 
 
-def test_a_shorter_recording_is_the_start_of_a_longer_one_until_the_bursts_differ(tiny: Culture) -> None:
-    calm = Culture(**{**_fields(tiny), "options": _without_shared_activity(tiny.options)})
-    long = record_membrane(calm, seconds=0.11, seed=1).recording.read(0, 0, 600)
-    short = record_membrane(calm, seconds=0.06, seed=1).recording.read(0, 0, 600)
+def test_a_shorter_recording_is_the_start_of_a_longer_one(tiny: Culture) -> None:
+    long = record_membrane(tiny, seconds=0.11, seed=1).recording.read(0, 0, 600)
+    short = record_membrane(tiny, seconds=0.06, seed=1).recording.read(0, 0, 600)
     assert np.array_equal(long[:500], short[:500])
 
 
@@ -81,9 +80,10 @@ def test_the_culture_bursts_and_neurons_differ_in_rate(recorded: CultureRecordin
 def test_slow_and_fast_cultures_fire_as_asked(rate_hz: float) -> None:
     activity = ActivityOptions(rate_hz=rate_hz, modulation_s=2.0)
     options = CultureOptions(n_neurons=30, wiring=WiringOptions(inputs_per_neuron=5), activity=activity)
-    n_spikes = sum(piece.spike_frame.size for piece in play(grow(options, seed=2), seconds=40.0, seed=1))
-    # About four bursts (Poisson) and twenty independent excitabilities: within a factor of two.
-    assert 0.5 * rate_hz < n_spikes / (40.0 * 30) < 2 * rate_hz
+    culture = grow(options, seed=2)
+    n_spikes = sum(piece.spike_frame.size for life in (1, 2, 3) for piece in play(culture, seconds=40.0, seed=life))
+    # Half of the spikes of the slow one come in about four bursts a life, which differ.
+    assert n_spikes / (3 * 40.0 * 30) == pytest.approx(rate_hz, rel=0.4 if rate_hz < 1 else 0.25)
 
 
 @pytest.mark.compiled
@@ -126,13 +126,3 @@ def test_a_recording_of_no_length_is_refused(tiny: Culture, seconds: float) -> N
 def test_a_recording_too_large_for_memory_is_refused(tiny: Culture) -> None:
     with pytest.raises(CultureError, match="GB kept in memory"):
         record(tiny, seconds=1e5)
-
-
-def _fields(culture: Culture) -> dict[str, object]:
-    return {name: getattr(culture, name) for name in culture.__dataclass_fields__}
-
-
-def _without_shared_activity(options: CultureOptions) -> CultureOptions:
-    from dataclasses import replace
-
-    return replace(options, activity=replace(options.activity, burst_rate_hz=0.0, modulation_v=0.0))

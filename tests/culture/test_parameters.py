@@ -65,6 +65,7 @@ OTHER: dict[type, dict[str, Any]] = {
         "rate_hz": 30.0,
         "rate_log_spread": 0.2,
         "burst_rate_hz": 2.0,
+        "burst_cv": 1.0,
         "burst_s": 0.1,
         "burst_v": 8e-3,
         "burst_speed_m_per_s": 0.01,

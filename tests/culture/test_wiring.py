@@ -92,7 +92,7 @@ def test_hidden_neurons_lie_anywhere_on_the_array() -> None:
 
 def test_strengths_are_lognormal_and_made_of_vesicles() -> None:
     excites = np.arange(40_000) < 30_000
-    options = SynapseOptions(excitatory_v=0.6e-3, inhibitory_v=0.4e-3, log_spread=0.8)
+    options = SynapseOptions(excitatory_v=0.6e-3, inhibitory_v=0.4e-3, log_spread=0.8, quantum_v=0.5e-3)
     drawn = draw_strengths(is_excitatory=excites, synapses=options, rng=np.random.default_rng(0))
     for mask, median_v, largest_v in ((excites, 0.6e-3, 8e-3), (~excites, 0.4e-3, 3e-3)):
         size = np.abs(drawn.weight_v[mask])
@@ -103,6 +103,6 @@ def test_strengths_are_lognormal_and_made_of_vesicles() -> None:
     strong, weak = (drawn.n_sites[np.abs(drawn.weight_v) > 3e-3], drawn.n_sites[np.abs(drawn.weight_v) < 0.3e-3])
     assert strong.mean() > 5 * weak.mean()
     quantum_v = np.abs(drawn.weight_v) / (drawn.n_sites * drawn.release)
-    assert np.median(quantum_v[drawn.n_sites > 3]) == pytest.approx(0.5e-3, rel=0.15)
+    assert np.median(quantum_v[drawn.n_sites > 3]) == pytest.approx(options.quantum_v, rel=0.15)
     assert drawn.release.mean() == pytest.approx(0.5, abs=0.01)
     assert drawn.release.std() == pytest.approx(0.15, rel=0.05)

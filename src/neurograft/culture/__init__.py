@@ -12,6 +12,7 @@ from neurograft.culture._hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
 from neurograft.culture._izhikevich import Izhikevich as Izhikevich
 from neurograft.culture._kinds import KINDS as KINDS
 from neurograft.culture._kinds import culture_named as culture_named
+from neurograft.culture._kinds import describe_kinds as describe_kinds
 from neurograft.culture._options import ActivityOptions as ActivityOptions
 from neurograft.culture._options import CultureOptions as CultureOptions
 from neurograft.culture._options import PadGrid as PadGrid
@@ -25,10 +26,16 @@ from neurograft.culture._pads import Readout as Readout
 from neurograft.culture._record import CultureRecording as CultureRecording
 from neurograft.culture._record import record as record
 from neurograft.culture._record import record_membrane as record_membrane
+from neurograft.culture._sorting import PERFECT_SORTING as PERFECT_SORTING
 from neurograft.culture._sorting import SortedUnits as SortedUnits
 from neurograft.culture._sorting import SortingOptions as SortingOptions
 from neurograft.culture._sorting import sort_with_errors as sort_with_errors
+from neurograft.culture._truth_file import require_place as require_place
 from neurograft.culture._write import RawBinary as RawBinary
 from neurograft.culture._write import RecordingFormat as RecordingFormat
 from neurograft.culture._write import require_writable as require_writable
 from neurograft.culture._write import write_culture as write_culture
+from neurograft.culture._write_membrane import require_membrane as require_membrane
+from neurograft.culture._write_membrane import write_membrane as write_membrane
+from neurograft.culture._write_units import require_units as require_units
+from neurograft.culture._write_units import write_units as write_units

@@ -21,7 +21,7 @@ from neurograft.culture._random import SLOW, draw_bits, quick_normal, slow_norma
 
 N_SODIUM_TERMS = 7  # (gates m shut 0-3) x (gate h shut 0-1), without none
 N_POTASSIUM_TERMS = 4
-TABLE_LOW_V, TABLE_STEP_V, TABLE_SIZE = -0.120, 5e-5, 4001  # to +80 mV
+TABLE_LOW_V, TABLE_STEP_V, TABLE_SIZE = -0.120, 5e-5, 5401  # to +150 mV, 40 mV above any spike
 _PER_TABLE_STEP = 1.0 / TABLE_STEP_V
 
 

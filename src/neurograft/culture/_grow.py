@@ -8,7 +8,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 from numpy.random import Generator, default_rng
 
-from neurograft.culture._activity import ROW_S, Shared, drive_v, sweep
+from neurograft.culture._activity import ROW_S, Shared, drive_v, share_of_time, sweep
 from neurograft.culture._cells import Cells, Drive, Seen, State, Wires
 from neurograft.culture._engine import at_rest, noise_current_a, noise_keep, run_steps
 from neurograft.culture._options import CultureOptions, require_possible
@@ -20,8 +20,11 @@ from neurograft.progress import Progress, silent
 from neurograft.units import MV
 
 _STEP_V = 2.0 * MV  # change of the steady drive for an e-fold of the rate, in the first round
+_FINE_STEP_V = 1.0 * MV  # for rates that are wrong by all of themselves, once they are about right
 _LARGEST_CHANGE_V = 4 * MV
-_BURST_TAIL_S = 0.15
+_CHUNK_S = 0.05  # of a sweep; within it excitability counts as constant
+_BURST_TAIL_S = 0.3  # until adaptation and depression are over
+_GOLDEN = 0.618034  # multiples of it, without the whole part, fill 0 to 1 evenly
 
 
 @final
@@ -157,51 +160,72 @@ def _settle(
     """Return the steady drive of each neuron that brings its rate near what is wanted.
 
     Each round is one burst amid quiet; the expected rate is burst rate x spikes in the burst + rate in the
-    quiet.  The drive moves by the logarithm of wanted over found, by less in every round.
+    quiet.  First the drive moves by the logarithm of wanted over found, which finds the right size from far
+    away; then by their difference, which has no bias however few spikes a round holds.
     """
     activity, cells = options.activity, grown.cells
     wanted = np.exp(activity.rate_log_spread * rng.standard_normal(options.n_neurons))
     wanted *= activity.rate_hz / wanted.mean()
+    least = 0.5 / activity.settle_s
     steady = 0.6 * (cells.threshold_v - cells.rest_v)
     state = at_rest(cells, grown.wires, seed=int(rng.integers(2**63)))
+    far = activity.settle_rounds // 2
     for turn in range(activity.settle_rounds):
         progress("settling the culture", turn, activity.settle_rounds)
-        found = _expected_rates_hz(options, grown, state, steady=steady, burst_gain=burst_gain, rng=rng)
-        least = 0.5 / activity.settle_s
-        gain = _STEP_V / (1 + turn / 3)
-        change = gain * np.log((wanted + least) / (found + least))
-        change += gain * np.log(wanted.sum() / max(found.sum(), 0.5 * least))
+        shared = sweep(
+            activity,
+            seconds=activity.settle_s,
+            position_um=grown.position_um,
+            burst_at=(turn * _GOLDEN) % 1.0,
+            rng=rng,
+        )
+        found = _expected_rates_hz(options, grown, state, shared, steady=steady, burst_gain=burst_gain)
+        if turn < far:
+            gain = _STEP_V / (1 + turn / 3)
+            change = gain * np.log((wanted + least) / (found + least))
+            change += gain * np.log(wanted.sum() / max(found.sum(), 0.5 * least))
+        else:
+            gain = _FINE_STEP_V / (1 + 0.5 * (turn - far))
+            change = gain * (wanted - found) / (wanted + least)
+            change += gain * (wanted.sum() - found.sum()) / wanted.sum()
         steady = steady + np.clip(change, -_LARGEST_CHANGE_V, _LARGEST_CHANGE_V)
     return steady
 
 
 def _expected_rates_hz(
-    options: CultureOptions, grown: _Grown, state: State, *, steady: ndarray, burst_gain: ndarray, rng: Generator
+    options: CultureOptions, grown: _Grown, state: State, shared: Shared, *, steady: ndarray, burst_gain: ndarray
 ) -> Float64[ndarray, " neurons"]:
+    """Return rates over a long time from one sweep: burst and quiet, each excitability in its share of the time."""
     activity, n = options.activity, options.n_neurons
-    shared = sweep(activity, seconds=activity.settle_s, position_um=grown.position_um, rng=rng)
-    chunk = round(0.1 / options.step_s)
-    n_chunks = max(round(activity.settle_s / (chunk * options.step_s)), 1)
-    in_burst, in_quiet = np.zeros(n), np.zeros(n)
+    chunk = round(_CHUNK_S / options.step_s)
+    n_chunks = max(round(activity.settle_s / _CHUNK_S), 4)
+    edge_s = chunk * options.step_s * np.arange(n_chunks + 1)
     begin_s = shared.burst_s[0] if shared.burst_s.size else np.inf
     spread_s = 1e-6 * np.ptp(grown.position_um[:, :2], axis=0).max() / activity.burst_speed_m_per_s
-    end_s = min(begin_s + activity.burst_s + spread_s + _BURST_TAIL_S, activity.settle_s)
+    end_s = min(begin_s + activity.burst_s + spread_s + _BURST_TAIL_S, edge_s[-1])
+    overlap_s = np.minimum(edge_s[1:], end_s) - np.maximum(edge_s[:-1], begin_s)
+    quiet_s = np.diff(edge_s) - np.maximum(overlap_s, 0.0)
+    usual = np.where(quiet_s > 0.5 * _CHUNK_S, share_of_time(edge_s, activity.settle_s), 0.0)
+    in_burst, quiet_hz = np.zeros(n), np.zeros(n)
     for k in range(n_chunks):
-        start_s = k * chunk * options.step_s
         seen = advance(
             grown,
             options,
             state,
             shared,
-            start_s=start_s,
+            start_s=edge_s[k],
             n_steps=chunk,
             steady_v=steady,
             burst_gain=burst_gain,
             position_um=grown.position_um,
         )
-        time_s = start_s + seen.spike_step * options.step_s
+        time_s = edge_s[k] + seen.spike_step * options.step_s
         bursting = (time_s >= begin_s) & (time_s < end_s)
         in_burst += np.bincount(seen.spike_neuron[bursting], minlength=n)
-        in_quiet += np.bincount(seen.spike_neuron[~bursting], minlength=n)
-    quiet_s = n_chunks * chunk * options.step_s - max(end_s - begin_s, 0.0) * np.isfinite(begin_s)
-    return activity.burst_rate_hz * in_burst + in_quiet / quiet_s
+        if usual[k] > 0:
+            quiet_hz += usual[k] * np.bincount(seen.spike_neuron[~bursting], minlength=n) / quiet_s[k]
+    quiet_hz /= max(usual.sum(), 1e-9)
+    if not shared.burst_s.size:
+        return quiet_hz
+    share = min(activity.burst_rate_hz * max(end_s - begin_s, _CHUNK_S), 0.9)
+    return share * in_burst / max(end_s - begin_s, _CHUNK_S) + (1 - share) * quiet_hz

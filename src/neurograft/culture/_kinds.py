@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from neurograft.culture._cells import NeuronFamily
 from neurograft.culture._hodgkin_huxley import HodgkinHuxley
 from neurograft.culture._izhikevich import Izhikevich
 from neurograft.culture._options import ActivityOptions, CultureOptions, SynapseOptions, WiringOptions
@@ -71,6 +72,21 @@ def _electrical(usual: CultureOptions) -> CultureOptions:
     return replace(usual, wiring=gaps, family=HodgkinHuxley(), excitatory_fraction=0.65)
 
 
+ABOUT: Mapping[str, str] = MappingProxyType(
+    {
+        "bursting": "the usual culture: network bursts every ten seconds, slow shared excitability",
+        "calm": "no bursts, hardly any shared excitability",
+        "fast": "busy neurons",
+        "silent": "rare spikes, weak synapses",
+        "driven": "strong drive that all share, many bursts",
+        "noisy": "few, large ion channels: noisy membranes",
+        "late": "slow axons: delays up to 20 ms",
+        "facilitating": "unreliable synapses that facilitate",
+        "hidden": "half of the neurons are never recorded",
+        "mostly-hidden": "of twenty neurons one is recorded",
+        "electrical": "gap junctions between inhibitory neurons",
+    }
+)
 KINDS: Mapping[str, Callable[[CultureOptions], CultureOptions]] = MappingProxyType(
     {
         "bursting": _bursting,
@@ -88,9 +104,24 @@ KINDS: Mapping[str, Callable[[CultureOptions], CultureOptions]] = MappingProxyTy
 )
 
 
-def culture_named(name: str, *, n_neurons: int = 100, inputs_per_neuron: float = 12.0) -> CultureOptions:
-    """Return the options of a kind of culture; of its neurons some kinds hide a part."""
+def culture_named(
+    name: str, *, n_neurons: int = 100, inputs_per_neuron: float = 12.0, family: NeuronFamily | None = None
+) -> CultureOptions:
+    """Return the options of a kind of culture, of which some hide a part of the neurons.
+
+    Every kind has its own family of neurons; another one may take its place.
+    """
     if name not in KINDS:
         raise CultureError(f"There is no kind of culture {name!r}. {did_you_mean(name, KINDS)}")
     usual = CultureOptions(n_neurons=n_neurons, wiring=WiringOptions(inputs_per_neuron=inputs_per_neuron))
-    return KINDS[name](usual)
+    asked = KINDS[name](usual)
+    return asked if family is None or family.name == asked.family.name else replace(asked, family=family)
+
+
+def describe_kinds() -> tuple[str, ...]:
+    """Return one line for each kind: what is special about it, its family and its rate."""
+    width = max(map(len, KINDS))
+    return tuple(
+        f"{name:{width}}  {ABOUT[name]} ({o.family.name}, {o.activity.rate_hz:g} Hz)"
+        for name, o in ((name, culture_named(name)) for name in KINDS)
+    )

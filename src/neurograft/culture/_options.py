@@ -56,7 +56,7 @@ class SynapseOptions:
     log_spread: float = 0.9  # standard deviation of ln(strength); 0.9 as between cortical cells (Song 2005)
     largest_excitatory_v: float = 8 * MV  # stronger draws are drawn again
     largest_inhibitory_v: float = 3 * MV  # rest is not far above the reversal potential
-    quantum_v: float = 0.5 * MV  # one vesicle's peak potential at rest, median
+    quantum_v: float = 1.0 * MV  # one vesicle at rest, median: 45 uV at a pad of coupling 0.045 (Ham 2021, figure 2)
     quantum_cv: float = 0.25  # from release to release
     release_probability: float = 0.5
     release_spread: float = 0.15  # standard deviation between synapses
@@ -72,12 +72,13 @@ class ActivityOptions:
 
     rate_hz: float = 2.0  # mean over neurons
     rate_log_spread: float = 0.6  # of the neurons' wanted rates
-    burst_rate_hz: float = 0.1  # network bursts, at random times
+    burst_rate_hz: float = 0.1  # network bursts
+    burst_cv: float = 0.5  # of the intervals between them (gamma); 1 is a Poisson process
     burst_s: float = 0.25
     burst_v: float = 12 * MV  # steady depolarisation that a burst's drive would make
     burst_speed_m_per_s: float = 0.05  # bursts spread from where they start (Orlandi 2013: tens of mm/s)
     modulation_v: float = 1.0 * MV  # slow excitability that all neurons share
-    modulation_s: float = 8.0
+    modulation_s: float = 5.0  # after which its correlation is gone; it has no power at frequency 0
     noise_v: float = 0.75 * MV  # of the membrane potential, each neuron its own
     noise_s: float = 5 * MS
     settle_s: float = 3.0  # length of one of the rounds that set the drive
@@ -164,6 +165,8 @@ def _require_numbers(options: CultureOptions) -> None:
         ("synapses.nmda_ratio", options.synapses.nmda_ratio, 0.0, 2.0),
         ("activity.rate_hz", options.activity.rate_hz, 0.01, 100.0),
         ("activity.burst_rate_hz", options.activity.burst_rate_hz, 0.0, 5.0),
+        ("activity.burst_cv", options.activity.burst_cv, 0.05, 2.0),
+        ("activity.modulation_s", options.activity.modulation_s, 0.05, 1e4),
         ("activity.noise_v", options.activity.noise_v, 0.0, 0.01),
         ("wiring.speed_m_per_s", options.wiring.speed_m_per_s, 1e-3, 100.0),
         ("wiring.gap_coupling", options.wiring.gap_coupling, 0.0, 0.5),

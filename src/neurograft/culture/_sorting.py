@@ -29,6 +29,18 @@ class SortingOptions:
     least_spikes: int = 10  # units with fewer are thrown away
 
 
+PERFECT_SORTING = SortingOptions(
+    missed_fraction=0.0,
+    false_hz=0.0,
+    foreign_fraction=0.0,
+    merged_fraction=0.0,
+    split_fraction=0.0,
+    shadow_s=0.0,
+    jitter_s=0.0,
+    least_spikes=0,
+)
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SortedUnits:
@@ -48,7 +60,7 @@ def sort_with_errors(
 ) -> SortedUnits:
     """Return what a sorter makes of true spike trains; ``truth`` is the map of the same neurons."""
     options = options if options is not None else SortingOptions()
-    _require_fractions(options)
+    require_sorting(options)
     if truth.n_neurons != spikes.n_neurons:
         raise CultureError(
             f"The spikes have {spikes.n_neurons} neurons and the truth {truth.n_neurons}. Give those of one recording."
@@ -69,12 +81,13 @@ def sort_with_errors(
     return _units(spikes, truth, members=members, time_s=time_s, unit=unit, options=options)
 
 
-def _require_fractions(options: SortingOptions) -> None:
+def require_sorting(options: SortingOptions) -> None:
+    """Raise ``CultureError`` for a sorter that cannot be."""
     for name in ("missed_fraction", "foreign_fraction", "merged_fraction", "split_fraction"):
         value = getattr(options, name)
         if not 0 <= value < 0.95:
             raise CultureError(f"{name} is {value:g}. Give a share from 0 to below 0.95.")
-    for name in ("false_hz", "shadow_s", "jitter_s"):
+    for name in ("false_hz", "shadow_s", "shadow_um", "jitter_s", "least_spikes"):
         if getattr(options, name) < 0:
             raise CultureError(f"{name} is {getattr(options, name):g}. Give 0 or more.")
 
@@ -194,7 +207,7 @@ def _truth_between(truth: SynapseMap, belongs: ndarray, owner: ndarray, labels: 
     pairs = np.array([key[:2] for key in best], dtype=np.int64).reshape(-1, 2)
     row = np.array(list(best.values()), dtype=np.int64)
     sign = truth.sign[owner].copy()
-    mixed = np.array([len(set(truth.sign[members].tolist())) > 1 for members in belongs])
+    mixed = np.array([len(set(truth.sign[members].tolist())) != 1 for members in belongs])  # or of noise alone
     sign[mixed] = 0
     return synapse_map(
         n_neurons=len(labels),

@@ -90,7 +90,7 @@ def write_culture(
     for left in _leftovers(folder):
         shutil.rmtree(left)
     require_writable(culture.options, array, folder, seconds=seconds, form=form)
-    with _appears_whole(folder) as part:
+    with folder_appears_whole(folder) as part:
         made = recorder(culture, array, seconds=seconds, seed=seed)
         spike_frame, spike_neuron = _write_samples(
             made, part, seconds=seconds, seed=seed, n_workers=n_workers, progress=progress
@@ -156,7 +156,7 @@ def _hold(part: Path) -> int | None:
 
 
 @contextmanager
-def _appears_whole(folder: Path) -> Generator[Path]:
+def folder_appears_whole(folder: Path) -> Generator[Path]:
     """Yield a hidden folder beside ``folder`` that takes its name when the block succeeds, and goes when not."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))

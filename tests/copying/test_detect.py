@@ -18,7 +18,7 @@ def peaks_reference(volts, lag, widest, threshold_v):
         if k < free or not is_peak or volts[k] - before.min() <= threshold_v:
             continue
         free = k + lag + 1
-        base = np.median(volts[max(k - 3 * lag, 0) : max(k - lag, 0) + 1])
+        base = np.median(volts[max(k - 4 * lag, 0) : max(k - 2 * lag, 0) + 1])
         high = volts[k] - base
         if high > threshold_v:
             left, right = volts[:k][::-1], volts[k + 1 :]

@@ -71,7 +71,9 @@ def test_standard_errors_delays_and_evidence_are_those_of_the_truth(truth, copie
     assert z[(truth.weight_v != 0) & off].mean() > 4 * z[(truth.weight_v == 0) & off].mean()
     known = chart.sign != 0
     assert np.array_equal(chart.sign[known] < 0, truth.is_inhibitory[known])
-    assert known.mean() > 0.8
+    drives = np.any(np.abs(truth.weight_v) > 0.7e-3, axis=1)  # at least one synapse that is found (the test above)
+    assert drives.sum() > 20
+    assert known[drives].all()
 
 
 @needs_kernels
@@ -94,10 +96,16 @@ def test_judging_in_blocks_changes_nothing(short, monkeypatch):
     )
 
 
-def _one_by_one(fit, kinds, is_open, mixture, sd, options):
+def _one_by_one(fit, kinds, is_open, mixture, sd, options, is_sure):
     parts = [
         judge(
-            scores(fit, kinds.image, np.array([i])), kinds, is_open[i : i + 1], mixture, sd=sd, is_dale=options.is_dale
+            scores(fit, kinds, np.array([i])),
+            kinds,
+            is_open[i : i + 1],
+            mixture,
+            sd=sd,
+            is_dale=options.is_dale,
+            is_sure=is_sure[i : i + 1],
         )
         for i in range(len(is_open))
     ]
@@ -125,7 +133,7 @@ def test_a_smaller_error_rate_calls_a_subset(truth, copied):
         IntracellularOptions(plausible_v=0.05e-3),
         IntracellularOptions(is_dale=False),
         IntracellularOptions(seed=5),
-        IntracellularOptions(detection=DetectionOptions(noise_sds=12.0)),
+        IntracellularOptions(detection=DetectionOptions(running_share=0.99)),
     ],
     ids=["row_rate_hz", "plausible_v", "is_dale", "seed", "detection"],
 )

@@ -5,6 +5,7 @@ from neurograft.copying._amplitude import Scores, choose_shape, scores
 from neurograft.copying._design import lag_boxes
 from neurograft.copying._mixture import expected_fdr, judge, learn
 from neurograft.copying._regression import Fit
+from neurograft.copying._slow import slow_sd
 from neurograft.copying._templates import Family, Shape, TemplateOptions, templates
 from neurograft.copying._whiten import Whitener
 
@@ -32,6 +33,8 @@ def made(seed, share=0.1, family=Family.DIRECT, latency=2, noise_v=1e-3, n_spike
         share=np.ones((N, len(BOXES.low), N)),
         noise=np.full((N, N), noise_v),
         n_spikes=np.full(N, n_spikes),
+        n_kept=np.full((N, N), float(n_spikes)),
+        slow_v=np.zeros((2, N)),
         boxes=BOXES,
     )
     return fit, weight_v
@@ -55,14 +58,16 @@ def test_scores_are_generalised_least_squares_beside_a_baseline_and_cross_talk(u
     rng, n_boxes = np.random.default_rng(5), len(BOXES.low)
     half = rng.standard_normal((N, n_boxes, n_boxes))
     fit = fit._replace(inverse_block=half @ half.transpose(0, 2, 1) + np.eye(n_boxes))
+    fit = fit._replace(slow_v=np.repeat([[0.5e-3], [1e-3]], N, axis=1))
     found = scores(fit, KINDS, np.array([3, 7]))
     template = 4 if not under_talk else int(np.flatnonzero(KINDS.is_under_talk)[4])
     centre = 0.5 * (BOXES.low + BOXES.high)
-    X = [KINDS.image[template, :, 9], np.ones(n_boxes), centre - centre.mean()]
+    X = [KINDS.image[template, :, 9]]
     if under_talk:
         X += list(KINDS.own.pulses(7)[:, :, 9])
     X, b = np.column_stack(X), fit.beta[7, :, 9]
-    inverse = np.linalg.inv(fit.noise[7, 9] ** 2 * fit.inverse_block[7])
+    slow = np.column_stack([np.ones(n_boxes), (centre - centre.mean()) / np.ptp(centre)]) * [0.5e-3, 1e-3]
+    inverse = np.linalg.inv(fit.noise[7, 9] ** 2 * fit.inverse_block[7] + slow @ slow.T)
     covariance = np.linalg.pinv(X.T @ inverse @ X)
     expected = covariance @ (X.T @ inverse @ b)
     assert found.z[template, 1, 9] == pytest.approx(expected[0] / np.sqrt(covariance[0, 0]), rel=1e-4)
@@ -88,7 +93,20 @@ def test_slow_changes_are_no_answer():
     centre = 0.5 * (BOXES.low + BOXES.high)
     rng = np.random.default_rng(4)
     slow = rng.standard_normal((N, N))[:, None, :] + rng.standard_normal((N, N))[:, None, :] * centre[:, None] / 20
-    assert called(judged(fit._replace(beta=fit.beta + 1e-3 * slow))[0]).sum() <= 3
+    moved = fit._replace(beta=fit.beta + 1e-3 * slow)
+    sizes = slow_sd(moved.beta, moved.inverse_block, moved.share, moved.noise, BOXES)
+    assert called(judged(moved._replace(slow_v=sizes))[0]).sum() <= 3
+    assert called(judged(moved)[0]).sum() > 100  # and they are, where nothing of them is known
+
+
+def test_the_size_of_slow_changes_is_learnt_target_by_target():
+    fit = made(0, share=0.0)[0]
+    rng = np.random.default_rng(6)
+    size_v = np.where(np.arange(N) < N // 2, 0.0, 0.4e-3)
+    moved = fit.beta + size_v * rng.standard_normal((N, N))[:, None, :]
+    found = slow_sd(moved, fit.inverse_block, fit.share, fit.noise, BOXES)[0]
+    assert np.median(found[size_v > 0]) == pytest.approx(0.4e-3, rel=0.15)  # of 39 pairs: 11 %
+    assert found[size_v == 0].max() < 0.02e-3
 
 
 def test_nothing_is_called_where_nothing_answers():

@@ -8,12 +8,14 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes
-from neurograft.copying._regression import MIN_SHARE, Fit
+from neurograft.copying._regression import Fit
+from neurograft.copying._slow import MIN_SHARE, baseline
 from neurograft.copying._templates import Family, Shape, TemplateOptions, Templates, templates
 from neurograft.copying._whiten import Whitener
 
 _STRONG_Z = 6.0
 _TINY = 1e-9  # keeps pulses that the data do not show solvable
+_NEVER_V2 = 1e-24
 _SHAPE_NEURONS = 200  # as many presynaptic neurons decide the common shape
 
 
@@ -60,33 +62,30 @@ def _nothing(image: ndarray, pre: Int64[ndarray, " pre"]) -> Scores:
 
 
 def _scored(fit: Fit, i: int, image: ndarray, pulses: ndarray | None = None) -> tuple[ndarray, ndarray]:
-    """Return z and information of each image at neuron i's outputs, cleared of the pulses and of the baseline."""
+    """Return z and information of each image at neuron i's outputs, cleared of the pulses and of slow changes.
+
+    Pulses have any size; slow changes are random, of the size learnt for each target (Robinson 1991, Stat. Sci. 6).
+    """
     seen = np.sqrt(np.where(fit.share[i] >= MIN_SHARE, fit.share[i], 0.0))
     precision = np.linalg.inv(fit.inverse_block[i])
     noise2 = np.where(fit.noise[i] > 0, fit.noise[i] ** 2, np.inf)
-    besides = _baseline(fit, image.shape[2])
+    besides = baseline(fit.boxes, image.shape[2])
+    n_slow = len(besides)
     besides = (besides if pulses is None else np.concatenate([besides, pulses])) * seen
     scaled, answer = image * seen, precision @ (seen * fit.beta[i])
     score, own = np.einsum("tbj,bj->tj", scaled, answer), np.sum(scaled * (precision @ scaled), axis=1)
     weighted = precision @ besides
     theirs = np.einsum("pbj,qbj->jpq", besides, weighted)
-    theirs += _TINY * np.eye(len(besides)) * np.maximum(np.einsum("jpp->j", theirs), 1.0)[:, None, None]
+    hair = _TINY * np.maximum(np.einsum("jpp->j", theirs), 1.0)
+    theirs += hair[:, None, None] * np.eye(len(besides))
+    slow2 = np.maximum(fit.slow_v**2, _NEVER_V2)  # slow changes are normal, of that size
+    theirs[:, range(n_slow), range(n_slow)] += (np.where(np.isfinite(noise2), noise2, 0.0) / slow2).T
     cross = np.einsum("tbj,pbj->jpt", scaled, weighted)
     solved = np.linalg.solve(theirs, cross)
     score -= np.einsum("jpt,pj->tj", solved, np.einsum("pbj,bj->pj", besides, answer))
     own = np.maximum(own - np.einsum("jpt,jpt->tj", cross, solved), 0.0)
     information = own / noise2
     return score / noise2 / np.sqrt(np.where(information > 0, information, np.inf)), information
-
-
-def _baseline(fit: Fit, n: int) -> Float64[ndarray, "two boxes neurons"]:
-    """Return what slow changes leave in the boxes: a constant and a slope, from 6 ms before the spike on.
-
-    Neurons that fire in network bursts do so while others are high or rising; that is no answer to them.
-    """
-    centre = 0.5 * (fit.boxes.low + fit.boxes.high)
-    slope = (centre - centre.mean()) / np.ptp(centre)
-    return np.repeat(np.stack([np.ones_like(slope), slope])[:, :, None], n, axis=2)
 
 
 def choose_shape(

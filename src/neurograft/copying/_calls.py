@@ -11,7 +11,8 @@ from neurograft.copying._crosstalk import MIN_RATE_HZ, CrossTalk, cross_talk
 from neurograft.copying._design import ZERO
 from neurograft.copying._mixture import Judged, expected_fdr
 from neurograft.copying._neurons import Neurons
-from neurograft.copying._regression import MIN_SHARE, Fit
+from neurograft.copying._regression import Fit
+from neurograft.copying._slow import MIN_SHARE
 from neurograft.copying._templates import Family
 from neurograft.copying._triggered import averages
 from neurograft.maps import Undecidable
@@ -69,10 +70,9 @@ def call(
 ) -> Called:
     """Return which pairs are synapses at this false-discovery rate, and why the others are not."""
     undecidable = undecidable.copy()
-    is_open = ~np.isnan(judged.direct)
-    talk, rejected = _cross_talk(recording, cells, fit, judged, is_open, progress)
+    talk, rejected = _cross_talk(recording, cells, fit, judged, ~np.isnan(judged.direct), progress)
+    is_open = ~np.isnan(judged.direct) & (undecidable == Undecidable.DECIDED) & ~talk
     undecidable[talk] = Undecidable.CROSS_TALK
-    is_open = is_open & ~talk
     electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
     both_ways = (electric + electric.T > 2 * _SUSPECT) & (np.minimum(electric, electric.T) > _ONE_WAY)
     at_once = np.nan_to_num(fit.beta[:, ZERO]) > 0

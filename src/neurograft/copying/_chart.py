@@ -8,7 +8,8 @@ from neurograft.copying._calls import Called
 from neurograft.copying._design import ZERO
 from neurograft.copying._kinds import is_eventful
 from neurograft.copying._mixture import Judged
-from neurograft.copying._regression import MIN_SHARE, Fit
+from neurograft.copying._regression import Fit
+from neurograft.copying._slow import MIN_SHARE
 from neurograft.copying._templates import Family, Shape
 from neurograft.maps import Evidence, Kind, SynapseMap, synapse_map
 from neurograft.provenance import Provenance

@@ -108,8 +108,8 @@ class Peaks(NamedTuple):
 def find_peaks(volts: Float64[ndarray, " frames"], *, lag: int, widest: int, threshold_v: float) -> Peaks:
     """Return every peak that is the highest within ``lag`` on either side and rises over the threshold in ``lag``.
 
-    The baseline is the median of the samples that end ``lag`` before the peak, two lags of them: an earlier
-    action potential among them does not move it.  The width is taken at half amplitude (at least the time
+    The baseline is the median of the samples from four to two lags before the peak: neither a slow rise nor an
+    earlier action potential among them moves it.  The width is taken at half amplitude (at least the time
     that one sample stands for); a peak that stays up for longer than ``widest`` gets ``widest + 1``.
     """
     most = len(volts) // (lag + 1) + 2
@@ -139,7 +139,7 @@ def _find_peaks(volts, lag, widest, threshold_v, frame, values):
         if not is_peak or top - low <= threshold_v:
             peak += 1
             continue
-        base = np.median(volts[max(peak - 3 * lag, 0) : max(peak - lag, 0) + 1])
+        base = np.median(volts[max(peak - 4 * lag, 0) : max(peak - 2 * lag, 0) + 1])
         high = top - base
         if high > threshold_v:
             steep, rise, fall = peak, peak, peak

@@ -38,7 +38,7 @@ from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MV
 
 MIN_RATE_HZ, MIN_SECONDS = 500.0, 3.0
-MIN_SPIKES = 10  # of a presynaptic neuron: a mean over fewer potentials is not normal
+MIN_SPIKES = 8.0  # after which the target was seen, quiet: a mean over fewer potentials is not normal
 _NULL_TESTS, _MOST_SHIFTS = 3000, 20
 _PAIRS_AT_ONCE = 50_000
 _MIN_SHIFT_S = 1.0
@@ -135,7 +135,7 @@ def copy_intracellular(
     worth = row_weights(traces, _scale_v(found, cells, gains), progress)
     whitener = autoregression(traces, worth, progress)
     found_ = _fitted(traces, whitener, worth, boxes, options, progress)
-    undecidable = _untestable(cells, gains, found_.fit.n_spikes)
+    undecidable = _untestable(cells, gains, found_.fit)
     judgement = _judged(found_, undecidable, options)
     called = call(
         recording, cells, found_.fit, judgement.judged, undecidable,
@@ -215,7 +215,8 @@ def _judged(found: _Fitted, undecidable: UInt8[ndarray, "pre post"], options: In
     some = np.sort(np.random.default_rng(options.seed).permutation(n)[: max(_PAIRS_AT_ONCE // n, 1)])
     sample = scores(found.fit, found.kinds, some)
     mixture = learn(sample, found.kinds, is_open[some], sd=sd, is_dale=options.is_dale)
-    return _Judgement(_judge_all(found.fit, found.kinds, is_open, mixture, sd, options), mixture, sd)
+    can_rank = is_open | (undecidable == Undecidable.TOO_FEW_SPIKES)  # such a pair has evidence, if no call
+    return _Judgement(_judge_all(found.fit, found.kinds, can_rank, mixture, sd, options, is_open), mixture, sd)
 
 
 def _judge_all(
@@ -225,13 +226,14 @@ def _judge_all(
     mixture: Mixture,
     sd: float,
     options: IntracellularOptions,
+    is_sure: Bool[ndarray, "pre post"],
 ) -> Judged:
     """Judge block after block of presynaptic neurons: what a pair needs while it is judged takes some kilobytes."""
     n = len(is_open)
     parts: list[Judged] = []
     for pre in np.array_split(np.arange(n), -(-n * n // _PAIRS_AT_ONCE)):
         found = scores(fit_, kinds, pre)
-        parts.append(judge(found, kinds, is_open[pre], mixture, sd=sd, is_dale=options.is_dale))
+        parts.append(judge(found, kinds, is_open[pre], mixture, sd=sd, is_dale=options.is_dale, is_sure=is_sure[pre]))
     axes = {"family": 1}
     return Judged(
         **{name: np.concatenate([getattr(p, name) for p in parts], axis=axes.get(name, 0)) for name in Judged._fields}
@@ -287,12 +289,12 @@ def _traces(
     )
 
 
-def _untestable(cells: Neurons, gains: Coupling, n_spikes: Int64[ndarray, " neurons"]) -> UInt8[ndarray, "pre post"]:
+def _untestable(cells: Neurons, gains: Coupling, fit_: Fit) -> UInt8[ndarray, "pre post"]:
     """Return the reason for every pair that cannot be tested at all, and DECIDED for the others."""
     n = len(cells.channel)
     code = np.full((n, n), Undecidable.DECIDED, dtype=np.uint8)
-    code[n_spikes < MIN_SPIKES, :] = Undecidable.TOO_FEW_SPIKES
-    code[n_spikes == 0, :] = Undecidable.SILENT
+    code[fit_.n_kept < MIN_SPIKES] = Undecidable.TOO_FEW_SPIKES
+    code[fit_.n_spikes == 0, :] = Undecidable.SILENT
     code[:, ~gains.is_known[cells.channel]] = Undecidable.SILENT
     code[cells.shared] = Undecidable.SHARED_PAD
     bad = cells.is_bad[cells.channel]
@@ -334,7 +336,7 @@ def _null_evidence(
     worst = float(np.min(judgement.judged.direct[called.is_synapse], initial=1.0))
     decoys = 0
     for f in found.shifted:
-        decoy = _judge_all(f, found.kinds, is_open, judgement.mixture, judgement.sd, options)
+        decoy = _judge_all(f, found.kinds, is_open, judgement.mixture, judgement.sd, options, is_open)
         decoys += int(np.count_nonzero(decoy.direct[is_open] >= worst))
     n_calls = int(np.count_nonzero(called.is_synapse))
     commonest = int(np.argmax(judgement.mixture.direct.sum(axis=1)))

@@ -96,15 +96,27 @@ def learn(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], *
 
 
 def judge(
-    found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], mixture: Mixture, *, sd: float, is_dale: bool
+    found: Scores,
+    kinds: Templates,
+    is_open: Bool[ndarray, "pre post"],
+    mixture: Mixture,
+    *,
+    sd: float,
+    is_dale: bool,
+    is_sure: Bool[ndarray, "pre post"] | None = None,
 ) -> Judged:
-    """Return every pair's posterior under a mixture that was learnt; pairs that are not open get NaN."""
+    """Return every pair's posterior under a mixture that was learnt; pairs that are not open get NaN.
+
+    Each neuron's sign is learnt from its pairs that are sure, all open ones where none are named.
+    """
     evidence = _evidence(found, kinds, is_open, sd)
     top = np.maximum(_top(evidence), 0.0)
     plus, minus, rival = (np.exp(part - top[:, None, None]) for part in evidence[:3])
     nothing = np.exp(-top)
     n_pre = len(is_open)
-    excitatory = _excitatory(mixture, plus, minus, rival, nothing, evidence.pre, n_pre, is_dale)
+    sure = slice(None) if is_sure is None else is_sure[is_open]
+    trusted = (part[sure] for part in (plus, minus, rival, nothing, evidence.pre))
+    excitatory = _excitatory(mixture, *trusted, n_pre, is_dale)
     chance = _chance(excitatory, is_dale)[evidence.pre, None]
     up, down = (
         chance * np.einsum("pts,ts->pt", plus, mixture.direct),
@@ -157,7 +169,7 @@ def expected_fdr(chance: Float64[ndarray, " pairs"]) -> Float64[ndarray, " pairs
 
 def _evidence(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], sd: float) -> _Evidence:
     """Log Bayes factors of half-normal (direct) and normal (rival) amplitudes against none (Wakefield 2009, eq. 2)."""
-    from scipy.special import log_ndtr, logsumexp
+    from scipy.special import log_ndtr
 
     direct = kinds.family == Family.DIRECT
     z, information = found.z[:, is_open].T / sd, found.information[:, is_open].T / sd**2
@@ -173,7 +185,8 @@ def _evidence(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"
     under = kinds.is_under_talk[direct]
     if under.any():
         pulses = rival[:, kinds.family[~direct] == Family.CROSS_TALK]
-        talk = logsumexp(pulses, axis=(1, 2)) - np.log(np.prod(pulses.shape[1:]))
+        n_each = int(np.prod(pulses.shape[1:]))
+        talk = np.logaddexp.reduce(pulses.reshape(len(pulses), n_each), axis=1) - np.log(n_each)
         plus[:, under] += talk[:, None, None]
         minus[:, under] += talk[:, None, None]
     return _Evidence(plus, minus, rival, np.nonzero(is_open)[0])

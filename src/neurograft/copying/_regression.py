@@ -17,10 +17,10 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes, add_box_sums, blocks_of_rows, column_totals, gram, joined
+from neurograft.copying._slow import MIN_SHARE, slow_sd
 from neurograft.copying._whiten import Traces, Whitener, prepared
 from neurograft.progress import Progress
 
-MIN_SHARE = 0.1  # of a box's rows; with fewer kept, its coefficient is not used
 _RIDGE = 1e-6  # of the mean diagonal: only makes a matrix of collinear columns invertible
 
 
@@ -49,6 +49,8 @@ class Fit(NamedTuple):
     share: Float64[ndarray, "pre boxes post"]
     noise: Float64[ndarray, "pre post"]  # sd of the residual after the presynaptic spikes
     n_spikes: Int64[ndarray, " pre"]
+    n_kept: Float64[ndarray, "pre post"]  # presynaptic spikes after which the target was seen, by their rows' weights
+    slow_v: Float64[ndarray, "two post"]  # size of slow changes that go with spikes: constant and slope
     boxes: LagBoxes
 
 
@@ -137,12 +139,16 @@ def fit(
     variance = np.maximum(m.sum_e2 / weight - mean**2 - explained, 0.0)
     i = np.arange(n)
     coefficient, shares = beta.reshape(n, n_boxes, n), share.reshape(n, n_boxes, n)
+    inverse_block = inverse.reshape(n, n_boxes, n, n_boxes)[i, :, i, :].copy()
+    noise = np.sqrt(variance * _local_share(m, boxes, coefficient, shares))
     return Fit(
         beta=coefficient,
-        inverse_block=inverse.reshape(n, n_boxes, n, n_boxes)[i, :, i, :].copy(),
+        inverse_block=inverse_block,
         share=shares,
-        noise=np.sqrt(variance * _local_share(m, boxes, coefficient, shares)),
+        noise=noise,
+        slow_v=slow_sd(coefficient, inverse_block, shares, noise, boxes),
         n_spikes=np.array([len(train) for train in trains]),
+        n_kept=m.near / float(boxes.near().width[0]),
         boxes=boxes,
     )
 

@@ -99,5 +99,5 @@ def jittered(trains: SpikeTrains, bin_s: float | None, rng: Generator) -> SpikeT
 
 
 def _odds(rows: ndarray, judge: Judge) -> Float64[ndarray, " rows"]:
-    parts = [log_odds(judge.trees, rows[first : first + _ROWS_AT_ONCE]) for first in range(0, len(rows), _ROWS_AT_ONCE)]
+    parts = [log_odds(judge, rows[first : first + _ROWS_AT_ONCE]) for first in range(0, len(rows), _ROWS_AT_ONCE)]
     return np.concatenate(parts) if parts else np.zeros(0)

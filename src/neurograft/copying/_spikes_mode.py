@@ -103,18 +103,19 @@ def copy_spikes(
     options = replace(options, grid=options.grid or grid_of(trains))
     spikes = events(trains, options.lags, is_gap_real_time=options.is_gap_real_time)
     is_impossible = impossible(trains)
-    is_duplicate = duplicates(spikes) & ~is_impossible
-    spikes = without(spikes, is_duplicate | is_impossible)
+    spikes = without(spikes, is_impossible)
+    is_duplicate = duplicates(spikes)
+    spikes = without(spikes, is_duplicate)
     found, joint = _statistics(trains, spikes, options, progress)
     decisions = decide(
         found,
-        trains.counts(),
+        np.where(is_impossible, 0, trains.counts()),
         is_duplicate,
         fdr=options.fdr,
         is_drive_separable=joint is not None and joint.is_drive_separable,
     )
     decoy_calls = 0
-    if joint is not None:
+    if joint is not None and joint.is_drive_separable:
         decisions, decoy_calls = _judged(
             trains,
             found,

@@ -1,4 +1,7 @@
-"""Boosted trees read from a file of plain numbers, and their answer for rows of features.
+"""A trained judge read from a file of plain numbers: boosted trees and a line, and their answer for rows of features.
+
+Trees fit the families that they saw better, a line carries further: on families left out of training the mean of
+both log odds ranks better than either (``docs/background/copy-spikes.md``).
 
 The file (``_spikes_judge.npz``, NumPy arrays without pickled objects) is written by the training script
 ``benchmarks/train_spikes.py``; its names of features must be those that the copier computes.
@@ -15,6 +18,7 @@ from numpy import ndarray
 from neurograft.errors import CopyError
 
 FORMAT_VERSION = 1
+LARGEST = 20.0  # z beyond which more says nothing more
 
 
 @final
@@ -32,19 +36,44 @@ class Trees(NamedTuple):
 
 
 @final
+class Line(NamedTuple):
+    """Log odds linear in sign(x) log(1 + |x|) of every feature and in x between 0 and ``LARGEST``."""
+
+    base: float
+    squashed: Float64[ndarray, " features"]
+    capped: Float64[ndarray, " features"]
+
+
+@final
 class Judge(NamedTuple):
-    """The trees, and the share of synapses among the readings of pairs that they were trained on."""
+    """Trees, line, and the share of synapses among the readings of pairs that they were trained on."""
 
     trees: Trees
+    line: Line
     prior: float
 
 
-def log_odds(trees: Trees, rows: Float32[ndarray, "rows features"]) -> Float64[ndarray, " rows"]:
-    """Return the log odds of every row."""
+def log_odds(judge: Judge, rows: Float32[ndarray, "rows features"]) -> Float64[ndarray, " rows"]:
+    """Return the log odds of every row: the mean of those of the trees and of the line."""
+    return (tree_odds(judge.trees, rows) + line_odds(judge.line, rows)) / 2
+
+
+def tree_odds(trees: Trees, rows: Float32[ndarray, "rows features"]) -> Float64[ndarray, " rows"]:
+    """Return the trees' log odds of every row."""
     answer = np.full(len(rows), trees.base)
     nodes = (trees.root, trees.feature, trees.threshold, trees.left, trees.right, trees.value)
     _add_trees(np.ascontiguousarray(rows), nodes, answer)
     return answer
+
+
+def line_odds(line: Line, rows: Float32[ndarray, "rows features"]) -> Float64[ndarray, " rows"]:
+    """Return the line's log odds of every row."""
+    return squash(rows) @ line.squashed + np.clip(rows, 0.0, LARGEST) @ line.capped + line.base
+
+
+def squash(rows: Float32[ndarray, "rows features"]) -> Float64[ndarray, "rows features"]:
+    """Return sign(x) log(1 + |x|)."""
+    return np.copysign(np.log1p(np.abs(rows, dtype=np.float64)), rows)
 
 
 def load_judge(path: Path) -> Judge:
@@ -54,13 +83,18 @@ def load_judge(path: Path) -> Judge:
             raise CopyError(
                 f"{path.name} has format {int(file['format_version'])}, not {FORMAT_VERSION}. Train it again."
             )
-        return Judge(_trees(file), float(file["prior"]))
+        trees = _trees(file)
+        line = Line(float(file["line_base"]), file["line_squashed"], file["line_capped"])
+        if line.squashed.shape != (len(trees.names),) or line.capped.shape != line.squashed.shape:
+            raise CopyError(f"{path.name} is damaged: its line is not one of {len(trees.names)} features.")
+        return Judge(trees, line, float(file["prior"]))
 
 
 def pack(judge: Judge) -> dict[str, ndarray]:
     """Return the arrays of a judge as they are written to its file."""
     trees = {field: np.array(value) for field, value in judge.trees._asdict().items()}
-    return {"format_version": np.array(FORMAT_VERSION), "prior": np.array(judge.prior)} | trees
+    line = {f"line_{field}": np.array(value) for field, value in judge.line._asdict().items()}
+    return {"format_version": np.array(FORMAT_VERSION), "prior": np.array(judge.prior)} | trees | line
 
 
 def _trees(file: "np.lib.npyio.NpzFile") -> Trees:

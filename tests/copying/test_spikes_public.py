@@ -141,6 +141,9 @@ def test_inhibition_and_excitation_of_a_scale_free_network_rank_well(shared_data
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     size, truth = np.abs(found.evidence.z)[off], (np.nan_to_num(data.SWM) != 0)[off]
-    # Best known .978 / .864 (hollow correlogram at an optimistic window); average precision .92 is not reached.
-    assert roc_auc_score(truth, size) > 0.97
-    assert average_precision_score(truth, size) > 0.80
+    # Best known .990 / .864; measured .989 / .870; average precision .92 is not reached.
+    assert roc_auc_score(truth, size) > 0.98
+    assert average_precision_score(truth, size) > 0.85
+    right = np.sign(np.nan_to_num(data.SWM)[found.pre, found.post]) == np.sign(found.weight_v)
+    assert found.n_synapses > 150
+    assert np.mean(~right) < 0.25  # measured .20, four times what is stated: nine of ten neurons are unseen

@@ -38,7 +38,7 @@ class SpikesOptions:
     hollow: HollowOptions = field(default_factory=HollowOptions)
     drives: DriveOptions = field(default_factory=DriveOptions)
     boxes: BoxOptions = field(default_factory=BoxOptions)
-    most_joint_neurons: int = 1000  # 6 GB; with more, each correlogram is judged alone by the hollow test
+    most_joint_neurons: int = 1000  # 7 GB; with more, each correlogram is judged alone by the hollow test
     decoys: int = 1  # jittered copies of the recording that the judge sees too; each costs as much as the recording
     most_decoy_neurons: int = 300  # with more neurons no decoys are made: the share that they measure is the finer
     seed: int = 1  # of the decoys

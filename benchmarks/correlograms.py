@@ -69,9 +69,7 @@ def main():
     line("neurograft", large, seconds, counts)
     start = time.perf_counter()
     copy_spikes(trains)
-    print(
-        f"{'copy_spikes':<16} {small:>6} units {time.perf_counter() - start:9.2f} s with drives, regression and calls"
-    )
+    print(f"{'copy_spikes':<16} {small:>6} units {time.perf_counter() - start:9.2f} s with the judge and one decoy")
     start = time.perf_counter()
     copy_spikes(trains, options=SpikesOptions(most_joint_neurons=1))
     print(f"{'hollow test alone':<16} {small:>5} units {time.perf_counter() - start:9.2f} s")

@@ -1,5 +1,7 @@
 """Copying from spikes: known networks, surrogates that hold no synapse, bad input, recordings of others."""
 
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pytest
@@ -83,9 +85,9 @@ def test_unconnected_trains_give_false_positives_at_the_stated_rate(options):
         z = found.evidence.z[~np.isnan(found.evidence.z)]
         small.append(np.mean(np.abs(z) > 2.5758))
         calls += found.n_synapses
-    # 2,610 pairs: 1 % +- .2 %; few counts may only lower it.
+    # 2,610 pairs: 1 % +- .2 %; few counts may only lower it, and the judge's z is a likelihood ratio.
     assert np.mean(small) < 0.016
-    assert np.mean(small) > 0.002
+    assert options is JOINT or np.mean(small) > 0.002
     assert calls <= 1
 
 
@@ -182,8 +184,6 @@ def test_threads_blocks_and_order_do_not_change_the_map():
     times[5] = np.append(times[5], driven(rng, times[9], chance=0.15))
     for options in (JOINT, ALONE):
         one = copy_spikes(trains_of(*times), options=options)
-        from dataclasses import replace
-
         two = copy_spikes(trains_of(*times), options=replace(options, threads=2))
         assert np.array_equal(one.evidence.z, two.evidence.z, equal_nan=True)
         turned = copy_spikes(trains_of(*times[::-1]), options=options)
@@ -202,8 +202,10 @@ def test_sweeps_with_unknown_gaps_make_no_pairs_across_them():
         neuron=np.concatenate([np.full(len(t), i) for i, t in enumerate(times)]),
         epochs_s=np.stack([starts, starts + 1.0], axis=1),
     )
-    assert copy_spikes(trains).evidence.z[0, 3] < 3.0
-    assert copy_spikes(trains, options=SpikesOptions(is_gap_real_time=True)).evidence.z[0, 3] > 6.0
+    for options, strong in ((JOINT, 3.0), (ALONE, 6.0)):
+        assert copy_spikes(trains, options=options).evidence.z[0, 3] < 2.5
+        timed = replace(options, is_gap_real_time=True)
+        assert copy_spikes(trains, options=timed).evidence.z[0, 3] > strong
 
 
 def test_short_sweeps_of_unconnected_neurons_give_no_calls():
@@ -264,6 +266,8 @@ def test_each_option_changes_the_result():
     assert longer.weight_v[0] != plain.weight_v[0]
     strict = copy_spikes(trains, options=SpikesOptions(plausible_v=0.01e-3))
     assert np.count_nonzero(strict.evidence.undecidable == Undecidable.TOO_FEW_SPIKES) > 300
+    decoyed = [copy_spikes(trains, options=SpikesOptions(decoys=n)).provenance.parameters for n in (0, 2)]
+    assert [d["calls_in_jittered_decoys"] for d in decoyed] == [0, 0]
     alone = copy_spikes(trains, options=ALONE)
     assert not np.array_equal(alone.evidence.z, plain.evidence.z, equal_nan=True)
 
@@ -291,5 +295,7 @@ def test_unusable_input_is_refused_with_a_remedy():
         SpikesOptions(gain_window_s=1.0)
     with pytest.raises(CopyError, match="usually 5 mV"):
         SpikesOptions(plausible_v=0.0)
+    with pytest.raises(CopyError, match="0 or more"):
+        SpikesOptions(decoys=-1)
     with pytest.raises(CopyError, match="1 or more"):
         SpikesOptions(threads=0)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from neurograft.copying import SpikesOptions, copy_spikes
-from neurograft.copying._correlogram import LagGrid
+from neurograft.copying import copy_spikes
 from neurograft.maps import Undecidable
 from neurograft.spikes import spike_trains
 
@@ -71,8 +70,8 @@ def test_all_eighteen_synapses_of_the_hour_of_spycon_are_found(shared_data):
     found = copy_spikes(trains)
     calls = set(zip(found.pre.tolist(), found.post.tolist(), strict=True))
     assert len(truth) == 18
-    assert truth <= calls
-    assert len(calls - truth) <= 3  # measured 3; the aim of <= 1 is not reached
+    assert len(truth & calls) >= 17
+    assert len(calls - truth) <= 1
     assert np.all(found.weight_v > 0)
     z = found.evidence.z
     false = [z[i, j] for i in range(20) for j in range(20) if i != j and (i, j) not in truth]
@@ -137,11 +136,14 @@ def test_inhibition_and_excitation_of_a_scale_free_network_rank_well(shared_data
         neuron=np.concatenate([np.full(len(t), i) for i, t in enumerate(times)]),
         epochs_s=np.array([[0.0, 3601.0]]),
     )
-    found = copy_spikes(trains, options=SpikesOptions(grid=LagGrid(bin_s=1e-3)))
+    found = copy_spikes(trains)
     off = ~np.eye(100, dtype=bool)
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     size, truth = np.abs(found.evidence.z)[off], (np.nan_to_num(data.SWM) != 0)[off]
-    # Best known .978 / .864 (hollow correlogram at an optimistic window); average precision .92 is not reached.
-    assert roc_auc_score(truth, size) > 0.97
-    assert average_precision_score(truth, size) > 0.80
+    # Best known .990 / .864; measured .989 / .870; average precision .92 is not reached.
+    assert roc_auc_score(truth, size) > 0.98
+    assert average_precision_score(truth, size) > 0.85
+    right = np.sign(np.nan_to_num(data.SWM)[found.pre, found.post]) == np.sign(found.weight_v)
+    assert found.n_synapses > 150
+    assert np.mean(~right) < 0.25  # measured .20, four times what is stated: nine of ten neurons are unseen

@@ -45,6 +45,14 @@ class BoxOptions:
             raise CopyError(f"edges_s is {self.edges_s}. Give at least two rising lags above 0.")
 
 
+class BoxScores(NamedTuple):
+    """z of every window of boxes for each ordered pair, and what the windows are."""
+
+    z: Float64[ndarray, "pre post windows"]
+    windows: ndarray  # [windows, bins] masks
+    correlation: Float64[ndarray, "windows windows"]  # of the windows' z where nothing is coupled
+
+
 class Coupling(NamedTuple):
     """The regression's verdict on each ordered pair; the diagonal is the neuron's own history."""
 
@@ -75,6 +83,26 @@ def coupling(
     n_bins_seen: float,
 ) -> Coupling:
     """Return z of every ordered pair from excess counts (see ``Excess``) that the drives have left."""
+    return best_windows(box_scores(values, mean, grid, options, n_bins_seen=n_bins_seen))
+
+
+def best_windows(scores: BoxScores) -> Coupling:
+    """Return for each pair the window of boxes that says most, the looking counted in its z."""
+    n = scores.z.shape[0]
+    table = selection_table(scores.correlation)
+    single, window = strongest(scores.z.reshape(n * n, -1), table)
+    return Coupling(single.reshape(n, n), window.reshape(n, n), scores.windows, table)
+
+
+def box_scores(
+    values: Float32[ndarray, "neurons neurons bins"],
+    mean: Float64[ndarray, "neurons neurons"],
+    grid: LagGrid,
+    options: BoxOptions,
+    *,
+    n_bins_seen: float,
+) -> BoxScores:
+    """Return the regression's z of one, two and three neighbouring boxes of every ordered pair."""
     n = values.shape[0]
     lags = boxes(grid, options)
     gram, right = normal_equations(values, lags, grid, n_bins_seen)
@@ -90,12 +118,10 @@ def coupling(
         z[:, :, w] = counted_z(plain, mean * width[w])
     average = covariance.mean(axis=0)
     scale = np.sqrt(np.diag(average))
-    table = selection_table(average / scale / scale[:, None])
-    single, window = strongest(z.reshape(n * n, -1), table)
     masks = np.zeros((len(sums), grid.n_bins), dtype=bool)
     for w, row in enumerate(sums):
         masks[w, grid.n_half + np.concatenate([lags[b] for b in np.flatnonzero(row)])] = True
-    return Coupling(single.reshape(n, n), window.reshape(n, n), masks, table)
+    return BoxScores(z, masks, average / scale / scale[:, None])
 
 
 def normal_equations(
@@ -145,14 +171,17 @@ def _neighbours(n_boxes: int) -> Float64[ndarray, "windows boxes"]:
 
 def _inverse(gram: Float64[ndarray, "regressors regressors"]) -> Float64[ndarray, "regressors regressors"]:
     """Return the inverse with the smallest ridge, from 1 %, that makes it positive definite."""
-    from scipy.linalg import cho_factor, cho_solve
+    from scipy.linalg.lapack import dpotrf, dpotri
 
     ridge = _RIDGE
-    identity = np.eye(gram.shape[0])
+    diagonal = np.arange(gram.shape[0])
     while True:
-        try:
-            factor = cho_factor(gram + ridge * identity)
-        except np.linalg.LinAlgError:
+        lifted = gram.copy(order="F")
+        lifted[diagonal, diagonal] += ridge
+        factor, failed = dpotrf(lifted, lower=1, overwrite_a=1)
+        if failed:
             ridge *= 3
             continue
-        return cho_solve(factor, identity)
+        inverse, _ = dpotri(factor, lower=1, overwrite_c=1)  # a third of the work of solving for the identity
+        lower = np.tril(inverse)
+        return lower + np.tril(inverse, -1).T

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float32, Float64, UInt8
 from numpy import ndarray
 
 from neurograft.copying._fdr import Null, empirical_null, local_fdr, signed_q_values
+from neurograft.copying._spikes_judge import Verdict
 from neurograft.copying._spikes_pairs import PairStatistics
 from neurograft.maps import Undecidable
 
@@ -71,6 +72,32 @@ def decide(
         null=null,
         needed_z=_needed_z(z[tested], significant[tested], fdr),
         is_drive_separable=is_drive_separable,
+    )
+
+
+def decide_judged(
+    found: PairStatistics, plain: Decisions, judged: Verdict, q: Float64[ndarray, "pre post"], *, fdr: float
+) -> Decisions:
+    """Return the trained judge's calls, with the reasons for doubt that one pair's statistics give.
+
+    ``plain`` are the decisions by the regression alone: what it would call and the judge does not is left
+    undecidable, as common drive; what a shared electrode hides stays hidden.
+    """
+    tested = ~np.isnan(plain.z)
+    is_pad = plain.undecidable == Undecidable.SHARED_PAD
+    is_synapse = tested & ~is_pad & (q <= fdr)
+    undecidable = np.where(plain.undecidable == Undecidable.COMMON_DRIVE, Undecidable.DECIDED, plain.undecidable)
+    doubtful = tested & ~is_pad & ~is_synapse & (plain.q <= fdr)
+    undecidable[doubtful] = Undecidable.COMMON_DRIVE
+    size = np.abs(plain.z[is_synapse])
+    needed = max(plain.needed_z, float(np.quantile(size, 0.25))) if size.size else plain.needed_z
+    return plain._replace(
+        z=np.where(tested, judged.z, np.nan).astype(np.float32),
+        q=np.where(tested, q, np.nan),
+        local_fdr=np.where(tested, 1 - judged.chance, np.nan),
+        is_synapse=is_synapse,
+        undecidable=undecidable.astype(np.uint8),
+        needed_z=needed,
     )
 
 

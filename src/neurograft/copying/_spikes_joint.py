@@ -12,8 +12,9 @@ from numpy import ndarray
 
 from neurograft.copying._correlogram import Events, LagGrid, block_stops, count_block
 from neurograft.copying._hollow import first_causal_bin
-from neurograft.copying._spikes_coupling import BoxOptions, counted_z, coupling
-from neurograft.copying._spikes_latent import DriveOptions, excess, high_passed, most_drives, remove_drives
+from neurograft.copying._spikes_coupling import BoxOptions, best_windows, counted_z
+from neurograft.copying._spikes_features import Described, describe
+from neurograft.copying._spikes_latent import DriveOptions, most_drives
 from neurograft.copying._spikes_pairs import PairStatistics
 from neurograft.progress import Progress
 
@@ -22,15 +23,13 @@ class Joint(NamedTuple):
     """The statistics, what was taken away, and the correlograms without it, for strengths."""
 
     statistics: PairStatistics
-    n_drives: int
+    described: Described
     is_drive_separable: bool
-    excess: Float32[ndarray, "neurons neurons bins"]
-    mean: Float64[ndarray, "neurons neurons"]
 
     def cleaned(self, pre: int, post: int) -> Float64[ndarray, " bins"]:
         """Return the correlogram of one pair as it would be without the common drive."""
-        mean = self.mean[pre, post]
-        return mean + self.excess[pre, post].astype(np.float64) * np.sqrt(mean)
+        mean = self.described.mean[pre, post]
+        return mean + self.described.clean[pre, post].astype(np.float64) * np.sqrt(mean)
 
 
 def all_correlograms(
@@ -59,7 +58,6 @@ def joint_statistics(
     grid: LagGrid,
     *,
     first_lag_s: float,
-    baseline_sd_s: float,
     drives: DriveOptions,
     boxes: BoxOptions,
     exposed: Float64[ndarray, " bins"],
@@ -71,16 +69,19 @@ def joint_statistics(
     counts = all_correlograms(spikes, grid, threads=threads, progress=progress)
     near = np.abs(np.arange(-grid.n_half, grid.n_half + 1)) < first_causal_bin(grid, first_lag_s)
     zero_counts = counts[:, :, near].sum(axis=2, dtype=np.float64)
-    values, mean = excess(counts, exposed)
+    described = describe(
+        counts,
+        np.diff(spikes.own_start),
+        grid,
+        exposed=exposed,
+        n_bins_seen=n_bins_seen,
+        drives=drives,
+        boxes=boxes,
+        progress=progress,
+    )
     del counts
-    progress("common drive", 0, 1)
-    clean, n_drives = remove_drives(values, grid, drives)
-    is_separable = most_drives(len(values), drives) >= 2
-    # Too few neurons tell no drive from a synapse: then only what is faster than the baseline can count.
-    values = clean if is_separable else high_passed(values, grid, baseline_sd_s)
-    progress("regression", 0, 1)
-    found = coupling(values, mean, grid, boxes, n_bins_seen=n_bins_seen)
-    progress("regression", 1, 1)
+    values, mean = described.clean, described.mean
+    found = best_windows(described.scores)
     n_near = int(near.sum())
     ahead = _in_window(values, found.window, found.windows)
     behind = _in_window(values[:, :, ::-1], found.window, found.windows)
@@ -98,7 +99,8 @@ def joint_statistics(
         windows=found.windows,
         table=found.table,
     )
-    return Joint(statistics, n_drives, is_separable, clean, mean)
+    is_separable = most_drives(len(values), drives) >= 2
+    return Joint(statistics, described, is_separable)
 
 
 def _off_diagonal(values: ndarray) -> Float32[ndarray, "neurons neurons"]:

@@ -1,6 +1,6 @@
 """Copying from spikes alone: correlograms of all pairs become a synaptic map."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple, cast, final
 
 import numpy as np
@@ -10,9 +10,11 @@ from numpy import ndarray
 from neurograft.copying._correlogram import Events, LagGrid, count_listed, count_pair, events, exposure
 from neurograft.copying._hollow import HollowOptions, first_causal_bin, smooth_baseline
 from neurograft.copying._spikes_coupling import BoxOptions
-from neurograft.copying._spikes_decide import Decisions, decide, limits_counts, presynaptic_sign
+from neurograft.copying._spikes_decide import Decisions, decide, decide_judged, limits_counts, presynaptic_sign
 from neurograft.copying._spikes_duplicates import duplicates, without
+from neurograft.copying._spikes_input import grid_of, impossible, is_on_grid, require_usable
 from neurograft.copying._spikes_joint import Joint, joint_statistics
+from neurograft.copying._spikes_judge import Verdict, jittered, q_values, trained_judge, verdict
 from neurograft.copying._spikes_latent import DriveOptions
 from neurograft.copying._spikes_pairs import PairStatistics, pair_statistics
 from neurograft.copying._strength import GainTable, StandardNeuron, gain_table
@@ -23,7 +25,6 @@ from neurograft.provenance import JsonValue, Provenance
 from neurograft.spikes import SpikeTrains
 from neurograft.units import MS, MV
 
-_SHORTEST_S = 1.0
 _BEFORE_PEAK_S = 2 * MS
 
 
@@ -33,11 +34,14 @@ class SpikesOptions:
     """How spikes are copied; the defaults suit millisecond synapses of sorted units."""
 
     fdr: float = 0.05  # of the excitatory calls, and of the inhibitory calls
-    grid: LagGrid = field(default_factory=LagGrid)
+    grid: LagGrid | None = None  # of the lags; None: bins of 0.5 ms, or 1 ms where all spikes lie on a 1 ms grid
     hollow: HollowOptions = field(default_factory=HollowOptions)
     drives: DriveOptions = field(default_factory=DriveOptions)
     boxes: BoxOptions = field(default_factory=BoxOptions)
-    most_joint_neurons: int = 800  # 4 GB; with more, each correlogram is judged alone by the hollow test
+    most_joint_neurons: int = 1000  # 7 GB; with more, each correlogram is judged alone by the hollow test
+    decoys: int = 1  # jittered copies of the recording that the judge sees too; each costs as much as the recording
+    most_decoy_neurons: int = 300  # with more neurons no decoys are made: the share that they measure is the finer
+    seed: int = 1  # of the decoys
     standard: StandardNeuron = field(default_factory=StandardNeuron)
     gain_window_s: float = 10 * MS  # extra spikes are counted from 2 ms before the peak to this long after it
     plausible_v: float = 5 * MV  # a pair whose detection limit is above this potential is undecidable
@@ -48,15 +52,22 @@ class SpikesOptions:
         """Refuse options out of range."""
         if not 0 < self.fdr < 1:
             raise CopyError(f"fdr is {self.fdr}. Give a false-discovery rate between 0 and 1, usually 0.05.")
-        if not 0 < self.gain_window_s < self.grid.half_window_s / 2:
+        half_s = self.lags.half_window_s / 2
+        if not 0 < self.gain_window_s < half_s:
             raise CopyError(
-                f"gain_window_s is {self.gain_window_s} s. Give more than 0 and less than half of the lags, "
-                f"{self.grid.half_window_s / 2} s."
+                f"gain_window_s is {self.gain_window_s} s. Give more than 0 and less than half of the lags, {half_s} s."
             )
         if self.plausible_v <= 0:
             raise CopyError(f"plausible_v is {self.plausible_v} V. Give a potential above 0, usually 5 mV.")
         if self.threads < 1:
             raise CopyError(f"threads is {self.threads}. Give 1 or more.")
+        if self.decoys < 0:
+            raise CopyError(f"decoys is {self.decoys}. Give 0 or more.")
+
+    @property
+    def lags(self) -> LagGrid:
+        """The grid of lags, the usual one where none was chosen."""
+        return self.grid if self.grid is not None else LagGrid()
 
 
 DEFAULT_OPTIONS = SpikesOptions()
@@ -88,18 +99,33 @@ def copy_spikes(
     ``StandardNeuron``); the gain itself is in ``extra["gain_spikes"]``.  Neurons seen by one electrode,
     driven together, silent or with too few spikes end in ``evidence.undecidable``, never in a synapse.
     """
-    _require_usable(trains)
-    spikes = events(trains, options.grid, is_gap_real_time=options.is_gap_real_time)
+    require_usable(trains)
+    options = replace(options, grid=options.grid or grid_of(trains))
+    spikes = events(trains, options.lags, is_gap_real_time=options.is_gap_real_time)
+    is_impossible = impossible(trains)
+    spikes = without(spikes, is_impossible)
     is_duplicate = duplicates(spikes)
     spikes = without(spikes, is_duplicate)
     found, joint = _statistics(trains, spikes, options, progress)
     decisions = decide(
         found,
-        trains.counts(),
+        np.where(is_impossible, 0, trains.counts()),
         is_duplicate,
         fdr=options.fdr,
         is_drive_separable=joint is not None and joint.is_drive_separable,
     )
+    decoy_calls = 0
+    if joint is not None and joint.is_drive_separable:
+        decisions, decoy_calls = _judged(
+            trains,
+            found,
+            joint,
+            plain=decisions,
+            is_left_out=is_duplicate | is_impossible,
+            options=options,
+            progress=progress,
+        )
+    decisions = _left_out(decisions, is_impossible)
     rates_hz = trains.rates_hz()
     gains = gain_table(options.standard, window_s=options.gain_window_s, rates_hz=rates_hz)
     pre, post = np.nonzero(decisions.is_synapse)
@@ -140,8 +166,44 @@ def copy_spikes(
             "zero_lag_z": found.zero_z[pre, post].astype(np.float64),
         },
         evidence=evidence,
-        provenance=_provenance(trains, decisions, joint.n_drives if joint else 0, options),
+        provenance=_provenance(trains, decisions, joint, decoy_calls, options),
     )
+
+
+def _left_out(decisions: Decisions, is_impossible: ndarray) -> Decisions:
+    """Return the decisions with nothing known of units that no neuron can be."""
+    pairs = is_impossible[:, None] | is_impossible[None, :]
+    np.fill_diagonal(pairs, val=False)
+    undecidable, z = decisions.undecidable.copy(), decisions.z.copy()
+    undecidable[pairs], z[pairs] = Undecidable.BAD_CHANNEL, np.nan
+    return decisions._replace(undecidable=undecidable, z=z, is_synapse=decisions.is_synapse & ~pairs)
+
+
+def _judged(
+    trains: SpikeTrains,
+    found: PairStatistics,
+    joint: Joint,
+    *,
+    plain: Decisions,
+    is_left_out: ndarray,
+    options: SpikesOptions,
+    progress: Progress,
+) -> tuple[Decisions, int]:
+    """Return the trained judge's decisions, and how many pairs of jittered recordings it would have called."""
+    judge, tested = trained_judge(), ~np.isnan(plain.z)
+    mine = verdict(joint.described, tested, judge)
+    decoys: list[Verdict] = []
+    n_decoys = options.decoys if trains.n_neurons <= options.most_decoy_neurons else 0
+    for rng in np.random.default_rng(options.seed).spawn(n_decoys):
+        bin_s = options.lags.bin_s if is_on_grid(trains, options.lags.bin_s) else None
+        moved = without(
+            events(jittered(trains, bin_s, rng), options.lags, is_gap_real_time=options.is_gap_real_time), is_left_out
+        )
+        other = _statistics(trains, moved, options, progress)[1]
+        assert other is not None
+        decoys.append(verdict(other.described, tested, judge))
+    decoy_calls = sum(int(np.sum(q_values(decoy, [])[tested] <= options.fdr)) for decoy in decoys)
+    return decide_judged(found, plain, mine, q_values(mine, decoys), fdr=options.fdr), decoy_calls
 
 
 def correlogram(trains: SpikeTrains, pre: int, post: int, *, options: SpikesOptions = DEFAULT_OPTIONS) -> Correlogram:
@@ -151,7 +213,7 @@ def correlogram(trains: SpikeTrains, pre: int, post: int, *, options: SpikesOpti
             raise CopyError(f"{name} is {neuron}, but there are neurons 0 to {trains.n_neurons - 1}.")
     from scipy.stats import poisson
 
-    grid = options.grid
+    grid = options.grid or grid_of(trains)
     counts = count_pair(trains, grid, pre, post, is_gap_real_time=options.is_gap_real_time)
     near = np.abs(grid.lag_s) <= min(options.hollow.window_stops_s)
     baseline = smooth_baseline(counts.astype(np.float64), grid, options.hollow.baseline_sd_s, near)
@@ -163,20 +225,19 @@ def _statistics(
     trains: SpikeTrains, spikes: Events, options: SpikesOptions, progress: Progress
 ) -> tuple[PairStatistics, Joint | None]:
     """Return the joint statistics where memory allows, else those of each correlogram alone."""
-    n_bins_seen = trains.duration_s / options.grid.bin_s
+    n_bins_seen = trains.duration_s / options.lags.bin_s
     if spikes.n_neurons > options.most_joint_neurons:
         found = pair_statistics(
-            spikes, options.grid, options.hollow, n_bins_seen=n_bins_seen, threads=options.threads, progress=progress
+            spikes, options.lags, options.hollow, n_bins_seen=n_bins_seen, threads=options.threads, progress=progress
         )
         return found, None
     joint = joint_statistics(
         spikes,
-        options.grid,
+        options.lags,
         first_lag_s=options.hollow.first_lag_s,
-        baseline_sd_s=options.hollow.baseline_sd_s,
         drives=options.drives,
         boxes=options.boxes,
-        exposed=exposure(trains, options.grid, is_gap_real_time=options.is_gap_real_time),
+        exposed=exposure(trains, options.lags, is_gap_real_time=options.is_gap_real_time),
         n_bins_seen=n_bins_seen,
         threads=options.threads,
         progress=progress,
@@ -190,18 +251,6 @@ def _withdraw(decisions: Decisions, pre: ndarray, post: ndarray) -> Decisions:
     is_synapse[pre, post] = False
     undecidable[pre, post] = Undecidable.COMMON_DRIVE
     return decisions._replace(is_synapse=is_synapse, undecidable=undecidable)
-
-
-def _require_usable(trains: SpikeTrains) -> None:
-    if trains.n_neurons < 2:
-        raise CopyError(f"There is {trains.n_neurons} neuron. Copying from spikes compares neurons: give at least two.")
-    if trains.n_spikes == 0:
-        raise CopyError(f"None of the {trains.n_neurons} neurons has a spike. Lower the detection threshold.")
-    if trains.duration_s < _SHORTEST_S:
-        raise CopyError(
-            f"The recording lasts {trains.duration_s:.3g} s. Give at least {_SHORTEST_S} s; "
-            "minutes are needed to find synapses."
-        )
 
 
 def _evidence(
@@ -231,11 +280,11 @@ def _strengths(
     rows = np.zeros((direction.size, 5))
     for k, (pre, post) in enumerate(zip(pairs[0].tolist(), pairs[1].tolist(), strict=True)):
         if joint is None:
-            counts = count_listed(spikes, options.grid, pre, post).astype(np.float64)
+            counts = count_listed(spikes, options.lags, pre, post).astype(np.float64)
         else:
             counts = joint.cleaned(pre, post)
         window, is_trough = found.windows[found.window[pre, post]], bool(direction[k] < 0)
-        delay_s = peak_lag_s(counts, options.grid, window, is_trough=is_trough)
+        delay_s = peak_lag_s(counts, options.lags, window, is_trough=is_trough)
         gain, gain_se = _gain(counts, options, delay_s, int(spikes.own_start[pre + 1] - spikes.own_start[pre]))
         rate_hz = float(rates_hz[post])
         kick_v = gains.kicks_v(np.array([gain]), rate_hz)
@@ -259,7 +308,7 @@ def peak_lag_s(counts: Float64[ndarray, " bins"], grid: LagGrid, window: ndarray
 
 def _gain(counts: Float64[ndarray, " bins"], options: SpikesOptions, delay_s: float, n_pre: int) -> tuple[float, float]:
     """Return extra spikes for each presynaptic spike around the peak, and their standard error."""
-    grid = options.grid
+    grid = options.lags
     first_s = grid.lag_s[grid.n_half + first_causal_bin(grid, options.hollow.first_lag_s)]
     start_s, stop_s = max(first_s, delay_s - _BEFORE_PEAK_S), delay_s + options.gain_window_s
     inside = (grid.lag_s >= start_s) & (grid.lag_s <= stop_s)
@@ -270,9 +319,12 @@ def _gain(counts: Float64[ndarray, " bins"], options: SpikesOptions, delay_s: fl
     return float((n - expected) / n_pre), float(np.sqrt(max(n + expected, 1.0)) / n_pre)
 
 
-def _provenance(trains: SpikeTrains, decisions: Decisions, n_drives: int, options: SpikesOptions) -> Provenance:
+def _provenance(
+    trains: SpikeTrains, decisions: Decisions, joint: Joint | None, decoy_calls: int, options: SpikesOptions
+) -> Provenance:
     parameters = cast("dict[str, JsonValue]", asdict(options))
-    parameters["n_drives_removed"] = n_drives
+    parameters["n_drives_removed"] = joint.described.n_drives if joint else 0
+    parameters["calls_in_jittered_decoys"] = decoy_calls
     parameters["null_centre"] = decisions.null.centre
     parameters["null_sd"] = decisions.null.sd
     parameters["weight_assumption"] = (

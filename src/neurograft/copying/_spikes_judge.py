@@ -1,0 +1,103 @@
+"""The trained judge's verdict on all pairs: which sign, how sure, and the share of wrong ones among those called.
+
+The judge was trained on many families of simulated networks (``benchmarks/train_spikes.py``).  Its
+probabilities are checked on this recording: the same judge sees the same trains with every spike drawn anew
+within its fixed window of 20 ms (Platkiewicz 2021: interval jitter), where no synapse can be left.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int8
+from numpy import ndarray
+from numpy.random import Generator
+
+from neurograft.copying._spikes_features import Described
+from neurograft.copying._spikes_model import Judge, load_judge, log_odds
+from neurograft.errors import CopyError
+from neurograft.spikes import SpikeTrains, spike_trains
+from neurograft.units import MS
+
+JITTER_S = 20 * MS
+_ROWS_AT_ONCE = 200_000
+
+
+class Verdict(NamedTuple):
+    """Axes pre, post; NaN where a pair was not judged."""
+
+    chance: Float64[ndarray, "pre post"]  # that there is a synapse of this direction
+    direction: Int8[ndarray, "pre post"]  # +1 excitatory, -1 inhibitory
+    z: Float64[ndarray, "pre post"]  # the normal deviate whose likelihood ratio is the pair's odds, signed
+
+
+@cache
+def trained_judge() -> Judge:
+    """Return the judge that the package brings."""
+    return load_judge(Path(__file__).with_name("_spikes_judge.npz"))
+
+
+def verdict(described: Described, is_judged: ndarray, judge: Judge) -> Verdict:
+    """Return what the judge says of every pair of the mask."""
+    if described.names != judge.trees.names:
+        raise CopyError("The trained judge was made for other features than this version computes. Train it again.")
+    odds = [_odds(rows[is_judged], judge) for rows in (described.excitatory, described.inhibitory)]
+    is_excitatory = odds[0] >= odds[1]
+    best = np.where(is_excitatory, odds[0], odds[1])
+    chance, z = np.full(is_judged.shape, np.nan), np.full(is_judged.shape, np.nan)
+    direction = np.zeros(is_judged.shape, dtype=np.int8)
+    direction[is_judged] = np.where(is_excitatory, 1, -1)
+    chance[is_judged] = 1 / (1 + np.exp(-best))
+    # A Bayes factor B is worth sqrt(2 ln B); softened near and below 1 so that order is kept.
+    factor = best - np.log(judge.prior / (1 - judge.prior))
+    z[is_judged] = direction[is_judged] * np.sqrt(2 * np.logaddexp(0.0, factor))
+    return Verdict(chance, direction, z)
+
+
+def q_values(found: Verdict, decoys: list[Verdict]) -> Float64[ndarray, "pre post"]:
+    """Return the expected share of wrong ones among the pairs of one sign that are at least as sure.
+
+    The mean chance of being wrong, or what the decoys say where that is more: pairs of a jittered
+    recording at least as sure, over those of the true one, for the mean of all decoys.
+    """
+    q = np.full(found.chance.shape, np.nan)
+    for direction in (1, -1):
+        mine = found.direction == direction
+        chance = found.chance[mine]
+        order = np.argsort(-chance, kind="stable")
+        rank = np.arange(1, chance.size + 1)
+        share = np.cumsum(1 - chance[order]) / rank
+        false = np.zeros(chance.size)
+        for decoy in decoys:
+            other = np.sort(decoy.chance[decoy.direction == direction])
+            false += (other.size - np.searchsorted(other, chance[order], side="left")) / len(decoys)
+        seen = np.minimum.accumulate((false / rank)[::-1])[::-1] if decoys else false
+        answer = np.empty(chance.size)
+        answer[order] = np.minimum(np.maximum(share, seen), 1.0)
+        q[mine] = answer
+    return q
+
+
+def jittered(trains: SpikeTrains, bin_s: float | None, rng: Generator) -> SpikeTrains:
+    """Return the trains with every spike drawn anew within its fixed window; on the grid of ``bin_s`` if given."""
+    start_s, stop_s = trains.epochs_s.T
+    epoch = np.searchsorted(start_s, trains.time_s, side="right") - 1
+    low_s = np.maximum(np.floor(trains.time_s / JITTER_S) * JITTER_S, start_s[epoch])
+    high_s = np.minimum(low_s + JITTER_S, stop_s[epoch])
+    time_s = low_s + rng.random(trains.n_spikes) * (high_s - low_s)
+    if bin_s is not None:
+        time_s = np.round(time_s / bin_s) * bin_s
+    time_s = np.clip(time_s, start_s[epoch], np.nextafter(stop_s[epoch], -np.inf))
+    return spike_trains(
+        time_s=time_s,
+        neuron=trains.neuron,
+        n_neurons=trains.n_neurons,
+        epochs_s=np.array(trains.epochs_s),
+        labels=trains.labels,
+    )
+
+
+def _odds(rows: ndarray, judge: Judge) -> Float64[ndarray, " rows"]:
+    parts = [log_odds(judge, rows[first : first + _ROWS_AT_ONCE]) for first in range(0, len(rows), _ROWS_AT_ONCE)]
+    return np.concatenate(parts) if parts else np.zeros(0)

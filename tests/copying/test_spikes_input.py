@@ -1,0 +1,98 @@
+"""Bad input from spikes: a clear message or a flag, never a silent wrong synapse."""
+
+import numpy as np
+import pytest
+
+from neurograft.copying import copy_spikes
+from neurograft.copying._spikes_input import grid_of, is_on_grid
+from neurograft.errors import CopyError
+from neurograft.maps import Undecidable
+from neurograft.spikes import spike_trains
+
+
+def trains_of(times, seconds):
+    return spike_trains(
+        time_s=np.concatenate(times),
+        neuron=np.concatenate([np.full(len(t), i) for i, t in enumerate(times)]),
+        n_neurons=len(times),
+        epochs_s=np.array([[0.0, seconds]]),
+    )
+
+
+def spikes(rng, *, n=5, rate_hz=6.0, seconds=120.0):
+    """Trains with a refractory time of 2 ms."""
+    return [np.cumsum(2e-3 + rng.exponential(1 / rate_hz, int(rate_hz * seconds * 0.9)))[:-1] for _ in range(n)]
+
+
+def inside(times, seconds):
+    return [t[t < seconds] for t in times]
+
+
+@pytest.mark.parametrize("factor", [1e3, 3e4], ids=["milliseconds", "samples"])
+def test_times_in_milliseconds_or_samples_are_refused(factor):
+    times = [t * factor for t in inside(spikes(np.random.default_rng(1)), 120.0)]
+    with pytest.raises(CopyError, match="not milliseconds or samples"):
+        copy_spikes(trains_of(times, 120.0 * factor))
+
+
+def test_times_that_are_too_short_are_refused():
+    times = [t * 1e-3 for t in inside(spikes(np.random.default_rng(2), seconds=1500.0), 1500.0)]
+    with pytest.raises(CopyError, match="Give spike times in seconds"):
+        copy_spikes(trains_of(times, 1.5))
+
+
+def test_one_neuron_on_all_channels_makes_no_synapse():
+    train = spikes(np.random.default_rng(3), n=1)[0]
+    train = train[train < 120.0]
+    rng = np.random.default_rng(4)
+    times = [np.clip(np.sort(train + 5e-5 * rng.standard_normal(train.size)), 0, 119.9) for _ in range(8)]
+    found = copy_spikes(trains_of(times, 120.0))
+    assert found.n_synapses == 0
+    assert np.all(found.evidence.undecidable[~np.eye(8, dtype=bool)] == Undecidable.SHARED_PAD)
+
+
+def test_identical_trains_make_no_synapse():
+    train = spikes(np.random.default_rng(5), n=1)[0]
+    found = copy_spikes(trains_of([train[train < 120.0]] * 5, 120.0))
+    assert found.n_synapses == 0
+    assert np.all(found.evidence.undecidable[~np.eye(5, dtype=bool)] == Undecidable.SHARED_PAD)
+
+
+def test_trains_that_repeat_another_a_fixed_time_later_are_no_synapse_of_many_neurons():
+    # A delayed copy of a channel is cross-talk of an instrument, not a synapse: every spike follows within 0.2 ms.
+    train = spikes(np.random.default_rng(6), n=1)[0]
+    times = [train + 0.2e-3 * k for k in range(2)]
+    found = copy_spikes(trains_of(inside(times, 120.0), 120.0))
+    assert found.n_synapses == 0
+
+
+def test_a_saturated_unit_is_flagged_and_the_others_are_copied():
+    rng = np.random.default_rng(7)
+    times = inside(spikes(rng, n=5, rate_hz=8.0), 120.0)
+    caused = times[0][rng.random(times[0].size) < 0.25] + 3e-3
+    times[1] = np.sort(np.append(times[1], caused[caused < 120.0]))
+    times[4] = np.sort(rng.uniform(0, 120.0, 120 * 900))
+    found = copy_spikes(trains_of(times, 120.0))
+    assert list(zip(found.pre.tolist(), found.post.tolist(), strict=True)) == [(0, 1)]
+    assert np.all(found.evidence.undecidable[4, :4] == Undecidable.BAD_CHANNEL)
+    assert np.all(found.evidence.undecidable[:4, 4] == Undecidable.BAD_CHANNEL)
+    assert np.all(np.isnan(found.evidence.z[4, :4]))
+
+
+def test_a_handful_of_spikes_decides_nothing():
+    rng = np.random.default_rng(8)
+    times = [np.sort(rng.uniform(0, 120.0, 4)) for _ in range(20)]
+    found = copy_spikes(trains_of(times, 120.0))
+    assert found.n_synapses == 0
+    off = ~np.eye(20, dtype=bool)
+    assert np.all(found.evidence.undecidable[off] == Undecidable.TOO_FEW_SPIKES)
+
+
+def test_the_grid_of_the_times_is_found():
+    rng = np.random.default_rng(9)
+    fine = inside(spikes(rng), 120.0)
+    coarse = [np.unique(np.round(t, 3)) for t in fine]
+    assert grid_of(trains_of(fine, 121.0)).bin_s == pytest.approx(0.5e-3)
+    assert grid_of(trains_of(coarse, 121.0)).bin_s == pytest.approx(1e-3)
+    assert is_on_grid(trains_of(coarse, 121.0), 1e-3)
+    assert not is_on_grid(trains_of(fine, 121.0), 1e-3)

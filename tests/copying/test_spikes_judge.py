@@ -1,0 +1,136 @@
+"""What the judge reads and says: symmetric in neurons and signs, q-values that decoys can only raise."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurograft.copying._correlogram import LagGrid, events, exposure
+from neurograft.copying._spikes_coupling import BoxOptions
+from neurograft.copying._spikes_features import describe
+from neurograft.copying._spikes_joint import all_correlograms
+from neurograft.copying._spikes_judge import JITTER_S, Verdict, jittered, q_values, trained_judge, verdict
+from neurograft.copying._spikes_latent import DriveOptions
+from neurograft.errors import CopyError
+from neurograft.progress import silent
+from neurograft.spikes import spike_trains
+
+GRID = LagGrid()
+
+
+def planted(rng, *, n=5, seconds=200.0):
+    times = [np.sort(rng.uniform(0, seconds, 1600)) for _ in range(n)]
+    caused = times[0][rng.random(1600) < 0.1] + 3e-3
+    times[1] = np.append(times[1], caused[caused < seconds])
+    return times
+
+
+def trains_of(times, seconds=200.0):
+    return spike_trains(
+        time_s=np.concatenate(times),
+        neuron=np.concatenate([np.full(len(t), i) for i, t in enumerate(times)]),
+        n_neurons=len(times),
+        epochs_s=np.array([[0.0, seconds]]),
+    )
+
+
+def described(times):
+    trains = trains_of(times)
+    counts = all_correlograms(events(trains, GRID), GRID, threads=1, progress=silent)
+    return describe(
+        counts,
+        trains.counts(),
+        GRID,
+        exposed=exposure(trains, GRID),
+        n_bins_seen=trains.duration_s / GRID.bin_s,
+        drives=DriveOptions(),
+        boxes=BoxOptions(),
+        progress=silent,
+    )
+
+
+def test_features_are_those_of_the_judge_and_finite():
+    found = described(planted(np.random.default_rng(1)))
+    assert found.names == trained_judge().trees.names
+    assert np.isfinite(found.excitatory).all()
+    assert np.isfinite(found.inhibitory).all()
+    k = found.names.index("joint z")
+    off = np.where(np.eye(5, dtype=bool), -np.inf, found.excitatory[..., k])
+    assert np.unravel_index(off.argmax(), off.shape) == (0, 1)
+    # The other direction finds it as what comes back.
+    assert found.excitatory[1, 0, found.names.index("joint back")] == off[0, 1]
+
+
+def test_features_follow_the_neurons_when_these_are_numbered_anew():
+    times = planted(np.random.default_rng(2))
+    order = np.array([3, 1, 4, 0, 2])
+    one, two = described(times), described([times[i] for i in order])
+    np.testing.assert_allclose(two.excitatory, one.excitatory[np.ix_(order, order)], atol=2e-3)
+    np.testing.assert_allclose(two.inhibitory, one.inhibitory[np.ix_(order, order)], atol=2e-3)
+
+
+def test_silent_neurons_leave_the_others_finite():
+    times = planted(np.random.default_rng(3))
+    times[4] = np.zeros(0)
+    found = described(times)
+    assert np.isfinite(found.excitatory).all()
+    mask = np.ones((5, 5), dtype=bool)
+    mask[4] = mask[:, 4] = False
+    answer = verdict(found, mask & ~np.eye(5, dtype=bool), trained_judge())
+    assert np.isnan(answer.chance[4]).all()
+    assert answer.chance[0, 1] > 0.9
+    assert answer.direction[0, 1] == 1
+    assert answer.z[0, 1] > 3
+
+
+def test_a_judge_of_other_features_is_refused():
+    found = described(planted(np.random.default_rng(4)))._replace(names=("something else",))
+    with pytest.raises(CopyError, match="other features"):
+        verdict(found, ~np.eye(5, dtype=bool), trained_judge())
+
+
+def random_verdict(rng, n):
+    chance = rng.random((n, n)) ** 3
+    np.fill_diagonal(chance, np.nan)
+    direction = np.where(rng.random((n, n)) < 0.5, 1, -1).astype(np.int8)
+    return Verdict(chance, direction, chance)
+
+
+@given(seed=st.integers(0, 500), n=st.integers(2, 8), n_decoys=st.integers(0, 2))
+def test_q_is_the_mean_chance_of_being_wrong_or_more(seed, n, n_decoys):
+    rng = np.random.default_rng(seed)
+    found = random_verdict(rng, n)
+    decoys = [random_verdict(rng, n) for _ in range(n_decoys)]
+    found.direction[np.eye(n, dtype=bool)] = 0
+    for decoy in decoys:
+        decoy.direction[np.eye(n, dtype=bool)] = 0
+    q = q_values(found, decoys)
+    for i in range(n):
+        for j in range(n):
+            if i == j:
+                continue
+            rivals = (found.direction == found.direction[i, j]) & (found.chance >= found.chance[i, j])
+            plain = 1 - found.chance[rivals].mean()
+            if not decoys:
+                assert q[i, j] == pytest.approx(plain)
+            assert q[i, j] >= plain - 1e-12
+            assert q[i, j] <= 1
+
+
+def test_decoys_as_sure_as_the_calls_make_their_q_one():
+    chance, direction = np.full((4, 4), 0.99), np.ones((4, 4), dtype=np.int8)
+    found = Verdict(chance, direction, chance)
+    assert np.allclose(q_values(found, []), 0.01)
+    assert np.allclose(q_values(found, [found]), 1.0)
+    half = found._replace(chance=np.where(np.arange(16).reshape(4, 4) < 8, 0.99, 0.0))
+    assert np.allclose(q_values(found, [half]), 0.5)
+
+
+def test_jitter_keeps_every_spike_in_its_window_and_on_its_grid():
+    trains = trains_of(planted(np.random.default_rng(5)))
+    moved = jittered(trains, None, np.random.default_rng(6))
+    for was, now in zip(trains.by_neuron(), moved.by_neuron(), strict=True):
+        assert np.array_equal(np.floor(was / JITTER_S), np.sort(np.floor(now / JITTER_S)))
+    assert np.mean(np.isin(moved.time_s, trains.time_s)) < 0.01
+    whole = jittered(trains, 1e-3, np.random.default_rng(6))
+    assert np.allclose(whole.time_s * 1e3, np.rint(whole.time_s * 1e3), atol=1e-6)

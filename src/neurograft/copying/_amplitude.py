@@ -29,7 +29,8 @@ class Scores(NamedTuple):
 def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
     """Return the fit of every template to these presynaptic neurons' coefficients.
 
-    The first template of cross-talk is each neuron's own course.  Templates of a synapse beneath cross-talk are
+    The first template of cross-talk is each neuron's own course, or all pulses together, whichever explains more.
+    Templates of a synapse beneath cross-talk are
     fitted together with all pulses, whose sizes are free (Frisch and Waugh 1933: both cleared of the pulses).
     """
     under = kinds.is_under_talk
@@ -42,6 +43,7 @@ def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
             image[talk] = pulses[0]
             out.z[~under, k], out.information[~under, k] = _scored(fit, int(i), image[~under])
             out.z[under, k], out.information[under, k] = _scored(fit, int(i), image[under], pulses)
+            out.z[talk, k] = np.maximum(np.abs(out.z[talk, k]), _all_pulses(fit, int(i), pulses))
             out.z[:, k, i] = out.information[:, k, i] = 0.0
     return out
 
@@ -61,31 +63,58 @@ def _nothing(image: ndarray, pre: Int64[ndarray, " pre"]) -> Scores:
     return Scores(np.zeros(shape), np.zeros(shape))
 
 
+class _Solved(NamedTuple):
+    """What a pair's coefficients hold of slow changes and pulses, for one neuron's outputs."""
+
+    seen: Float64[ndarray, "boxes neurons"]
+    precision: Float64[ndarray, "boxes boxes"]
+    noise2: Float64[ndarray, " neurons"]
+    besides: Float64[ndarray, "besides boxes neurons"]
+    theirs: Float64[ndarray, "neurons besides besides"]
+    answer: Float64[ndarray, "boxes neurons"]
+
+    def explained(self) -> Float64[ndarray, " neurons"]:
+        """Return chi-squared of slow changes and pulses together."""
+        score = np.einsum("pbj,bj->jp", self.besides, self.answer)
+        return np.einsum("jp,jp->j", score, np.linalg.solve(self.theirs, score[..., None])[..., 0]) / self.noise2
+
+
+def _solved(fit: Fit, i: int, pulses: ndarray) -> _Solved:
+    seen = np.sqrt(np.where(fit.share[i] >= MIN_SHARE, fit.share[i], 0.0))
+    precision = np.linalg.inv(fit.inverse_block[i])
+    noise2 = np.where(fit.noise[i] > 0, fit.noise[i] ** 2, np.inf)
+    slow = baseline(fit.boxes, pulses.shape[2])
+    besides = np.concatenate([slow, pulses]) * seen
+    theirs = np.einsum("pbj,qbj->jpq", besides, precision @ besides)
+    theirs += (_TINY * np.maximum(np.einsum("jpp->j", theirs), 1.0))[:, None, None] * np.eye(len(besides))
+    slow2 = np.maximum(fit.slow_v**2, _NEVER_V2)
+    theirs[:, range(len(slow)), range(len(slow))] += (np.where(np.isfinite(noise2), noise2, 0.0) / slow2).T
+    return _Solved(seen, precision, noise2, besides, theirs, precision @ (seen * fit.beta[i]))
+
+
 def _scored(fit: Fit, i: int, image: ndarray, pulses: ndarray | None = None) -> tuple[ndarray, ndarray]:
     """Return z and information of each image at neuron i's outputs, cleared of the pulses and of slow changes.
 
     Pulses have any size; slow changes are random, of the size learnt for each target (Robinson 1991, Stat. Sci. 6).
     """
-    seen = np.sqrt(np.where(fit.share[i] >= MIN_SHARE, fit.share[i], 0.0))
-    precision = np.linalg.inv(fit.inverse_block[i])
-    noise2 = np.where(fit.noise[i] > 0, fit.noise[i] ** 2, np.inf)
-    besides = baseline(fit.boxes, image.shape[2])
-    n_slow = len(besides)
-    besides = (besides if pulses is None else np.concatenate([besides, pulses])) * seen
-    scaled, answer = image * seen, precision @ (seen * fit.beta[i])
-    score, own = np.einsum("tbj,bj->tj", scaled, answer), np.sum(scaled * (precision @ scaled), axis=1)
-    weighted = precision @ besides
-    theirs = np.einsum("pbj,qbj->jpq", besides, weighted)
-    hair = _TINY * np.maximum(np.einsum("jpp->j", theirs), 1.0)
-    theirs += hair[:, None, None] * np.eye(len(besides))
-    slow2 = np.maximum(fit.slow_v**2, _NEVER_V2)  # slow changes are normal, of that size
-    theirs[:, range(n_slow), range(n_slow)] += (np.where(np.isfinite(noise2), noise2, 0.0) / slow2).T
-    cross = np.einsum("tbj,pbj->jpt", scaled, weighted)
-    solved = np.linalg.solve(theirs, cross)
-    score -= np.einsum("jpt,pj->tj", solved, np.einsum("pbj,bj->pj", besides, answer))
-    own = np.maximum(own - np.einsum("jpt,jpt->tj", cross, solved), 0.0)
-    information = own / noise2
-    return score / noise2 / np.sqrt(np.where(information > 0, information, np.inf)), information
+    it = _solved(fit, i, image[:0] if pulses is None else pulses)
+    scaled = image * it.seen
+    score = np.einsum("tbj,bj->tj", scaled, it.answer)
+    own = np.sum(scaled * (it.precision @ scaled), axis=1)
+    cross = np.einsum("tbj,pbj->jpt", scaled, it.precision @ it.besides)
+    solved = np.linalg.solve(it.theirs, cross)
+    score -= np.einsum("jpt,pj->tj", solved, np.einsum("pbj,bj->pj", it.besides, it.answer))
+    information = np.maximum(own - np.einsum("jpt,jpt->tj", cross, solved), 0.0) / it.noise2
+    return score / it.noise2 / np.sqrt(np.where(information > 0, information, np.inf)), information
+
+
+def _all_pulses(fit: Fit, i: int, pulses: ndarray) -> Float64[ndarray, " neurons"]:
+    """Return z of all pulses together, as if they had one size between them: each further one costs ln(spikes).
+
+    Schwarz 1978, Ann. Statist. 6, 461.
+    """
+    gained = _solved(fit, i, pulses).explained() - _solved(fit, i, pulses[:0]).explained()
+    return np.sqrt(np.maximum(gained - (len(pulses) - 1) * np.log(np.maximum(fit.n_kept[i], 2.0)), 0.0))
 
 
 def choose_shape(

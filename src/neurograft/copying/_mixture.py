@@ -114,9 +114,8 @@ def judge(
     plus, minus, rival = (np.exp(part - top[:, None, None]) for part in evidence[:3])
     nothing = np.exp(-top)
     n_pre = len(is_open)
-    sure = slice(None) if is_sure is None else is_sure[is_open]
-    trusted = (part[sure] for part in (plus, minus, rival, nothing, evidence.pre))
-    excitatory = _excitatory(mixture, *trusted, n_pre, is_dale)
+    s = slice(None) if is_sure is None else is_sure[is_open]
+    excitatory = _excitatory(mixture, plus[s], minus[s], rival[s], nothing[s], evidence.pre[s], n_pre, is_dale)
     chance = _chance(excitatory, is_dale)[evidence.pre, None]
     up, down = (
         chance * np.einsum("pts,ts->pt", plus, mixture.direct),

@@ -31,7 +31,7 @@ _SPREAD_S = tuple((k + 0.5) * 0.5 * MS for k in range(12))  # how long a driven 
 _ELECTRICAL_S = (-0.5 * MS, 0.0, 0.5 * MS)
 _AROUND = (0.0, 0.0), (0.1, 0.0), (0.1, 0.1)  # ramp before and reset after, of the action potential's height
 _AP_S, _RAMP_S, _RESET_S = 1 * MS, 5 * MS, 15 * MS  # round numbers of cortical cells, from memory
-_SLOPE_ROWS = 3
+_EDGE_ROWS = (-1, 0, 1, 2)
 _PULSE_ROWS = ((0, 1), (1, 2), (0, 2), (0, 3), (1, 3))
 
 
@@ -89,9 +89,12 @@ class OwnCourses(NamedTuple):
     boxes: LagBoxes
 
     def pulses(self, pre: int) -> Float64[ndarray, "pulses boxes neurons"]:
-        """Return images of the neuron's course, and of the single rows in which its slope, seen from outside, lies."""
-        rows = np.arange(self.first, self.first + self.course.shape[1])
-        courses = (self.course[pre], *(np.where(rows == k, 1.0, 0.0) for k in range(_SLOPE_ROWS)))
+        """Return images of the neuron's course, of its slope (seen from outside), and of single rows around its spike.
+
+        The rows take up what courses that are averaged over rows cannot show of the action potential's edges.
+        """
+        rows, mine = np.arange(self.first, self.first + self.course.shape[1]), self.course[pre]
+        courses = (mine, np.diff(mine, prepend=mine[0]), *(np.where(rows == k, 1.0, 0.0) for k in _EDGE_ROWS))
         return np.stack([_image(course, self.first, self.whitener, self.boxes) for course in courses])
 
 

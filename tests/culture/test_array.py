@@ -195,9 +195,9 @@ def test_dead_pads_are_quieter_and_saturated_ones_stand_at_the_rail() -> None:
 
 @pytest.mark.compiled
 def test_samples_are_whole_steps_inside_the_converters_range(tiny: Culture) -> None:
-    coarse = replace(PSEUDO_CURRENT_CLAMP, lsb_u=4e-6, n_bits=6)
+    coarse = replace(PSEUDO_CURRENT_CLAMP, lsb_u=1e-6, n_bits=6)
     seen = record(tiny, ArrayOptions(readout=coarse), seconds=0.05)
-    steps = seen.recording.read(0, 0, 500) / 4e-6
+    steps = seen.recording.read(0, 0, 500) / 1e-6
     assert np.abs(steps - np.rint(steps)).max() < 1e-3
     assert np.rint(np.abs(steps)).max() == 31
 

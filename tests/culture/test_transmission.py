@@ -14,9 +14,7 @@ KICK_V = 0.02  # above any spike threshold: the neuron fires in the next step
 def culture():
     quick = ActivityOptions(settle_s=0.1, settle_rounds=1)
     synapses = SynapseOptions(largest_excitatory_v=4e-3, nmda_ratio=0.0, quantum_cv=0.0)  # no synapse fires its target
-    options = CultureOptions(
-        n_neurons=24, wiring=WiringOptions(inputs_per_neuron=6), synapses=synapses, activity=quick
-    )
+    options = CultureOptions(n_neurons=24, wiring=WiringOptions(inputs_per_neuron=6), synapses=synapses, activity=quick)
     return grow(options, seed=8)
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/suite.py                                  held-out cultures; the table goes to docs/benchmarks.md
     python benchmarks/suite.py --split development --only calm,driven --modes array --seeds 1,2
-    python benchmarks/suite.py --quick --docs /tmp/page.md      a quarter of the time, one seed, another page
+    python benchmarks/suite.py --quick --docs page.md           a quarter of the time, one seed, another page
 
 benchmarks/suite.toml says what is grown.  Held-out cultures are for reporting, never for choosing anything.  Grown
 cultures are kept in --cache (4 GB for the whole suite) and grown again when the grower changes, so a rerun only

@@ -45,19 +45,26 @@ def shown_of(culture: Culture) -> Shown:
     return Shown(culture, seen.recording.read(0, 0, 60 * RATE), culture.pad, inside, frames, seen.truth)
 
 
-@pytest.fixture(scope="module")
-def shown() -> Shown:
+def quiet(seed: int) -> Culture:
     activity = ActivityOptions(rate_hz=1.5, burst_rate_hz=0, modulation_v=0, noise_v=0.15e-3)
     wiring = WiringOptions(inputs_per_neuron=14)
-    return shown_of(grow(CultureOptions(n_neurons=N, wiring=wiring, activity=activity), seed=5))
+    return grow(CultureOptions(n_neurons=N, wiring=wiring, activity=activity), seed=seed)
+
+
+def half_at_rest(culture: Culture) -> Culture:
+    """The figure's listeners do not fire: without drive every second neuron rests."""
+    fields = {name: getattr(culture, name) for name in culture.__dataclass_fields__}
+    return Culture(**{**fields, "steady_v": np.where(np.arange(N) % 2 == 1, 0.0, culture.steady_v)})
+
+
+@pytest.fixture(scope="module")
+def shown() -> Shown:
+    return shown_of(quiet(seed=5))
 
 
 @pytest.fixture(scope="module")
 def listening(shown: Shown) -> Shown:
-    """The figure's listeners do not fire: without drive every second neuron rests."""
-    fields = {name: getattr(shown.culture, name) for name in shown.culture.__dataclass_fields__}
-    steady_v = np.where(np.arange(N) % 2 == 1, 0.0, shown.culture.steady_v)
-    return shown_of(Culture(**{**fields, "steady_v": steady_v}))
+    return shown_of(half_at_rest(shown.culture))
 
 
 def around(shown: Shown, channel: int, frames: np.ndarray) -> np.ndarray:
@@ -86,14 +93,18 @@ def alone(shown: Shown, pre: int, post: int) -> np.ndarray:
     return mine[((last > mine) | (mine - last > 400)) & ((coming < mine) | (coming - mine > AFTER))]
 
 
-def potentials(shown: Shown, least: int) -> list[tuple[int, np.ndarray]]:
-    """Return each excitatory synapse on a listener, with the pieces that its pad shows after single spikes."""
+def potentials(shown: Shown, least: int, rest: int = 0) -> list[tuple[int, np.ndarray]]:
+    """Return each excitatory synapse on a listener, with the pieces that its pad shows after single spikes.
+
+    ``rest`` is how many frames without a spike of the presynaptic neuron there must be before.
+    """
     found = []
     for s in np.flatnonzero(shown.truth.weight_v > 0):
         pre, post = int(shown.truth.pre[s]), int(shown.truth.post[s])
         if not shown.inside[post] or post % 2 == 0:
             continue
         frames = alone(shown, pre, post)
+        frames = frames[np.diff(shown.frames[pre], prepend=-np.inf)[np.searchsorted(shown.frames[pre], frames)] > rest]
         if frames.size >= least:
             found.append((int(s), around(shown, shown.channel[post], frames)))
     return found
@@ -156,20 +167,33 @@ def test_a_potential_of_some_seven_millivolts_is_possible_and_gone_in_fifteen_mi
     assert np.median(left) < 1 / 3
 
 
-@pytest.mark.slow
-def test_a_vesicle_of_forty_five_microvolts_lies_in_the_middle_half(listening: Shown) -> None:
-    """The figure's synapse shows up to six vesicles, so those of several sites are measured: mean / (sites x p)."""
+def vesicles_v(listening: Shown) -> list[float]:
+    """Return what one vesicle adds at the pad of each listener, mean / (sites x p), for synapses of several sites.
+
+    Only spikes after 0.5 s without one count: the sites are full again then (recovery 0.3 s).
+    """
     sizes_v, extra = [], listening.truth.extra
-    for s, pieces in potentials(listening, least=20):
+    for s, pieces in potentials(listening, least=20, rest=RATE // 2):
         sites, p = extra["release_sites"][s], extra["release_probability"][s]
         if sites < 2:
             continue
         start = BEFORE + round(listening.truth.delay_s[s] * RATE)
         smooth = np.convolve(pieces.mean(axis=0), np.full(9, 1 / 9), mode="same")
         sizes_v.append((smooth[start + 10 : start + 80].max() - smooth[start - 5]) / (sites * p))
-    assert len(sizes_v) >= 20
-    low, high = np.percentile(sizes_v, [25, 75])
+    return sizes_v
+
+
+@pytest.mark.slow
+def test_a_vesicle_of_forty_five_microvolts_lies_in_the_middle_half_of_several_cultures() -> None:
+    """The figure shows one synapse at one pad; pads differ by e^+-0.4, so few listeners say little: three cultures.
+
+    The median may be off by that spread of pads, no more.
+    """
+    sizes_v = [size for seed in (31, 32, 33) for size in vesicles_v(shown_of(half_at_rest(quiet(seed))))]
+    assert len(sizes_v) >= 50
+    low, middle, high = np.percentile(sizes_v, [25, 50, 75])
     assert low < 45e-6 < high
+    assert 45e-6 * np.exp(-0.4) < middle < 45e-6 * np.exp(0.4)
 
 
 def test_the_gain_drifts_over_tens_of_seconds(shown: Shown) -> None:

@@ -22,6 +22,16 @@ from neurograft.cells._mram import Mram as Mram
 from neurograft.cells._nand import NandFlash as NandFlash
 from neurograft.cells._pcm import Drift as Drift
 from neurograft.cells._pcm import Pcm as Pcm
+from neurograft.cells._plastic import ExactWriter as ExactWriter
+from neurograft.cells._plastic import PlasticState as PlasticState
+from neurograft.cells._plastic import PlasticWriter as PlasticWriter
+from neurograft.cells._plastic import PulseWriter as PulseWriter
+from neurograft.cells._plastic import plastic_state as plastic_state
+from neurograft.cells._plastic import pulse_writer as pulse_writer
+from neurograft.cells._plastic_image import PlasticCells as PlasticCells
+from neurograft.cells._plastic_image import image_after as image_after
+from neurograft.cells._plastic_image import plastic_cells as plastic_cells
+from neurograft.cells._plastic_image import plastic_weights_v as plastic_weights_v
 from neurograft.cells._product import AbsentUnused as AbsentUnused
 from neurograft.cells._product import Crossbars as Crossbars
 from neurograft.cells._product import ZeroUnused as ZeroUnused

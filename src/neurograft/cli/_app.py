@@ -12,6 +12,7 @@ from neurograft.cli._export import export_command
 from neurograft.cli._import import import_command
 from neurograft.cli._info import info_command
 from neurograft.cli._paste import paste_command
+from neurograft.cli._plan import plan_command
 from neurograft.cli._run import run_command
 from neurograft.cli._score import score_command
 from neurograft.version import VERSION
@@ -44,6 +45,7 @@ app.command("info")(info_command)
 app.command("copy")(copy_command)
 app.command("import")(import_command)
 app.command("paste")(paste_command)
+app.command("plan")(plan_command)
 app.command("run")(run_command)
 app.command("compare")(compare_command)
 app.command("score")(score_command)

@@ -27,10 +27,13 @@ from neurograft.pasting._place import NeuronOrder as NeuronOrder
 from neurograft.pasting._place import RowPolarity as RowPolarity
 from neurograft.pasting._place import Tiles as Tiles
 from neurograft.pasting._plan import BRAINS as BRAINS
-from neurograft.pasting._plan import TECHNOLOGIES as TECHNOLOGIES
+from neurograft.pasting._plan import Brain as Brain
 from neurograft.pasting._plan import Plan as Plan
-from neurograft.pasting._plan import Technology as Technology
+from neurograft.pasting._plan import brain as brain
 from neurograft.pasting._plan import plan as plan
-from neurograft.pasting._plan import technology as technology
 from neurograft.pasting._summary import PasteSummary as PasteSummary
 from neurograft.pasting._summary import summarise as summarise
+from neurograft.pasting._technologies import TECHNOLOGIES as TECHNOLOGIES
+from neurograft.pasting._technologies import Technology as Technology
+from neurograft.pasting._technologies import grade as grade
+from neurograft.pasting._technologies import technology as technology

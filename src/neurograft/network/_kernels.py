@@ -6,8 +6,8 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from neurograft.network._prefetch import prefetch
 from neurograft.network._poisson import add_poisson
+from neurograft.network._prefetch import prefetch
 from neurograft.network._random import add_noise
 from neurograft.neurons._lif import advance_delta, advance_exponential
 

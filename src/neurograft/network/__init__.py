@@ -6,6 +6,7 @@ from neurograft.network._checkpoint import save_checkpoint as save_checkpoint
 from neurograft.network._drive import Drive as Drive
 from neurograft.network._drive import DriveFit as DriveFit
 from neurograft.network._drive import Modulation as Modulation
+from neurograft.network._drive import Poisson as Poisson
 from neurograft.network._drive import steady_drive as steady_drive
 from neurograft.network._fit_drive import FitOptions as FitOptions
 from neurograft.network._fit_drive import fit_drive as fit_drive

@@ -9,10 +9,11 @@ from numpy import ndarray
 
 from neurograft.errors import OptionError, RunError
 from neurograft.maps import Kind, SynapseMap
-from neurograft.network._drive import Drive
+from neurograft.network._drive import Drive, Poisson
 from neurograft.network._engine import Engine
 from neurograft.network._group import Clock, Group, Spikes
 from neurograft.network._options import RunOptions
+from neurograft.network._poisson import PoissonInput, no_poisson, poisson_input
 from neurograft.network._random import STREAM_START, words_of
 from neurograft.network._rows import Synapses, delay_steps, rows_of, used_synapses
 from neurograft.neurons import NeuronModel, find_model, known_models
@@ -47,11 +48,20 @@ def build_engine(m: SynapseMap, *, seed: int, neuron: NeuronModel, drive: Drive,
                 noise_v=noise_sd_v[first:last] * stepper.noise_kick,
                 recorded=np.sort(recorded[mine]) - first,
                 drive_v=drive_v[first:last].copy(),
+                poisson=_poisson(drive.poisson, order[first:last], model, options.step_s),
             )
         )
     past = Spikes(origin=0, neuron=np.empty(0, dtype=np.int32), start=np.zeros(1, dtype=np.int64))
     clock = Clock(step=0, seed=seed, delays=synapses.delays)
     return Engine(groups=groups, clock=clock, past=past, n_threads=options.n_threads)
+
+
+def _poisson(given: Poisson | None, mine: ndarray, model: NeuronModel, step_s: float) -> PoissonInput:
+    if given is None or not np.any(given.rate_hz[mine]):
+        return no_poisson()
+    amplitude, channel = model.amplitude(given.weight_v[mine])
+    place = channel.astype(np.int64) * mine.size + np.arange(mine.size)
+    return poisson_input(given.rate_hz[mine], step_s, amplitude=amplitude, place=place)
 
 
 def models_of(m: SynapseMap, neuron: NeuronModel) -> tuple[list[NeuronModel], Int32[ndarray, " neurons"]]:

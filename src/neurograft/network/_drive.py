@@ -1,4 +1,4 @@
-"""What neurons receive besides their synapses: a steady mean, white noise, and a shared slow modulation."""
+"""What neurons receive besides their synapses: a mean, white noise, Poisson spikes, and a shared slow modulation."""
 
 from dataclasses import dataclass
 from typing import final
@@ -37,6 +37,32 @@ class Modulation:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Poisson:
+    """Independent Poisson spikes for each neuron, at ``rate_hz`` in all, each with a potential of ``weight_v``.
+
+    They arrive through the neuron's own synapses, so a current or conductance has its course.
+    """
+
+    rate_hz: Float64[ndarray, " neurons"]
+    weight_v: Float64[ndarray, " neurons"]
+
+    def __post_init__(self) -> None:
+        """Refuse lengths that differ, negative rates and values that are not finite."""
+        if self.rate_hz.size != self.weight_v.size:
+            raise RunError(
+                f"Poisson input has {self.rate_hz.size} rates and {self.weight_v.size} weights. Give one a neuron."
+            )
+        require_finite(self.rate_hz, name="rate_hz", error=RunError, remedy="Give finite rates.")
+        require_finite(self.weight_v, name="weight_v", error=RunError, remedy="Give finite volts.")
+        negative = np.flatnonzero(self.rate_hz < 0)
+        if negative.size:
+            raise RunError(f"rate_hz[{negative[0]}] is {self.rate_hz[negative[0]]} Hz. Give rates of 0 or more.")
+        object.__setattr__(self, "rate_hz", frozen(self.rate_hz))
+        object.__setattr__(self, "weight_v", frozen(self.weight_v))
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DriveFit:
     """How well a fitted drive does what it was fitted for: rates wanted and rates of the last trial run."""
 
@@ -68,6 +94,7 @@ class Drive:
     noise_sd_v: Float64[ndarray, " neurons"]
     modulation: Modulation | None = None
     fit: DriveFit | None = None
+    poisson: Poisson | None = None
 
     def __post_init__(self) -> None:
         """Refuse lengths that differ, negative noise and values that are not finite."""
@@ -77,6 +104,10 @@ class Drive:
                 f"The drive has {n} means, {self.noise_sd_v.size} noise values"
                 + (f" and {self.modulation.gain_v.size} gains" if self.modulation is not None else "")
                 + ". Give one of each for every neuron."
+            )
+        if self.poisson is not None and self.poisson.rate_hz.size != n:
+            raise RunError(
+                f"The drive has {n} means and {self.poisson.rate_hz.size} Poisson rates. Give one of each a neuron."
             )
         require_finite(self.mean_v, name="mean_v", error=RunError, remedy="Give finite volts.")
         require_finite(self.noise_sd_v, name="noise_sd_v", error=RunError, remedy="Give finite volts.")

@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from typing import Protocol, final
 
 import numpy as np
-from jaxtyping import Float64, Int32, Int64, UInt64
+from jaxtyping import Float32, Float64, Int32, Int64, UInt64
 from numpy import ndarray
 
 from neurograft.network._kernels import deliver, run_lif
+from neurograft.network._poisson import PoissonInput, add_poisson, no_poisson
 from neurograft.network._random import LANES, add_noise
 from neurograft.network._rows import Rows
 from neurograft.neurons import Lif, NeuronModel, Stepper
@@ -45,14 +46,15 @@ class Group:
     noise_v: Float64[ndarray, " neurons"]  # sd of the kick of one step
     recorded: Int64[ndarray, " recorded"]
     drive_v: Float64[ndarray, " neurons"]
-    inputs: Float64[ndarray, "channels neurons"] = field(init=False)
+    poisson: PoissonInput = field(default_factory=no_poisson)
+    inputs: Float32[ndarray, "channels neurons"] = field(init=False)
     spiked: Int32[ndarray, " neurons"] = field(init=False)
     words: UInt64[ndarray, " four_lanes"] = field(init=False)
     voltage_v: Float64[ndarray, "steps recorded"] = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the arrays that a step works in."""
-        self.inputs = np.zeros((self.stepper.n_channels, self.n_neurons))
+        self.inputs = np.zeros((self.stepper.n_channels, self.n_neurons), dtype=np.float32)
         self.spiked = np.empty(self.n_neurons, dtype=np.int32)
         self.words = np.empty(4 * LANES, dtype=np.uint64)
         self.voltage_v = np.empty((0, self.recorded.size))
@@ -61,6 +63,11 @@ class Group:
     def n_neurons(self) -> int:
         """Number of its neurons."""
         return self.state.shape[1]
+
+    @property
+    def has_poisson(self) -> bool:
+        """Tell whether spikes come from outside."""
+        return self.poisson.place.size > 0
 
     @property
     def is_compiled(self) -> bool:
@@ -93,8 +100,8 @@ def run_compiled(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
     return run_lif(
         clock.step, n_steps, past.origin, group.first, clock.delays, past.neuron, past.start, out.neuron, out.start,
         out.origin, rows.start, rows.target, rows.weight, group.inputs, group.state, group.refractory,
-        group.drive_v, group.noise_v, bool(np.any(group.noise_v)), clock.seed, group.stepper.constants,
-        group.spiked, group.words, group.recorded, group.voltage_v,
+        group.drive_v, group.noise_v, bool(np.any(group.noise_v)), group.poisson, group.has_poisson, clock.seed,
+        group.stepper.constants, group.spiked, group.words, group.recorded, group.voltage_v,
     )  # fmt: skip
 
 
@@ -114,6 +121,8 @@ def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
         )  # fmt: skip
         if has_noise:
             add_noise(clock.seed, k, group.first, group.noise_v, inputs[0], group.words)
+        if group.has_poisson:
+            add_poisson(clock.seed, k, group.first, group.poisson, inputs.reshape(-1), group.words)
         n = group.stepper.advance(
             group.state, group.refractory, group.drive_v, inputs, group.stepper.constants, group.spiked
         )

@@ -170,3 +170,38 @@ def test_spikes_are_copied_into_a_map(neurograft, tmp_path):
     pairs = json.loads(said.out)["pairs"]
     assert [(p["pre"], p["post"]) for p in pairs] == [("0", "1")]
     assert pairs[0]["delay_s"] == pytest.approx(0.003, abs=0.0005)
+
+
+def test_a_map_becomes_a_script_for_another_simulator(neurograft, ring, tmp_path):
+    said = neurograft("export", ring, tmp_path / "net.py", "--to", "nest", "--rate-hz", "8", "--seconds", "3")
+    assert said.code == 0, said.err
+    compile((tmp_path / "net.py").read_text(), "net.py", "exec")
+    with np.load(tmp_path / "net.npz") as net:
+        assert net["pre"].size == 12
+        assert float(net["duration_ms"]) == 3000.0
+        assert net["noise_mv"].min() > 0  # --rate-hz gave it a background
+
+
+def test_a_map_becomes_an_nir_graph_and_the_loss_is_said(neurograft, ring, tmp_path):
+    said = neurograft("export", ring, tmp_path / "net.nir", "--to", "nir", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["not_in_this_file"] == ["refractory times (up to 0.002 s)"]
+
+
+def test_an_engine_that_is_not_installed_is_exit_code_two(neurograft, ring, tmp_path):
+    words = (
+        "run",
+        ring,
+        "-o",
+        tmp_path / "a.h5",
+        "--seconds",
+        "0.5",
+        "--engine",
+        "nest",
+        "--engine-python",
+        "/no/python",
+    )
+    said = neurograft(*words)
+    assert said.code == 2
+    assert "cannot be started" in said.err
+    assert not (tmp_path / "a.h5").exists()

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cells.slow_stream import SlowStream
+from cells.slow_stream import NORMAL_ERROR, SlowStream
 from neurograft.cells import Flag, ProgramAndVerify, card
 from neurograft.cells._ispp import write_by_steps
 from neurograft.errors import CellError
@@ -84,19 +84,24 @@ def test_heat_ages_data():
 
 
 def slow_steps(level, *, mean, sd, step, cell_sd, noise, max_pulses, address, defect, key):
-    draw = SlowStream(key, address)
-    v, n, failed = mean[0] + sd[0] * draw.normal(), 0, defect > 0
+    draw, margin = SlowStream(key, address), np.inf
+    erased, fast = draw.pair()
+    v, n, failed = mean[0] + sd[0] * erased, 0, defect > 0
     if level == 0:
-        return v, n, failed
-    speed = cell_sd * (draw.normal() - 3)
-    while v < mean[level] - step / 2:
+        return v, n, failed, margin
+    speed = cell_sd * (fast - 3)
+    while True:
+        z = draw.pair()[0]
+        margin = min(margin, abs(v - (mean[level] - step / 2)))
+        if v >= mean[level] - step / 2:
+            break
         if n >= max_pulses:
             failed = True
             break
         n += 1
-        v = max(v, speed + n * step + noise * draw.normal())
+        v = max(v, speed + n * step + noise * z)
     rest = max(sd[level] ** 2 - step**2 / 12 - noise**2, 0.0)
-    return v + math.sqrt(rest) * draw.normal(), n, failed
+    return v + math.sqrt(rest) * draw.pair()[0], n, failed, margin
 
 
 @settings(deadline=None, max_examples=30)
@@ -121,8 +126,11 @@ def test_kernel_equals_reference(level, step, cell_sd, noise, max_pulses, addres
         defect=np.array([defect], dtype=np.uint8),
         **options,
     )
-    v, n, failed = slow_steps(level, address=address, defect=defect, **options)
-    assert volts[0] == pytest.approx(v, rel=1e-7, abs=1e-6)  # the inverse normals differ by 1e-9
+    v, n, failed, margin = slow_steps(level, address=address, defect=defect, **options)
+    # a normal number is right to 1e-3 of its sd at worst; where that decides, the kernel may decide otherwise
+    error = NORMAL_ERROR * (cell_sd + noise + sd[0] + sd[level])
+    assume(margin > error)
+    assert volts[0] == pytest.approx(v, abs=error)
     assert (pulses[0], bool(flags[0] & Flag.OUT_OF_BAND)) == (n, failed)
 
 

@@ -17,17 +17,21 @@ US = MICROSIEMENS
 
 
 def slow_ramp(target, *, address, defect, verify, key, card):
-    """One cell by the words of the protocol; returns conductance, pulses, whether it failed."""
-    ramp, noise = card.ramp, SlowStream(key, address)
-    v_set = ramp.set_v + ramp.set_sd_v * noise.normal()
-    v_reset = ramp.reset_v + ramp.reset_sd_v * noise.normal()
+    """One cell by the words of the protocol; returns conductance, pulses, whether it failed, narrowest decision."""
+    ramp, noise, margin = card.ramp, SlowStream(key, address), np.inf
+    v_set, v_reset = (v + sd * z for v, sd, z in zip(
+        (ramp.set_v, ramp.reset_v), (ramp.set_sd_v, ramp.reset_sd_v), noise.pair(), strict=True
+    ))  # fmt: skip
     g, n_pulses, failed = card.g_min_siemens, 0, False
+    band, read_sd = verify.tolerance * card.g_max_siemens, ramp.read_noise_siemens / math.sqrt(verify.n_reads)
     stuck = {1: 0.0, 2: card.g_min_siemens, 3: card.g_max_siemens}.get(defect)
-    for _ in range(verify.max_passes):
+    for k in range(verify.max_passes):
         failed, polarity, n_up, n_here, n_turns, n_end = False, None, 0, 0, 0, 0
         while True:
-            seen = (g if stuck is None else stuck) + ramp.read_noise_siemens * noise.normal()
-            if abs(seen - target) <= verify.tolerance * card.g_max_siemens:
+            error, chance = noise.read_and_jitter()
+            seen = (g if stuck is None else stuck) + read_sd * error
+            margin = min(margin, abs(abs(seen - target) - band))
+            if abs(seen - target) <= band:
                 break
             now = "set" if seen < target else "reset"
             if now != polarity:
@@ -41,17 +45,21 @@ def slow_ramp(target, *, address, defect, verify, key, card):
             if failed:
                 break
             n_here += 1
-            factor = 1 + ramp.jitter * math.sqrt(12) * (noise.uniform() - 0.5)
+            factor = 1 + ramp.jitter * math.sqrt(12) * (chance - 0.5)
             over = max(ramp.start_v + n_up * ramp.step_v - (v_set if now == "set" else v_reset), 0.0)
             room = max(1 - g / ramp.top_siemens, 0.0) if now == "set" else -g / ramp.top_siemens
             g = float(np.clip(g + ramp.gain_siemens_per_v * over * room * factor, 0.0, ramp.top_siemens))
         n_pulses += n_here
         x = min(g, card.g_max_siemens) / card.spread.unit_siemens
         sd = max(np.polynomial.polynomial.polyval(x, card.spread.polynomials_us[0]), 0.0) * 1e-6
-        g = max(g + sd * noise.normal(), 0.0)
-        if failed or stuck is not None or abs(g - target) <= verify.tolerance * card.g_max_siemens:
+        g = max(g + sd * noise.pair()[0], 0.0)
+        if failed or stuck is not None:
             break
-    return (g if stuck is None else stuck), n_pulses, failed
+        if k + 1 < verify.max_passes:
+            margin = min(margin, abs(abs(g - target) - band))
+        if abs(g - target) <= band:
+            break
+    return (g if stuck is None else stuck), n_pulses, failed, margin
 
 
 def write(target, card=RRAM_WAN_AIHWKIT, *, address=None, defect=None, key=1, **verify):
@@ -73,25 +81,28 @@ def write(target, card=RRAM_WAN_AIHWKIT, *, address=None, defect=None, key=1, **
     first=st.integers(0, 2**63),
     tolerance=st.sampled_from([0.01, 0.025, 0.1]),
     max_passes=st.integers(1, 3),
+    n_reads=st.sampled_from([1, 4]),
     max_reversals=st.sampled_from([0, 3, 20]),
     end_v=st.sampled_from([1.35, 2.0, 3.3]),
 )
-def test_kernel_equals_reference(targets_us, defect, key, first, tolerance, max_passes, max_reversals, end_v):
+def test_kernel_equals_reference(targets_us, defect, key, first, tolerance, max_passes, n_reads, max_reversals, end_v):
     card = replace(
         RRAM_WAN_AIHWKIT, ramp=replace(RRAM_WAN_AIHWKIT.ramp, max_reversals=max_reversals, end_v=end_v, max_at_end=5)
     )
-    verify = ProgramAndVerify(tolerance=tolerance, max_passes=max_passes, max_pulses=60)
+    verify = ProgramAndVerify(tolerance=tolerance, max_passes=max_passes, max_pulses=60, n_reads=n_reads)
     target = np.clip(np.array(targets_us) * US, card.g_min_siemens, card.g_max_siemens)
     address = np.arange(first, first + target.size, dtype=np.uint64)
     found = card.write(
         target, address=address, defect=np.full(target.size, defect, dtype=np.uint8), verify=verify, key=key
     )
     for i in range(target.size):
-        g, pulses, failed = slow_ramp(
+        g, pulses, failed, margin = slow_ramp(
             target[i], address=int(address[i]), defect=defect, verify=verify, key=key, card=card
         )
-        # our inverse normal differs from scipy's by 1e-9 of its value; up to 60 pulses add that up
-        assert found.g_siemens[i] == pytest.approx(g, rel=1e-6, abs=1e-12)
+        # a normal number is right to 1e-3 of its sd at worst: 4 uS of relaxation, 0.1 V of threshold (3 uS a pulse)
+        if margin < 0.02 * US:  # the kernel may decide otherwise; one decision in a hundred is so narrow
+            continue
+        assert found.g_siemens[i] == pytest.approx(g, abs=0.01 * US)
         assert found.pulses[i] == pulses
         assert bool(found.flags[i] & Flag.OUT_OF_BAND) == failed
 
@@ -166,7 +177,28 @@ def test_every_parameter_of_the_ramp_changes_the_result(name, value):
     assert not np.array_equal(before.g_siemens, after.g_siemens)
 
 
-@pytest.mark.parametrize("changed", [{"tolerance": 0.1}, {"max_passes": 2}, {"max_pulses": 3}])
+def test_lanes_that_take_further_cells_give_what_cells_alone_give():
+    # more cells than lanes, so that lanes are filled again; alone there is one lane
+    n = 300
+    target = np.random.default_rng(2).uniform(1.0, 40.0, n) * US
+    defect = (np.arange(n) % 7 == 0).astype(np.uint8)
+    whole = write(target, defect=defect, max_passes=3)
+    for i in range(0, n, 37):
+        one = slice(i, i + 1)
+        alone = write(target[one], address=np.arange(i, i + 1, dtype=np.uint64), defect=defect[one], max_passes=3)
+        assert (alone.g_siemens[0], alone.pulses[0], alone.flags[0]) == (
+            whole.g_siemens[i], whole.pulses[i], whole.flags[i]
+        )  # fmt: skip
+
+
+def test_more_reads_a_decision_narrow_what_is_accepted():
+    card = replace(RRAM_WAN_AIHWKIT, ramp=replace(RRAM_WAN_AIHWKIT.ramp, read_noise_siemens=2 * US))
+    target = np.full(4_000, 12 * US)
+    one, many = (write(target, card, n_reads=n, max_passes=3).g_siemens for n in (1, 25))
+    assert np.std(many - target) < 0.95 * np.std(one - target)  # 4,000 cells know an sd to 1.1 %
+
+
+@pytest.mark.parametrize("changed", [{"tolerance": 0.1}, {"max_passes": 2}, {"max_pulses": 3}, {"n_reads": 9}])
 def test_every_setting_of_verify_changes_the_result(changed):
     target = np.random.default_rng(1).uniform(1.0, 40.0, 200) * US
     assert not np.array_equal(write(target).g_siemens, write(target, **changed).g_siemens)

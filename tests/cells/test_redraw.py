@@ -2,34 +2,41 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cells.slow_stream import MASK, SlowStream
+from cells.slow_stream import MASK, NORMAL_ERROR, SlowStream
 from neurograft.cells import Flag, ProgramAndVerify, card
 from neurograft.cells._redraw import write_by_redraw
 
 
 def slow_redraw(target, sd, noise, *, address, defect, verify, key, window):
     stuck = {1: 0.0, 2: window[0], 3: window[1]}.get(defect)
-    draw = SlowStream(key, address)
+    draw, band, margin = SlowStream(key, address), verify.tolerance * window[1], np.inf
+    noise = noise / np.sqrt(verify.n_reads)
 
-    def attempt():
-        g = max(target + sd * draw.normal(), 0.0)
-        return g if stuck is None else stuck
+    def attempt(z):
+        return max(target + sd * z, 0.0) if stuck is None else stuck
 
-    g, n, failed = attempt(), 1, False
-    for _ in range(verify.max_passes):
+    attempted, error = draw.pair()
+    g, n, failed = attempt(attempted), 1, False
+    for k in range(verify.max_passes):
         n_here, failed = 0, False
-        while abs(g + noise * draw.normal() - target) > verify.tolerance * window[1]:
+        if k:
+            error = draw.pair()[1]
+        while True:
+            margin = min(margin, abs(abs(g + noise * error - target) - band))
+            if abs(g + noise * error - target) <= band:
+                break
             if n_here >= verify.max_pulses:
                 failed = True
                 break
-            g, n_here = attempt(), n_here + 1
+            attempted, error = draw.pair()
+            g, n_here = attempt(attempted), n_here + 1
         n += n_here
         if failed:
             break
-    return g, n, failed
+    return g, n, failed, margin
 
 
 @settings(deadline=None, max_examples=40)
@@ -43,11 +50,12 @@ def slow_redraw(target, sd, noise, *, address, defect, verify, key, window):
     tolerance=st.sampled_from([0.01, 0.1]),
     max_passes=st.integers(1, 4),
     max_pulses=st.integers(1, 20),
+    n_reads=st.integers(1, 9),
 )
-def test_kernel_equals_reference(share, sd, noise, defect, address, key, tolerance, max_passes, max_pulses):
+def test_kernel_equals_reference(share, sd, noise, defect, address, key, tolerance, max_passes, max_pulses, n_reads):
     window = (2e-6, 20e-6)
     target = window[0] + share * (window[1] - window[0])
-    verify = ProgramAndVerify(tolerance=tolerance, max_passes=max_passes, max_pulses=max_pulses)
+    verify = ProgramAndVerify(tolerance=tolerance, max_passes=max_passes, max_pulses=max_pulses, n_reads=n_reads)
     found = write_by_redraw(
         np.array([target]),
         spread_siemens=np.array([sd * 20e-6]),
@@ -58,10 +66,12 @@ def test_kernel_equals_reference(share, sd, noise, defect, address, key, toleran
         key=key,
         window_siemens=window,
     )
-    g, n, failed = slow_redraw(
+    g, n, failed, margin = slow_redraw(
         target, sd * 20e-6, noise * 20e-6, address=address, defect=defect, verify=verify, key=key, window=window
     )
-    assert found.g_siemens[0] == pytest.approx(g, rel=1e-7, abs=1e-13)  # the inverse normals differ by 1e-9
+    # a normal number is right to 1e-3 of its sd at worst; where that decides, the kernel may decide otherwise
+    assume(margin > 2 * NORMAL_ERROR * (sd + noise) * 20e-6)
+    assert found.g_siemens[0] == pytest.approx(g, abs=NORMAL_ERROR * sd * 20e-6 + 1e-12)
     assert (found.pulses[0], bool(found.flags[0] & Flag.OUT_OF_BAND)) == (n, failed)
 
 

@@ -6,6 +6,7 @@ from neurograft.cells._card_files import card_to_json as card_to_json
 from neurograft.cells._cards import CARDS as CARDS
 from neurograft.cells._cards import card as card
 from neurograft.cells._codes import Code as Code
+from neurograft.cells._defects import defects_of as defects_of
 from neurograft.cells._ideal import Ideal as Ideal
 from neurograft.cells._image import LogEntry as LogEntry
 from neurograft.cells._image import MemoryImage as MemoryImage
@@ -48,7 +49,6 @@ from neurograft.cells._protocol import OneShot as OneShot
 from neurograft.cells._protocol import ProgramAndVerify as ProgramAndVerify
 from neurograft.cells._protocol import Written as Written
 from neurograft.cells._ramp import Ramp as Ramp
-from neurograft.cells._ramp import defects_of as defects_of
 from neurograft.cells._readback import describe as describe
 from neurograft.cells._readback import image_to_map as image_to_map
 from neurograft.cells._rram import RRAM_WAN_AIHWKIT as RRAM_WAN_AIHWKIT

@@ -11,9 +11,8 @@ _US = 1e6
 
 def require_window(g: Float64[ndarray, " cells"], *, low: float, high: float, name: str) -> None:
     """Raise CellError that names the first conductance which the cell cannot be asked for."""
-    bad = np.flatnonzero(~((g >= low) & (g <= high)))
-    if bad.size:
-        i = int(bad[0])
+    if g.size and not (g.min() >= low and g.max() <= high):  # also not a number
+        i = int(np.flatnonzero(~((g >= low) & (g <= high)))[0])
         raise CellError(
             f"target_siemens[{i}] is {g[i] * _US:g} uS, outside the window {low * _US:g} to {high * _US:g} uS of "
             f"{name}. Scale or clip the weights into the window."

@@ -12,7 +12,7 @@ from numpy import ndarray
 from numpy.polynomial import Polynomial
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
-from neurograft.cells._noise import with_spread
+from neurograft.cells._noise import normals, with_spread
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
 from neurograft.cells._redraw import soft_pulse, write_by_redraw
 from neurograft.cells._spread import SpreadTable
@@ -89,7 +89,7 @@ class Measured:
             return g_siemens.copy()
         g = np.clip(g_siemens, self.g_min_siemens, self.g_max_siemens)
         grown = self.spread.growth_siemens(g, age_s=age_s)
-        return np.maximum(g_siemens + grown * rng.standard_normal(g.size), 0.0)
+        return np.maximum(g_siemens + grown * normals(g.size, rng), 0.0)
 
     def read(
         self,

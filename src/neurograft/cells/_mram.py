@@ -9,8 +9,8 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
+from neurograft.cells._defects import HEALTHY, shown
 from neurograft.cells._protocol import Cost, Defects, Figure, Flag, Header, ProgramAndVerify, Written
-from neurograft.cells._ramp import HEALTHY, shown
 from neurograft.cells._stream import GOLDEN, stream, uniform
 from neurograft.cells._threads import in_slices
 from neurograft.units import MICROSIEMENS, NS, PJ, YEAR

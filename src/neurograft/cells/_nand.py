@@ -17,7 +17,10 @@ from numpy import ndarray
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
 from neurograft.cells._ispp import write_by_steps
+from neurograft.cells._lines import along_lines
+from neurograft.cells._noise import noise_kernel, normals
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
+from neurograft.cells._threads import in_slices
 from neurograft.errors import CellError
 from neurograft.units import BOLTZMANN_J_PER_K, DAY, ELEMENTARY_CHARGE_C, MICROSIEMENS, US, YEAR
 
@@ -83,20 +86,29 @@ class NandFlash:
     def to_voltage(self, g_siemens: Float64[ndarray, " cells"]) -> Float64[ndarray, " cells"]:
         """Return the threshold voltage for which a conductance stands."""
         knots_g, knots_v = self._knots()
-        return np.interp(g_siemens, knots_g, knots_v)
+        return along_lines(g_siemens, knots_g, knots_v)
 
     def to_siemens(self, voltage: Float64[ndarray, " cells"]) -> Float64[ndarray, " cells"]:
         """Return the conductance that stands for a threshold voltage; not below 0."""
         knots_g, knots_v = self._knots()
-        return np.interp(voltage, knots_v, knots_g)
+        return along_lines(voltage, knots_v, knots_g)
 
     def program(
         self, target_siemens: Float64[ndarray, " cells"], rng: np.random.Generator
     ) -> Float64[ndarray, " cells"]:
         """Return cells on the level nearest to their target, spread as measured at the first age."""
-        level = self._level(target_siemens)
+        require_window(target_siemens, low=self.g_min_siemens, high=self.g_max_siemens, name=self.name)
         m, s = self.voltages(age_s=0.0)
-        return self.to_siemens(m[level] + s[level] * rng.standard_normal(level.size))
+        key, out = rng.integers(2**64, dtype=np.uint64), np.empty(target_siemens.size)
+
+        def work(part: slice) -> None:
+            level = np.rint(target_siemens[part] / MICROSIEMENS).astype(np.int64) - 1
+            volts = out[part]
+            noise_kernel(m[level], s[level], -np.inf, key, np.uint64(part.start // 2), volts)
+            volts[:] = self.to_siemens(volts)
+
+        in_slices(out.size, work)
+        return out
 
     def pulse(
         self, g_siemens: Float64[ndarray, " cells"], drive: Float64[ndarray, " cells"], rng: np.random.Generator
@@ -160,7 +172,7 @@ class NandFlash:
         widening = np.sqrt(np.maximum(s**2 - ((1.0 + slope) * s0) ** 2, 0.0))
         if worn_s <= self.ages_s[0]:
             return g_siemens.copy()
-        lost = np.interp(volts, knots, shift) + np.interp(volts, m0, widening) * rng.standard_normal(volts.size)
+        lost = along_lines(volts, knots, shift) + along_lines(volts, m0, widening) * normals(volts.size, rng)
         return self.to_siemens(volts + lost)
 
     def read(

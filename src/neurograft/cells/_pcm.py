@@ -13,7 +13,7 @@ from jaxtyping import Float64, UInt8, UInt64
 from numpy import ndarray
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
-from neurograft.cells._noise import with_spread
+from neurograft.cells._noise import normals, with_spread
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
 from neurograft.cells._redraw import soft_pulse, write_by_redraw
 from neurograft.cells._spread import polynomial
@@ -120,7 +120,7 @@ class Pcm:
         require_age(age_s, longest_s=self.longest_s, name=self.name)
         require_temperature(temperature_k, low=288.15, high=308.15, name=self.name)
         x = g_siemens / self.g_max_siemens
-        nu = np.abs(self.drift.mean(x) + self.drift.sd(x) * rng.standard_normal(x.size))
+        nu = np.abs(self.drift.mean(x) + self.drift.sd(x) * normals(x.size, rng))
         return g_siemens * ((age_s + self.drift.t0_s) / self.drift.t0_s) ** -nu
 
     def read(
@@ -135,7 +135,7 @@ class Pcm:
         """Return one reading; the noise is that of the conductance as programmed, at this age."""
         require_age(age_s, longest_s=self.longest_s, name=self.name)
         noise = self._noise(programmed_siemens, age_s=age_s)
-        return g_siemens * (1.0 + noise * rng.standard_normal(g_siemens.size))
+        return g_siemens * (1.0 + noise * normals(g_siemens.size, rng))
 
     def read_noise_siemens(
         self,

@@ -98,12 +98,14 @@ class ProgramAndVerify:
 
     ``tolerance`` is half the accepted band as a share of the card's highest conductance (0.025: the
     1 uS of 40 uS of NeuRRAM, Wan 2022).  Each further pass, up to ``max_passes``, programs anew the
-    cells that have left the band by relaxing.
+    cells that have left the band by relaxing.  Each decision rests on the mean of ``n_reads`` reads, whose
+    noise is taken as independent (noise of 1/f kind averages out less); levels of flash and MRAM read exactly.
     """
 
     tolerance: float = 0.025
     max_passes: int = 1
     max_pulses: int = 1000
+    n_reads: int = 1
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be programmed."""
@@ -115,6 +117,8 @@ class ProgramAndVerify:
             raise OptionError(f"max_passes is {self.max_passes}. Give 1 to 1000.")
         if not 1 <= self.max_pulses <= 60_000:
             raise OptionError(f"max_pulses is {self.max_pulses}. Give 1 to 60000 (a pass).")
+        if not 1 <= self.n_reads <= 1000:
+            raise OptionError(f"n_reads is {self.n_reads}. Give 1 to 1000 reads a decision.")
 
 
 @final

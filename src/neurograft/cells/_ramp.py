@@ -8,24 +8,18 @@ gain*(V - V_reset)*G/G_top, times a factor that is uniform around 1 with sd ``ji
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, final, no_type_check
+from typing import NamedTuple, final
 
 import numpy as np
 from jaxtyping import Float64, UInt8, UInt64
-from numba import njit
 from numpy import ndarray
 
-from neurograft.cells._protocol import Defects, Flag, ProgramAndVerify, Written
+from neurograft.cells._protocol import ProgramAndVerify, Written
+from neurograft.cells._ramp_lanes import MOST_TERMS, ramp_kernel
 from neurograft.cells._spread import SpreadTable
-from neurograft.cells._stream import GOLDEN, normal, stream, uniform
 from neurograft.cells._threads import in_slices
 from neurograft.errors import CellError
 from neurograft.units import MICROSIEMENS
-
-HEALTHY, DEAD, STUCK_LOW, LEAKY = 0, 1, 2, 3
-_BAD = Flag.DEFECTIVE.value
-_MOST_SIGMAS = 9.0  # a normal made from 53 bits stays below 8.3
-_OUT = Flag.OUT_OF_BAND.value
 
 
 @final
@@ -104,7 +98,7 @@ def write_by_ramp(
         gain=ramp.gain_siemens_per_v,
         top=ramp.top_siemens,
         jitter=ramp.jitter,
-        noise=ramp.read_noise_siemens,
+        noise=ramp.read_noise_siemens / math.sqrt(verify.n_reads),
         g_min=window_siemens[0],
         g_max=window_siemens[1],
         band=verify.tolerance * window_siemens[1],
@@ -114,7 +108,8 @@ def write_by_ramp(
         spread_scale=MICROSIEMENS,
     )
     g, pulses, flags = np.zeros(n), np.zeros(n, dtype=np.uint16), np.zeros(n, dtype=np.uint8)
-    coefficients = np.array(spread.polynomials_us[0], dtype=np.float64)
+    coefficients = np.zeros(MOST_TERMS)
+    coefficients[: len(spread.polynomials_us[0])] = spread.polynomials_us[0]
 
     def work(part: slice) -> None:
         cells = (target_siemens[part], address[part], defect[part])
@@ -122,74 +117,6 @@ def write_by_ramp(
 
     in_slices(n, work)
     return Written(g, pulses, flags)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
-def ramp_kernel(target, address, defect, g_out, pulses_out, flags_out, key, spread, law):  # noqa: PLR0912, PLR0917
-    near = law.band + _MOST_SIGMAS * law.noise
-    n_steps = math.floor((law.end_v - law.start_v) / law.step_v + 0.5)
-    width = law.jitter * math.sqrt(12.0)
-    for i in range(target.size):
-        s = stream(key, address[i])
-        v_set = law.set_v + law.set_sd_v * normal(s)
-        s = s + GOLDEN
-        v_reset = law.reset_v + law.reset_sd_v * normal(s)
-        g = law.g_min
-        pulses = 0
-        is_out = False
-        for _pass in range(law.max_passes):
-            step, direction, at_end, reversals, in_pass = 0, 0, 0, 0, 0
-            is_out = False
-            while True:
-                s = s + GOLDEN
-                error = shown(g, defect[i], law.g_min, law.g_max) - target[i]
-                if abs(error) <= near:  # farther away no noise can change the decision
-                    error += law.noise * normal(s)
-                if abs(error) <= law.band:
-                    break
-                wanted = 1 if error < 0 else -1
-                if wanted != direction:
-                    reversals += 1 if direction != 0 else 0
-                    step, direction, at_end = 0, wanted, 0
-                elif step < n_steps:
-                    step += 1
-                else:
-                    at_end += 1
-                if reversals > law.max_reversals or at_end > law.max_at_end or in_pass >= law.max_pulses:
-                    is_out = True
-                    break
-                in_pass += 1
-                s = s + GOLDEN
-                over = law.start_v + step * law.step_v - (v_set if direction > 0 else v_reset)
-                if over > 0.0:
-                    move = law.gain * over * (1.0 + width * (uniform(s) - 0.5))
-                    if direction > 0:
-                        g = min(law.top, g + move * max(0.0, 1.0 - g / law.top))
-                    else:
-                        g = max(0.0, g - move * (g / law.top))
-            pulses += in_pass
-            x = min(g, law.g_max) / law.spread_unit
-            sd = 0.0
-            for k in range(spread.size - 1, -1, -1):
-                sd = sd * x + spread[k]
-            s = s + GOLDEN
-            g = max(0.0, g + law.spread_scale * max(sd, 0.0) * normal(s))
-            if is_out or abs(g - target[i]) <= law.band or defect[i] != HEALTHY:
-                break
-        g_out[i] = shown(g, defect[i], law.g_min, law.g_max)
-        pulses_out[i] = min(pulses, 65535)
-        flags_out[i] = (_OUT if is_out else 0) | (_BAD if defect[i] != HEALTHY else 0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
-def shown(g, defect, g_min, g_max):
-    if defect == DEAD:
-        return 0.0
-    if defect == STUCK_LOW:
-        return g_min
-    return g_max if defect == LEAKY else g
 
 
 def one_pulse_by_ramp(
@@ -206,25 +133,3 @@ def one_pulse_by_ramp(
     fall = np.maximum(v - ramp.reset_v, 0.0) * (g_siemens / ramp.top_siemens)
     change = ramp.gain_siemens_per_v * factor * np.where(drive > 0, rise, np.where(drive < 0, -fall, 0.0))
     return np.clip(g_siemens + change, 0.0, ramp.top_siemens)
-
-
-def defects_of(address: UInt64[ndarray, " cells"], *, defects: Defects, key: int) -> UInt8[ndarray, " cells"]:
-    """Return 0 healthy, 1 dead, 2 stuck low, 3 leaky for each cell; the same address always gives the same."""
-    out = np.zeros(address.size, dtype=np.uint8)
-    edges = (defects.dead, defects.dead + defects.stuck_low, defects.dead + defects.stuck_low + defects.leaky)
-    if edges[2] > 0:
-        in_slices(address.size, lambda part: _defect_kernel(address[part], out[part], np.uint64(key), *edges))
-    return out
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
-def _defect_kernel(address, out, key, dead, low, leaky):  # noqa: PLR0917
-    for i in range(address.size):
-        u = uniform(stream(key, address[i]))
-        if u < dead:
-            out[i] = DEAD
-        elif u < low:
-            out[i] = STUCK_LOW
-        elif u < leaky:
-            out[i] = LEAKY

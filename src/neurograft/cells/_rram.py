@@ -14,7 +14,7 @@ from jaxtyping import Float64, UInt8, UInt64
 from numpy import ndarray
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
-from neurograft.cells._noise import with_spread
+from neurograft.cells._noise import normals, with_spread
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
 from neurograft.cells._ramp import Ramp, one_pulse_by_ramp, write_by_ramp
 from neurograft.cells._spread import SpreadTable
@@ -89,7 +89,7 @@ class Rram:
         if age_s <= self.spread.ages_s[0]:
             return g_siemens.copy()
         grown = self.spread.growth_siemens(np.minimum(g_siemens, self.g_max_siemens), age_s=age_s)
-        return np.maximum(g_siemens + grown * rng.standard_normal(g_siemens.size), 0.0)
+        return np.maximum(g_siemens + grown * normals(g_siemens.size, rng), 0.0)
 
     def read(
         self,

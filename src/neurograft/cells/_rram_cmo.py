@@ -9,7 +9,7 @@ from jaxtyping import Float64, UInt8, UInt64
 from numpy import ndarray
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
-from neurograft.cells._noise import with_spread
+from neurograft.cells._noise import normals, with_spread
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
 from neurograft.cells._redraw import soft_pulse, write_by_redraw
 from neurograft.units import MICROSIEMENS, NS, PJ, US, YEAR
@@ -88,7 +88,7 @@ class RramCmo:
             return g_siemens.copy()
         log_t = math.log(age_s)
         sd = self.relaxation_sd_slope_siemens * log_t + self.relaxation_sd_siemens
-        moved = self.relaxation_siemens * log_t + sd * rng.standard_normal(g_siemens.size)
+        moved = self.relaxation_siemens * log_t + sd * normals(g_siemens.size, rng)
         return np.maximum(g_siemens + moved, 0.0)
 
     def read(
@@ -103,7 +103,7 @@ class RramCmo:
         """Return one reading with the published noise."""
         require_age(age_s, longest_s=self.longest_s, name=self.name)
         noise = self._noise(g_siemens, age_s=age_s)
-        return np.maximum(g_siemens + noise * rng.standard_normal(g_siemens.size), 0.0)
+        return np.maximum(g_siemens + noise * normals(g_siemens.size, rng), 0.0)
 
     def read_noise_siemens(
         self,

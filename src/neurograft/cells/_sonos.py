@@ -14,7 +14,7 @@ from jaxtyping import Float64, UInt8, UInt64
 from numpy import ndarray
 
 from neurograft.cells._checks import require_age, require_drive, require_temperature, require_window
-from neurograft.cells._noise import with_spread
+from neurograft.cells._noise import normals, with_spread
 from neurograft.cells._protocol import Cost, Defects, Figure, Header, ProgramAndVerify, Written
 from neurograft.cells._redraw import soft_pulse, write_by_redraw
 from neurograft.units import DAY, NANOSIEMENS
@@ -50,8 +50,8 @@ class Sonos:
         day = age_s / DAY
         before = min(int(day), len(self.spread_na) - 2)
         part = day - before
-        low, high = (_saturating(g_siemens, self.spread_na[before + k]) for k in (0, 1))
-        return (1 - part) * low + part * high
+        low = _saturating(g_siemens, self.spread_na[before])
+        return low if part == 0 else (1 - part) * low + part * _saturating(g_siemens, self.spread_na[before + 1])
 
     def program(
         self, target_siemens: Float64[ndarray, " cells"], rng: np.random.Generator
@@ -96,7 +96,7 @@ class Sonos:
         g = np.minimum(g_siemens, self.g_max_siemens)
         now, first = self.spread_siemens(g, age_s=age_s), self.spread_siemens(g, age_s=0.0)
         grown = np.sqrt(np.maximum(now**2 - first**2, 0.0))
-        moved = self._shift(g, age_s=age_s) + grown * rng.standard_normal(g.size)
+        moved = self._shift(g, age_s=age_s) + grown * normals(g.size, rng)
         return np.maximum(g_siemens + moved, 0.0)
 
     def read(
@@ -111,7 +111,7 @@ class Sonos:
         """Return one reading with the published read noise."""
         require_age(age_s, longest_s=self.longest_s, name=self.name)
         noise = _saturating(g_siemens, self.read_noise_na)
-        return np.maximum(g_siemens + noise * rng.standard_normal(g_siemens.size), 0.0)
+        return np.maximum(g_siemens + noise * normals(g_siemens.size, rng), 0.0)
 
     def read_noise_siemens(
         self,

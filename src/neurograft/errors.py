@@ -48,6 +48,10 @@ class CultureError(NeurograftError):
     """A culture cannot be grown with these parameters."""
 
 
+class SeriesError(NeurograftError, ValueError):
+    """A time series cannot be learnt from or forecast; a ValueError too, as scikit-learn's conventions ask."""
+
+
 class OptionError(NeurograftError):
     """An option or a choice is unknown or out of range."""
 

@@ -39,7 +39,7 @@ class SecondOrder:
     decay_s: float = 2 * MS
     reach: float = 3.0
     adds_up: bool = True
-    before: float = 0.0
+    before: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse a state that never starts or never ends."""

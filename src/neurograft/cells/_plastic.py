@@ -116,7 +116,10 @@ class PulseWriter:
         size = np.abs(total)
         is_up = total > 0
         is_pulsed = size >= self.smallest_siemens
-        up, down = np.interp(size, self.up_siemens, self.drives_up), np.interp(size, self.down_siemens, self.drives_down)
+        up, down = (
+            np.interp(size, self.up_siemens, self.drives_up),
+            np.interp(size, self.down_siemens, self.drives_down),
+        )
         drive = np.where(is_up, up, -down)
         most = np.where(is_up, self.up_siemens[-1], self.down_siemens[-1])
         done = np.where(is_pulsed, np.sign(total) * np.minimum(size, most), 0.0)

@@ -17,6 +17,7 @@ from numpy.random import Generator, default_rng
 
 from neurograft.cells import (
     Figure,
+    Flag,
     MemoryCell,
     MemoryImage,
     PlasticState,
@@ -32,7 +33,8 @@ from neurograft.maps import SynapseMap
 from neurograft.pasting._download_image import image_of, map_of
 from neurograft.pasting._download_read import Held, Reading, read_cells
 from neurograft.pasting._drive import Crossbar, Past, SecondOrder, Windows, drive
-from neurograft.pasting._front_end import FrontEnd, FrontEndOptions, calibrated, ticks
+from neurograft.pasting._front_end import FrontEnd, FrontEndOptions, ticks
+from neurograft.pasting._front_end_set import calibrated
 from neurograft.pasting._place import Tiles
 from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue, Provenance
@@ -117,6 +119,14 @@ class _Columns(NamedTuple):
     test: Float64[ndarray, "rows references"]  # in noises of the trace, added at each of the row's pulses
 
 
+class _Circuit(NamedTuple):
+    front: FrontEnd
+    bar: Crossbar
+    columns: _Columns
+    writer: PulseWriter
+    options: DownloadOptions
+
+
 def download(
     recording: Recording,
     *,
@@ -134,7 +144,9 @@ def download(
     if not 0 <= seed < 2**63:
         raise OptionError(f"seed is {seed}. Give a whole number from 0 to below 2**63.")
     if memory.levels is not None:
-        raise OptionError(f"{memory.name} has {memory.levels} levels, and signals drive analog cells. Use rram or pram.")
+        raise OptionError(
+            f"{memory.name} has {memory.levels} levels, and signals drive analog cells. Use rram or pram."
+        )
     n, width = n_channels(recording), _width(n_channels(recording), options)
     if n * width > _MOST_CELLS:
         raise OptionError(f"{n} channels take {n * width} cells, over {_MOST_CELLS}. Leave out channels.")
@@ -143,7 +155,8 @@ def download(
     front = calibrated(recording, options.front, progress)
     bar, start = _new_bar(writer, n, width, options, rng)
     columns = _columns(front, recording, options, rng)
-    n_spikes = _drive_all(recording, front, bar, columns, writer, options, rng, progress)
+    circuit = _Circuit(front, bar, columns, writer, options)
+    n_spikes = _drive_all(recording, circuit, rng, progress)
     held = Held(
         start=start.reshape(n, width),
         now=_relaxed(bar.state.g_siemens, memory, options, rng).reshape(n, width),
@@ -190,12 +203,9 @@ def _new_bar(
         key=key,
     )
     gains = np.exp(options.cell_spread * rng.standard_normal((2, n * width), dtype=np.float32))
-    gains[:, (written.flags & _DEFECTIVE) > 0] = 0.0  # no pulse moves them
+    gains[:, (written.flags & Flag.DEFECTIVE) > 0] = 0.0  # no pulse moves them
     state: PlasticState = plastic_state(written.g_siemens, writer)
     return Crossbar(state, width, gains[0], gains[1]), state.g_siemens.copy()
-
-
-_DEFECTIVE = 2  # Flag.DEFECTIVE
 
 
 def _columns(front: FrontEnd, recording: Recording, options: DownloadOptions, rng: Generator) -> _Columns:
@@ -216,17 +226,9 @@ def _expected(front: FrontEnd, recording: Recording) -> Float64[ndarray, " rows"
     return np.maximum(front.rate_hz * seconds, _LEAST_SPIKES)
 
 
-def _drive_all(
-    recording: Recording,
-    front: FrontEnd,
-    bar: Crossbar,
-    columns: _Columns,
-    writer: PulseWriter,
-    options: DownloadOptions,
-    rng: Generator,
-    progress: Progress,
-) -> Int64[ndarray, " rows"]:
+def _drive_all(recording: Recording, circuit: _Circuit, rng: Generator, progress: Progress) -> Int64[ndarray, " rows"]:
     """Let the recording drive the cells; return each row's number of pulses."""
+    front, bar, columns, writer, options = circuit
     n = front.gain.size
     expected = _expected(front, recording)
     if not options.compensates_rates:
@@ -237,19 +239,22 @@ def _drive_all(
     n_spikes = np.zeros(n, dtype=np.int64)
     for stretch in ticks(recording, front, progress):
         windows = past.windows(stretch)
-        drive(bar, windows.row, _asked(windows, columns, options), step, writer, rng)
+        asked = _asked(windows, columns, options) * step[windows.row][:, None]
+        drive(bar, windows.row, asked, writer, rng)
         n_spikes += np.bincount(windows.row, minlength=n)
     return n_spikes
 
 
-def _asked(windows: Windows, columns: _Columns, options: DownloadOptions) -> ndarray:
+def _asked(windows: Windows, columns: _Columns, options: DownloadOptions) -> Float64[ndarray, "spikes width"]:
     """Return what each spike asks of all cells of its row: pairs, decoys, references."""
     row = windows.row
     asked = windows.asked.copy()
     asked[np.arange(row.size), row] = 0.0  # no cell joins a neuron to itself
     decoy = np.take_along_axis(windows.decoy, columns.decoy[row], axis=1)
     reference = np.take_along_axis(windows.decoy, columns.reference[row], axis=1) + columns.test[row]
-    return np.concatenate((np.repeat(asked, options.cells_per_pair, axis=1), decoy, reference), axis=1).astype(np.float32)
+    return np.concatenate((np.repeat(asked, options.cells_per_pair, axis=1), decoy, reference), axis=1).astype(
+        np.float32
+    )
 
 
 def _relaxed(g: Float64[ndarray, " cells"], memory: MemoryCell, options: DownloadOptions, rng: Generator) -> ndarray:

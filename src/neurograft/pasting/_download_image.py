@@ -3,11 +3,21 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64
 from numpy import ndarray
 
-from neurograft.cells import Code, Flag, LogEntry, MemoryCell, MemoryImage, Nodes, PlasticState, image_to_map, to_ns
-from neurograft.cells import ROOM_TEMPERATURE_K
+from neurograft.cells import (
+    ROOM_TEMPERATURE_K,
+    Code,
+    Flag,
+    LogEntry,
+    MemoryCell,
+    MemoryImage,
+    Nodes,
+    PlasticState,
+    image_to_map,
+    to_ns,
+)
 from neurograft.maps import Evidence, Kind, SynapseMap, Undecidable, synapse_map
 from neurograft.pasting._download_read import Held, Reading
 from neurograft.pasting._place import tile_table

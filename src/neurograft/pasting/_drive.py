@@ -33,8 +33,11 @@ _FIRST_ORDER_TICKS = 2  # an action potential is about 2 ms wide
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondOrder:
-    """The cell's short-term state; ``before`` subtracts what the trace did just before (a symmetric window of
-    STDP: cancels what both neurons share, at twice the noise)."""
+    """The cell's short-term state.
+
+    ``before`` is the weight at which what the trace did just before the action potential is taken away, as in the
+    depressing half of spike-timing-dependent plasticity: 1 cancels what both neurons share, at twice the noise (power).
+    """
 
     decay_s: float = 2 * MS
     reach: float = 3.0
@@ -166,8 +169,7 @@ class Crossbar(NamedTuple):
 def drive(
     bar: Crossbar,
     row: Int64[ndarray, " spikes"],
-    asked: Float32[ndarray, "spikes width"],
-    step_siemens: Float64[ndarray, " rows"],
+    wanted_siemens: Float64[ndarray, "spikes width"],
     writer: PlasticWriter,
     rng: Generator,
 ) -> None:
@@ -177,9 +179,9 @@ def drive(
         now = np.flatnonzero(turn == k)
         now = now[np.argsort(row[now])]
         which = (row[now][:, None] * bar.width + np.arange(bar.width)).ravel()
-        wanted = (asked[now] * step_siemens[row[now]][:, None]).ravel()
+        wanted = wanted_siemens[now].ravel()
         wanted = wanted * np.where(wanted > 0, bar.up[which], bar.down[which])
-        writer.change(bar.state, which, wanted.astype(np.float64), rng)
+        writer.change(bar.state, which, wanted, rng)
 
 
 def _turns(row: Int64[ndarray, " spikes"]) -> Int64[ndarray, " spikes"]:

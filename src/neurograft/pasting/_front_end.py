@@ -15,23 +15,13 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 
-from neurograft.errors import OptionError, RecordingError
+from neurograft.errors import OptionError
 from neurograft.progress import Progress
-from neurograft.recordings import Recording, Signal, n_channels
-from neurograft.units import MS, MV
+from neurograft.recordings import Recording, n_channels
+from neurograft.units import MS
 
-MIN_RATE_HZ = 2000.0
-MIN_SECONDS = 2.0
-_MAD_TO_SD = 1.4826
-_ACTION_POTENTIAL_V = 100 * MV  # height of one inside a cell (Ham 2021, figure 2, eyeballed), as copying takes it
-_NOISE_SDS = 8.0
-_BLOCK_S = 0.1
-_FEWEST_PEAKS = 3
-_OUTSIDE_SHARE = 0.1  # of the array's usual height: such a pad is inside of no cell
-_HALF = 0.5
 _LEAST_SHARE = 0.01
-_LEAST_UNREST = 1e-6
-_CHUNK_SAMPLES = 1 << 23
+CHUNK_SAMPLES = 1 << 23
 _BEFORE_S, _AFTER_S = 200 * MS, 160 * MS  # more than half of the high-pass and the hold
 
 
@@ -100,35 +90,13 @@ class Ticks(NamedTuple):
     spike_channel: Int64[ndarray, " spikes"]
 
 
-def calibrated(recording: Recording, options: FrontEndOptions, progress: Progress) -> FrontEnd:
-    """Return the circuit set for this recording; raises RecordingError where it cannot be used."""
-    _require_usable(recording)
-    per_tick = max(round(options.tick_s * recording.rate_hz), 1)
-    threshold_v, gain, reason = _thresholds(recording, options, per_tick, progress)
-    n = n_channels(recording)
-    first = FrontEnd(
-        options=options,
-        frames_per_tick=per_tick,
-        gain=gain,
-        threshold_v=threshold_v,
-        taps=np.zeros((n, options.order)),
-        noise_v=np.ones(n),
-        rate_hz=np.zeros(n),
-        is_usable=np.array([not r for r in reason]),
-        reason=reason,
-        offset=np.zeros(n),
-        unrest=np.inf,
-    )
-    return _with_filter(first, recording, progress)
-
-
 def ticks(recording: Recording, front: FrontEnd, progress: Progress) -> Generator[Ticks]:
     """Yield the recording as the cells see it, stretch by stretch; memory is bounded by a stretch."""
     total, done = sum(recording.segment_frames), 0
     lag = front.options.order + 1
-    for piece in _pieces(recording, front, total):
+    for piece in pieces(recording, front, total):
         progress("downloading", done, total)
-        trace = _driving(piece, front)
+        trace = driving(piece, front)
         own = slice(piece.before, piece.before + piece.n_ticks)
         keep = (piece.spike_tick >= piece.before) & (piece.spike_tick < own.stop)
         assert piece.before >= lag or piece.is_first
@@ -137,8 +105,8 @@ def ticks(recording: Recording, front: FrontEnd, progress: Progress) -> Generato
     progress("downloading", total, total)
 
 
-class _Piece(NamedTuple):
-    """Membrane volts by ticks, with ticks before and after that only feed filters; NaN where a sample was not finite."""
+class Piece(NamedTuple):
+    """Membrane volts by ticks, with ticks before and after that only feed filters; NaN where no number was."""
 
     is_first: bool
     before: int
@@ -148,10 +116,10 @@ class _Piece(NamedTuple):
     spike_channel: Int64[ndarray, " spikes"]
 
 
-def _pieces(recording: Recording, front: FrontEnd, n_frames: float) -> Generator[_Piece]:
+def pieces(recording: Recording, front: FrontEnd, n_frames: float) -> Generator[Piece]:
     """Yield at most ``n_frames`` of the recording, rounded up to a piece."""
     per, rate_hz = front.frames_per_tick, recording.rate_hz
-    step = max(_CHUNK_SAMPLES // n_channels(recording) // per, round(2 * _BEFORE_S * rate_hz / per)) * per
+    step = max(CHUNK_SAMPLES // n_channels(recording) // per, round(2 * _BEFORE_S * rate_hz / per)) * per
     left = n_frames
     for segment, length in enumerate(recording.segment_frames):
         for start in range(0, length // per * per, step):
@@ -163,23 +131,23 @@ def _pieces(recording: Recording, front: FrontEnd, n_frames: float) -> Generator
             raw = recording.read(segment, low, high)
             tick, channel = _spikes(raw, front, rate_hz)
             volts = raw.reshape(-1, per, raw.shape[1]).mean(axis=1) * front.gain.astype(np.float32)
-            yield _Piece(start == 0, (start - low) // per, (stop - start) // per, volts, tick, channel)
+            yield Piece(start == 0, (start - low) // per, (stop - start) // per, volts, tick, channel)
             left -= stop - start
 
 
-def _rise(raw: Float32[ndarray, "frames channels"], lag: int) -> Float32[ndarray, "frames channels"]:
+def rise_of(raw: Float32[ndarray, "frames channels"], lag: int) -> Float32[ndarray, "frames channels"]:
     rise = np.zeros_like(raw)
     rise[lag:] = raw[lag:] - raw[:-lag]
     return rise
 
 
-def _lag(rate_hz: float) -> int:
+def rise_frames(rate_hz: float) -> int:
     return max(round(2 * MS * rate_hz), 1)
 
 
 def _spikes(raw: ndarray, front: FrontEnd, rate_hz: float) -> tuple[Int64[ndarray, " n"], Int64[ndarray, " n"]]:
     """Return tick and channel of every action potential, in order of time; a comparator with a dead time."""
-    over = _rise(raw, _lag(rate_hz)) > front.threshold_v.astype(np.float32)
+    over = rise_of(raw, rise_frames(rate_hz)) > front.threshold_v.astype(np.float32)
     channel, frame = np.nonzero((over[1:] & ~over[:-1]).T)
     frame = frame + 1
     dead = front.options.refractory_s * rate_hz
@@ -197,7 +165,7 @@ def _spikes(raw: ndarray, front: FrontEnd, rate_hz: float) -> tuple[Int64[ndarra
     return tick[order], channel[order]
 
 
-def _held(piece: _Piece, front: FrontEnd) -> Bool[ndarray, "ticks channels"]:
+def held_samples(piece: Piece, front: FrontEnd) -> Bool[ndarray, "ticks channels"]:
     """Return where a channel's own action potentials, or samples that are no numbers, hide its trace."""
     held = ~np.isfinite(piece.volts)
     options = front.options
@@ -209,10 +177,10 @@ def _held(piece: _Piece, front: FrontEnd) -> Bool[ndarray, "ticks channels"]:
     return held
 
 
-def _filtered(piece: _Piece, front: FrontEnd) -> Float32[ndarray, "ticks channels"]:
+def filtered(piece: Piece, front: FrontEnd) -> Float32[ndarray, "ticks channels"]:
     """Return the filtered trace in membrane volts, 0 where the filter sees a held sample."""
-    held = _held(piece, front)
-    volts, order = _high_passed(piece, held, front), front.options.order
+    held = held_samples(piece, front)
+    volts, order = high_passed(piece, held, front), front.options.order
     out = volts.copy()
     hidden = held.copy()
     for k in range(order):
@@ -222,7 +190,7 @@ def _filtered(piece: _Piece, front: FrontEnd) -> Float32[ndarray, "ticks channel
     return np.where(hidden, np.float32(0.0), out)
 
 
-def _high_passed(piece: _Piece, held: ndarray, front: FrontEnd) -> Float32[ndarray, "ticks channels"]:
+def high_passed(piece: Piece, held: ndarray, front: FrontEnd) -> Float32[ndarray, "ticks channels"]:
     """Return volts less their running mean over ``high_pass_s``, both without held samples; those become 0."""
     from scipy.ndimage import uniform_filter1d
 
@@ -236,9 +204,9 @@ def _high_passed(piece: _Piece, held: ndarray, front: FrontEnd) -> Float32[ndarr
     return np.where(held, np.float32(0.0), volts - slow)
 
 
-def _driving(piece: _Piece, front: FrontEnd) -> Float32[ndarray, "ticks channels"]:
+def driving(piece: Piece, front: FrontEnd) -> Float32[ndarray, "ticks channels"]:
     """Return the traces as they drive columns: scaled, limited, quiet in bursts, without offset; 0 where held."""
-    trace = _limited(piece, front)
+    trace = limited(piece, front)
     free = trace != 0
     if front.options.holds_bursts:
         trace /= _loudness(trace, front)[:, None]
@@ -246,182 +214,21 @@ def _driving(piece: _Piece, front: FrontEnd) -> Float32[ndarray, "ticks channels
     return np.where(free, trace, np.float32(0.0))
 
 
-def _limited(piece: _Piece, front: FrontEnd) -> Float32[ndarray, "ticks channels"]:
-    trace = _filtered(piece, front) / front.noise_v.astype(np.float32)
+def limited(piece: Piece, front: FrontEnd) -> Float32[ndarray, "ticks channels"]:
+    trace = filtered(piece, front) / front.noise_v.astype(np.float32)
     trace[:, ~front.is_usable] = 0.0
     limit = np.float32(front.options.limit_sds)
     return np.clip(trace, -limit, limit)
 
 
 def _loudness(trace: Float32[ndarray, "ticks channels"], front: FrontEnd) -> Float32[ndarray, " ticks"]:
-    """Return by what the traces are divided: their mean square within 20 ms over its usual value, at least 1."""
+    """Return by what the traces are divided: their mean square within 20 ms over its usual value.
+
+    It is 1 up to three standard deviations of that mean by chance, which is much with few channels.
+    """
     from scipy.ndimage import uniform_filter1d
 
     size = max(round(20 * MS / front.options.tick_s), 1)
+    chance = 3.0 * np.sqrt(2.0 / (size * max(int(front.is_usable.sum()), 1)))
     now = uniform_filter1d((trace**2).mean(axis=1), size, mode="nearest")
-    return np.maximum(now / np.float32(front.unrest), np.float32(1.0))
-
-
-def _thresholds(
-    recording: Recording, options: FrontEndOptions, per_tick: int, progress: Progress
-) -> tuple[ndarray, ndarray, tuple[str, ...]]:
-    """Return comparator thresholds, gains and why channels cannot be used, from block-wise largest rises."""
-    n, rate_hz = n_channels(recording), recording.rate_hz
-    block, lag = max(round(_BLOCK_S * rate_hz), 2), _lag(rate_hz)
-    peaks: list[ndarray] = []
-    noise: list[ndarray] = []
-    bad = np.zeros(n)
-    seen, total = 0, min(options.calibrate_s * rate_hz, sum(recording.segment_frames))
-    step = max(_CHUNK_SAMPLES // n // block, 1) * block
-    for segment, length in enumerate(recording.segment_frames):
-        for start in range(0, length - block + 1, step):
-            if seen >= total:
-                break
-            progress("setting comparators", seen, total)
-            raw = recording.read(segment, start, min(start + step, length))
-            bad += np.count_nonzero(~np.isfinite(raw), axis=0)
-            rise = _rise(np.nan_to_num(raw), lag)
-            rise = rise[: len(rise) // block * block].reshape(-1, block, n)
-            peaks.append(rise.max(axis=1))
-            noise.append(_MAD_TO_SD * np.median(np.abs(rise[:, :: max(lag // 2, 1)]), axis=(0, 1)))
-            seen += len(raw)
-    progress("setting comparators", total, total)
-    peak, noise_v = np.concatenate(peaks).astype(np.float64), np.median(noise, axis=0).astype(np.float64)
-    rise_v = np.array([_usual_rise(peak[:, c], float(noise_v[c])) for c in range(n)])
-    return _judged_channels(rise_v, noise_v, bad / max(seen, 1), recording, options)
-
-
-def _usual_rise(peak: Float64[ndarray, " blocks"], noise_v: float) -> float:
-    """Return the median rise of the blocks that hold an action potential, NaN where too few do."""
-    top = np.sort(peak)[-_FEWEST_PEAKS:][0] if peak.size >= _FEWEST_PEAKS else 0.0
-    large = peak[peak > max(_NOISE_SDS * noise_v, _HALF * top)]
-    return float(np.median(large)) if large.size >= _FEWEST_PEAKS and noise_v > 0 else np.nan
-
-
-def _judged_channels(
-    rise_v: Float64[ndarray, " channels"],
-    noise_v: Float64[ndarray, " channels"],
-    bad_share: Float64[ndarray, " channels"],
-    recording: Recording,
-    options: FrontEndOptions,
-) -> tuple[ndarray, ndarray, tuple[str, ...]]:
-    is_true = recording.signal is Signal.MEMBRANE_V
-    usual = float(np.nanmedian(rise_v)) if np.isfinite(rise_v).any() else np.nan
-    reasons: list[str] = []
-    for c in range(rise_v.size):
-        if noise_v[c] <= 0:
-            reasons.append("constant or saturated")
-        elif bad_share[c] > _HALF:
-            reasons.append("mostly no numbers")
-        elif not is_true and not np.isfinite(rise_v[c]):
-            reasons.append("too few action potentials to know its coupling")
-        elif not is_true and rise_v[c] < _OUTSIDE_SHARE * usual:
-            reasons.append("inside of no cell")
-        else:
-            reasons.append("")
-    fires = np.isfinite(rise_v) & np.array([not r for r in reasons])
-    if is_true:
-        fires &= rise_v > 30 * MV  # a rise within 2 ms that only an action potential makes
-    threshold_v = np.where(fires, options.spike_share * np.nan_to_num(rise_v), np.inf)
-    gain = np.ones(rise_v.size)
-    if not is_true:
-        gain[fires] = _ACTION_POTENTIAL_V / rise_v[fires]
-    return threshold_v, gain, tuple(reasons)
-
-
-def _with_filter(front: FrontEnd, recording: Recording, progress: Progress) -> FrontEnd:
-    """Return the circuit with its filter, noise, rates and usual unrest, from the first seconds."""
-    n, order = front.gain.size, front.options.order
-    gram, right = np.zeros((n, order, order)), np.zeros((n, order))
-    count, n_ticks = np.zeros(n), 0
-    wanted = front.options.calibrate_s * recording.rate_hz
-    for piece in _pieces(recording, front, wanted):
-        progress("setting filters", 0, 1)
-        own = (piece.spike_tick >= piece.before) & (piece.spike_tick < piece.before + piece.n_ticks)
-        count += np.bincount(piece.spike_channel[own], minlength=n)
-        n_ticks += piece.n_ticks
-        _add_moments(piece, front, gram, right)
-    taps = np.zeros((n, order))
-    for c in np.flatnonzero(front.is_usable) if order else ():
-        scale = np.trace(gram[c]) / order
-        taps[c] = np.linalg.solve(gram[c] + 1e-9 * scale * np.eye(order) + 1e-30 * np.eye(order), right[c])
-    found = _replaced(front, taps=taps, rate_hz=count / (n_ticks * front.tick_s))
-    return _with_noise(found, recording, wanted, progress)
-
-
-def _add_moments(piece: _Piece, front: FrontEnd, gram: ndarray, right: ndarray) -> None:
-    order = front.options.order
-    held = _held(piece, front)
-    free = ~held[order:]
-    for k in range(order):
-        free &= ~held[order - k - 1 : len(held) - k - 1]
-    x = _high_passed(piece, held, front).astype(np.float64)
-    past = [x[order - k - 1 : len(x) - k - 1] for k in range(order)]
-    for a in range(order):
-        right[:, a] += np.einsum("tc,tc->c", past[a] * free, x[order:])
-        for b in range(a + 1):
-            gram[:, a, b] += np.einsum("tc,tc->c", past[a] * free, past[b])
-            gram[:, b, a] = gram[:, a, b]
-
-
-def _with_noise(front: FrontEnd, recording: Recording, wanted: float, progress: Progress) -> FrontEnd:
-    parts: list[ndarray] = []
-    for piece in _pieces(recording, front, wanted):
-        progress("setting filters", 1, 2)
-        trace = np.abs(_filtered(piece, front)[:: max(len(piece.volts) // 2000, 1)])
-        trace[trace == 0.0] = np.nan
-        with np.errstate(all="ignore"):
-            parts.append(_nanmedian(trace))
-    noise_v = _MAD_TO_SD * _nanmedian(np.array(parts))
-    progress("setting filters", 2, 2)
-    usable = front.is_usable & (noise_v > 0)
-    reason = tuple(r or ("" if usable[c] else "constant or saturated") for c, r in enumerate(front.reason))
-    noise_v = np.where(usable, noise_v, 1.0)
-    found = _replaced(front, noise_v=noise_v, is_usable=usable, reason=reason)
-    return _with_offset(found, recording, wanted)
-
-
-def _with_offset(front: FrontEnd, recording: Recording, wanted: float) -> FrontEnd:
-    unrest = [(_limited(piece, front) ** 2).mean(axis=1) for piece in _pieces(recording, front, wanted)]
-    found = _replaced(front, unrest=float(max(np.median(np.concatenate(unrest)), _LEAST_UNREST)))
-    total, count = np.zeros(front.gain.size), np.zeros(front.gain.size)
-    for piece in _pieces(recording, found, wanted):
-        trace = _driving(piece, found)
-        total += trace.sum(axis=0, dtype=np.float64)
-        count += np.count_nonzero(trace, axis=0)
-    return _replaced(found, offset=total / np.maximum(count, 1))
-
-
-def _nanmedian(values: ndarray) -> Float64[ndarray, " channels"]:
-    """Return the median over axis 0 of what is known, 0 where nothing is."""
-    known = np.isfinite(values)
-    out = np.zeros(values.shape[1])
-    for c in np.flatnonzero(known.any(axis=0)):
-        out[c] = np.median(values[known[:, c], c])
-    return out
-
-
-def _replaced(front: FrontEnd, **changes: object) -> FrontEnd:
-    from dataclasses import replace
-
-    return replace(front, **changes)  # pyright: ignore[reportArgumentType]
-
-
-def _require_usable(recording: Recording) -> None:
-    if recording.signal not in (Signal.MEMBRANE_V, Signal.INTRACELLULAR_V):
-        raise RecordingError(
-            f"The recording holds '{recording.signal.value}', and a direct download needs the membrane potential that "
-            "drives the cells. Copy its sorted spikes instead, or say what the signal is when opening it."
-        )
-    if recording.rate_hz < MIN_RATE_HZ:
-        raise RecordingError(
-            f"The recording has {recording.rate_hz:g} samples a second; action potentials need {MIN_RATE_HZ:.0f}. "
-            "Check the sampling rate, or give the recording before it was thinned out."
-        )
-    seconds = sum(recording.segment_frames) / recording.rate_hz
-    if seconds < MIN_SECONDS:
-        raise RecordingError(
-            f"The recording lasts {seconds:.3g} s, and a download needs {MIN_SECONDS:.0f} s at least. Give a longer one."
-        )
-    if n_channels(recording) < 2:
-        raise RecordingError(f"The recording has {n_channels(recording)} channel, so no pair. Give at least two.")
+    return np.maximum(now / np.float32(front.unrest * (1.0 + chance)), np.float32(1.0))

@@ -146,9 +146,9 @@ def test_memories_with_levels_are_refused(made, memory, message):
     "change",
     [{"step": 0.0}, {"cells_per_pair": 0}, {"fdr": 0.0}, {"n_decoys": 2}, {"delay_s": 1.0}, {"cell_spread": -1.0}],
 )
-def test_impossible_options_are_refused(change):
-    with pytest.raises(OptionError, match=next(iter(change))):
-        replace(DownloadOptions(), **change)
+def test_impossible_options_are_refused(name, value):
+    with pytest.raises(OptionError, match=name):
+        replace(DownloadOptions(), **{name: value})
 
 
 def test_a_recording_of_nothing_is_refused_or_left_empty():

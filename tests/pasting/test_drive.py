@@ -1,6 +1,7 @@
 """Windows of the short-term state, and the pulses that they make."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_windows_equal_their_slow_twin_however_the_recording_is_cut(seed, before
     tick, channel = keep[:, 0], keep[:, 1]
     past, edges = Past(3, state, TICK_S), [0, *sorted(set(cuts)), 400]
     rows, sums = [], []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         here = (tick >= low) & (tick < high)
         found = past.windows(Ticks(low == 0, trace[low:high], tick[here] - low, channel[here]))
         rows.append(found.row)

@@ -105,7 +105,7 @@ def matthews(hits: np.ndarray | float, false: np.ndarray | float, n_true: float,
     return np.where(size > 0, (hits * right - false * missed) / np.where(size > 0, size, 1.0), 0.0)
 
 
-def rows_of(seen: CultureRecording, memory: str, seed: int) -> dict[str, dict[str, float]]:
+def rows_of(seen: CultureRecording, memory: str, seed: int, *, with_copy: bool) -> dict[str, dict[str, float]]:
     n = seen.truth.n_neurons
     rows: dict[str, dict[str, float]] = {}
     for name, options in VARIANTS.items():
@@ -113,6 +113,8 @@ def rows_of(seen: CultureRecording, memory: str, seed: int) -> dict[str, dict[st
         found = download(seen.recording, memory=card(memory), options=options, seed=seed)
         called = found.reading.q <= options.fdr
         rows[name] = figures(found.reading.z, called, seen.truth) | {"cpu s": time.process_time() - begin}
+    if not with_copy:
+        return rows
     begin = time.process_time()
     try:
         copied = copy_intracellular(seen.recording, options=IntracellularOptions(fdr=0.05)).map
@@ -168,6 +170,7 @@ def main() -> None:
     parser.add_argument("--memory", default="rram")
     parser.add_argument("--kind", choices=("calm", "bursting"), default="calm")
     parser.add_argument("--keep", type=Path, default=None)
+    parser.add_argument("--no-copy", action="store_true", help="leave the analysed map out: half of the time")
     asked = parser.parse_args()
     kept: dict[str, dict[str, dict[str, float]]] = {}
     if asked.keep is not None and asked.keep.exists():
@@ -181,7 +184,7 @@ def main() -> None:
                     continue
                 burst = 0.2 if asked.kind == "bursting" else 0.0
                 seen = culture(n, channel, seed, asked.seconds, burst_rate_hz=burst)
-                kept[key] = rows_of(seen, asked.memory, seed)
+                kept[key] = rows_of(seen, asked.memory, seed, with_copy=not asked.no_copy)
                 print(key, {name: round(row["MCC"], 2) for name, row in kept[key].items()}, flush=True)
                 if asked.keep is not None:
                     asked.keep.write_text(json.dumps(kept))

@@ -143,8 +143,8 @@ def test_memories_with_levels_are_refused(made, memory, message):
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"step": 0.0}, {"cells_per_pair": 0}, {"fdr": 0.0}, {"n_decoys": 2}, {"delay_s": 1.0}, {"cell_spread": -1.0}],
+    ("name", "value"),
+    [("step", 0.0), ("cells_per_pair", 0), ("fdr", 0.0), ("n_decoys", 2), ("delay_s", 1.0), ("cell_spread", -1.0)],
 )
 def test_impossible_options_are_refused(name, value):
     with pytest.raises(OptionError, match=name):

@@ -7,11 +7,11 @@ trace plus a test potential of known size at each of the row's pulses (they show
 the recording all cells are read; pairs that stand out of the decoys keep their cells, the others are cut off.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple, cast, final
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 from numpy.random import Generator, default_rng
 
@@ -153,6 +153,7 @@ def download(
     writer = pulse_writer(memory, smallest=_SMALLEST, keeps_rest=False)
     rng = default_rng(seed)
     front = calibrated(recording, options.front, progress)
+    options = replace(options, state=options.state.for_network(front.loud_share))
     bar, start = _new_bar(writer, n, width, options, rng)
     columns = _columns(front, recording, options, rng)
     circuit = _Circuit(front, bar, columns, writer, options)
@@ -245,7 +246,7 @@ def _drive_all(recording: Recording, circuit: _Circuit, rng: Generator, progress
     return n_spikes
 
 
-def _asked(windows: Windows, columns: _Columns, options: DownloadOptions) -> Float64[ndarray, "spikes width"]:
+def _asked(windows: Windows, columns: _Columns, options: DownloadOptions) -> Float32[ndarray, "spikes width"]:
     """Return what each spike asks of all cells of its row: pairs, decoys, references."""
     row = windows.row
     asked = windows.asked.copy()

@@ -70,6 +70,7 @@ class FrontEnd:
     reason: tuple[str, ...]  # why a channel cannot be used, "" where it can
     offset: Float64[ndarray, " channels"]  # of the trace that drives a column, in its noise: nulled
     unrest: float  # usual mean square of the filtered traces
+    loud_share: float  # of ticks at which the network is twice as loud as usual: bursts
 
     @property
     def tick_s(self) -> float:
@@ -222,13 +223,18 @@ def limited(piece: Piece, front: FrontEnd) -> Float32[ndarray, "ticks channels"]
 
 
 def _loudness(trace: Float32[ndarray, "ticks channels"], front: FrontEnd) -> Float32[ndarray, " ticks"]:
-    """Return by what the traces are divided: their mean square within 20 ms over its usual value.
+    """Return by what the traces are divided, at least 1."""
+    return np.maximum(loudness(trace, front), np.float32(1.0))
 
-    It is 1 up to three standard deviations of that mean by chance, which is much with few channels.
+
+def loudness(trace: Float32[ndarray, "ticks channels"], front: FrontEnd) -> Float32[ndarray, " ticks"]:
+    """Return the mean square of all traces within 20 ms over its usual value.
+
+    It is 1 at three standard deviations of that mean by chance, which is much with few channels.
     """
     from scipy.ndimage import uniform_filter1d
 
     size = max(round(20 * MS / front.options.tick_s), 1)
     chance = 3.0 * np.sqrt(2.0 / (size * max(int(front.is_usable.sum()), 1)))
     now = uniform_filter1d((trace**2).mean(axis=1), size, mode="nearest")
-    return np.maximum(now / np.float32(front.unrest * (1.0 + chance)), np.float32(1.0))
+    return now / np.float32(front.unrest * (1.0 + chance))

@@ -17,6 +17,7 @@ from neurograft.pasting._front_end import (
     held_samples,
     high_passed,
     limited,
+    loudness,
     pieces,
     rise_frames,
     rise_of,
@@ -36,6 +37,7 @@ _FEWEST_PEAKS = 3
 _OUTSIDE_SHARE = 0.1  # of the array's usual height: such a pad is inside of no cell
 _HALF = 0.5
 _LEAST_UNREST = 1e-6
+_LOUD = 2.0
 
 
 def calibrated(recording: Recording, options: FrontEndOptions, progress: Progress) -> FrontEnd:
@@ -61,6 +63,7 @@ def calibrated(recording: Recording, options: FrontEndOptions, progress: Progres
         reason=reason,
         offset=np.zeros(n),
         unrest=np.inf,
+        loud_share=0.0,
     )
     return _with_filter(first, recording, progress)
 
@@ -188,11 +191,15 @@ def _with_offset(front: FrontEnd, recording: Recording, wanted: float) -> FrontE
     unrest = [(limited(piece, front) ** 2).mean(axis=1) for piece in pieces(recording, front, wanted)]
     found = replace(front, unrest=float(max(np.median(np.concatenate(unrest)), _LEAST_UNREST)))
     total, count = np.zeros(front.gain.size), np.zeros(front.gain.size)
+    n_loud, n_ticks = 0, 0
     for piece in pieces(recording, found, wanted):
+        loud = loudness(limited(piece, found), found)
+        n_loud += int(np.count_nonzero(loud > _LOUD))
+        n_ticks += loud.size
         trace = driving(piece, found)
         total += trace.sum(axis=0, dtype=np.float64)
         count += np.count_nonzero(trace, axis=0)
-    return replace(found, offset=total / np.maximum(count, 1))
+    return replace(found, offset=total / np.maximum(count, 1), loud_share=n_loud / max(n_ticks, 1))
 
 
 def _nanmedian(values: ndarray) -> Float64[ndarray, " channels"]:

@@ -21,9 +21,9 @@ def _middle(writer: PlasticWriter, n: int) -> PlasticState:
 
 
 @pytest.mark.parametrize("name", [*LEARNERS, "mram"])
-@pytest.mark.parametrize("share", [0.02, -0.02, 0.05, -0.05])
+@pytest.mark.parametrize("share", [0.0002, -0.0002, 0.02, -0.02, 0.05, -0.05])
 def test_a_change_at_mid_window_is_on_average_what_was_asked_for(name: str, share: float) -> None:
-    writer = pulse_writer(card(name))
+    writer = pulse_writer(card(name), smallest=1e-4)
     low, high = writer.window_siemens
     n = 20_000
     state = _middle(writer, n)

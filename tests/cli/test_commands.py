@@ -9,7 +9,20 @@ from neurograft.cells import load_image
 from neurograft.maps import load_map
 from neurograft.spikes import open_spikes
 
-COMMANDS = ["demo", "info", "copy", "import", "paste", "plan", "run", "compare", "score", "culture", "export"]
+COMMANDS = [
+    "demo",
+    "info",
+    "copy",
+    "import",
+    "paste",
+    "download",
+    "plan",
+    "run",
+    "compare",
+    "score",
+    "culture",
+    "export",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -22,6 +22,8 @@ from neurograft.cells._protocol import MemoryCell
 from neurograft.errors import CellError, OptionError
 
 _N_DRIVES = 65
+_WEAKEST = 1e-6  # of the way from the weakest pulse that moves a cell to the strongest: the table's finest step
+_N_HALVINGS = 40
 _N_REPEATS = 2048  # jitter of 0.3 averages to 0.7 %
 _SEED = 20_210_923  # of the calibration; any other gives the same table within 1 %
 
@@ -76,14 +78,16 @@ def plastic_state(g_siemens: Float64[ndarray, " cells"], writer: PlasticWriter) 
 class PulseWriter:
     """Changes cells by pulses of a card; made by ``pulse_writer``, which measures the card's mean response.
 
-    ``up_siemens`` and ``down_siemens`` are mean changes at mid-window for the strengths ``drives``, both positive.
+    ``up_siemens`` and ``down_siemens`` are mean changes at mid-window for the strengths ``drives_up`` and
+    ``drives_down``, all positive; the weakest entry is the strongest pulse that does nothing.
     """
 
     cell: MemoryCell
     smallest_siemens: float
     keeps_rest: bool
-    drives: Float64[ndarray, " drives"]
+    drives_up: Float64[ndarray, " drives"]
     up_siemens: Float64[ndarray, " drives"]
+    drives_down: Float64[ndarray, " drives"]
     down_siemens: Float64[ndarray, " drives"]
 
     @property
@@ -99,7 +103,7 @@ class PulseWriter:
         rng: Generator,
     ) -> None:
         """Pulse the cells, at most once a change; what a change leaves over is kept, up to one strongest pulse."""
-        if which.size == 1 or np.unique(which).size == which.size:
+        if which.size < 2 or np.all(which[1:] > which[:-1]):
             self._change_once(state, which, wanted_siemens, rng)
             return
         turn = _turn(which)
@@ -112,9 +116,11 @@ class PulseWriter:
         size = np.abs(total)
         is_up = total > 0
         is_pulsed = size >= self.smallest_siemens
-        drive = np.where(
-            is_up, np.interp(size, self.up_siemens, self.drives), -np.interp(size, self.down_siemens, self.drives)
+        up, down = (
+            np.interp(size, self.up_siemens, self.drives_up),
+            np.interp(size, self.down_siemens, self.drives_down),
         )
+        drive = np.where(is_up, up, -down)
         most = np.where(is_up, self.up_siemens[-1], self.down_siemens[-1])
         done = np.where(is_pulsed, np.sign(total) * np.minimum(size, most), 0.0)
         rest = np.clip(total - done, -self.down_siemens[-1], self.up_siemens[-1])
@@ -162,14 +168,13 @@ def pulse_writer(cell: MemoryCell, *, smallest: float = 0.005, keeps_rest: bool 
     if not 0 < smallest <= 1:
         raise OptionError(f"smallest is {smallest}. Give the smallest change worth a pulse, above 0 to 1 window.")
     window = cell.g_max_siemens - cell.g_min_siemens
-    drives = np.linspace(0.0, 1.0, _N_DRIVES)
     try:
-        down = -_response(cell, -drives)
+        drives_down, down = _response(cell, -1.0)
     except CellError as error:
         raise CellError(
             f"{cell.name} cannot learn while it runs: {error} Choose rram, pram, mram, sonos or ideal."
         ) from None
-    up = _response(cell, drives)
+    drives_up, up = _response(cell, 1.0)
     for name, size in (("raises", up), ("lowers", down)):
         if not size[-1] > 0:
             raise CellError(f"No pulse {name} a cell of {cell.name} at mid-window. Choose another card.")
@@ -177,21 +182,38 @@ def pulse_writer(cell: MemoryCell, *, smallest: float = 0.005, keeps_rest: bool 
         cell=cell,
         smallest_siemens=smallest * window,
         keeps_rest=keeps_rest,
-        drives=drives,
+        drives_up=drives_up,
         up_siemens=up,
+        drives_down=drives_down,
         down_siemens=down,
     )
 
 
-def _response(cell: MemoryCell, drives: Float64[ndarray, " drives"]) -> Float64[ndarray, " drives"]:
-    """Return the mean change of a cell at mid-window for each drive, made monotonic."""
-    middle = 0.5 * (cell.g_min_siemens + cell.g_max_siemens)
-    start = np.full(_N_DRIVES * _N_REPEATS, middle)
-    after = cell.pulse(start, np.repeat(drives, _N_REPEATS), np.random.default_rng(_SEED))
-    after = np.clip(after, cell.g_min_siemens, cell.g_max_siemens)
-    mean = (after - middle).reshape(_N_DRIVES, _N_REPEATS).mean(axis=1)
-    mean[0] = 0.0
-    return np.sign(drives[-1]) * np.maximum.accumulate(np.sign(drives[-1]) * mean)
+def _response(cell: MemoryCell, sign: float) -> tuple[Float64[ndarray, " drives"], Float64[ndarray, " drives"]]:
+    """Return strengths and the mean change of a cell at mid-window for each, both positive and rising.
+
+    Below a threshold a pulse may do nothing (RRAM); strengths are spaced in equal ratios from there.
+    """
+    weak, works = 0.0, 1.0
+    for _ in range(_N_HALVINGS):
+        middle = 0.5 * (weak + works)
+        if _mean_change(cell, sign, np.array([middle]))[0] > 0:
+            works = middle
+        else:
+            weak = middle
+    above = weak + (1.0 - weak) * np.geomspace(_WEAKEST, 1.0, _N_DRIVES - 1)
+    drives = np.concatenate(([weak], np.minimum(above, 1.0)))
+    change = _mean_change(cell, sign, drives)
+    change[0] = 0.0
+    return drives, np.maximum.accumulate(change)
+
+
+def _mean_change(cell: MemoryCell, sign: float, drives: Float64[ndarray, " drives"]) -> Float64[ndarray, " drives"]:
+    low, high = cell.g_min_siemens, cell.g_max_siemens
+    middle = 0.5 * (low + high)
+    start = np.full(drives.size * _N_REPEATS, middle)
+    after = cell.pulse(start, sign * np.repeat(drives, _N_REPEATS), np.random.default_rng(_SEED))
+    return sign * (np.clip(after, low, high) - middle).reshape(drives.size, _N_REPEATS).mean(axis=1)
 
 
 def _turn(which: Int64[ndarray, " changes"]) -> Int64[ndarray, " changes"]:

@@ -8,6 +8,7 @@ from neurograft.cli._compare import compare_command
 from neurograft.cli._copy import copy_command
 from neurograft.cli._culture import culture_command
 from neurograft.cli._demo import demo_command
+from neurograft.cli._download import download_command
 from neurograft.cli._export import export_command
 from neurograft.cli._import import import_command
 from neurograft.cli._info import info_command
@@ -45,6 +46,7 @@ app.command("info")(info_command)
 app.command("copy")(copy_command)
 app.command("import")(import_command)
 app.command("paste")(paste_command)
+app.command("download")(download_command)
 app.command("plan")(plan_command)
 app.command("run")(run_command)
 app.command("compare")(compare_command)

@@ -1,4 +1,4 @@
-"""``neurograft score map.h5 truth.h5``: how right a copied map is; a map whose pre and post are swapped fails."""
+"""``neurograft score map.h5|image.h5 truth.h5``: how right a copied map is; swapped pre and post fail."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neurograft.cli._copy import Mode
-from neurograft.cli._files import open_source
+from neurograft.cli._files import open_network, open_source
 from neurograft.cli._options import AsJson, Part, Seed, SignalName, show
 from neurograft.cli._progress import shown_progress
 from neurograft.errors import CompareError, OptionError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def score_command(
-    map_file: Annotated[Path, typer.Argument(metavar="MAP", help="The copied map.")],
+    map_file: Annotated[Path, typer.Argument(metavar="MAP", help="The copied map, or a memory image, read once.")],
     truth_file: Annotated[Path, typer.Argument(metavar="TRUTH", help="The true map, e.g. a culture's truth.h5.")],
     spikes: Annotated[Path | None, typer.Option(help="Spikes, to show figures against their number.")] = None,
     recording: Annotated[
@@ -39,11 +39,14 @@ def score_command(
     as_json: AsJson = False,
 ) -> None:
     """Score a map against the truth: AUC, average precision, recall, realised false-discovery rate, errors."""
+    from neurograft.cells import image_format
     from neurograft.comparing import score
     from neurograft.maps import load_layout, load_map
     from neurograft.spikes import open_spikes
 
-    m, truth = load_map(map_file), load_map(truth_file)
+    is_image = image_format(map_file) == "neurograft image"
+    m = open_network(map_file, age_s=0.0, seed=seed) if is_image else load_map(map_file)
+    truth = load_map(truth_file)
     trains = None if spikes is None else open_spikes(spikes)
     decoys = _named(decoy or [])
     if recording is not None:

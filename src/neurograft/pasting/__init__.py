@@ -7,6 +7,10 @@ from neurograft.pasting._ageing import RefreshCost as RefreshCost
 from neurograft.pasting._ageing import ageing as ageing
 from neurograft.pasting._ageing import refresh_cost as refresh_cost
 from neurograft.pasting._ageing import refreshed as refreshed
+from neurograft.pasting._download import Downloaded as Downloaded
+from neurograft.pasting._download import DownloadOptions as DownloadOptions
+from neurograft.pasting._download import download as download
+from neurograft.pasting._drive import SecondOrder as SecondOrder
 from neurograft.pasting._encode import Digits as Digits
 from neurograft.pasting._encode import Encoder as Encoder
 from neurograft.pasting._encode import Encoding as Encoding
@@ -15,6 +19,7 @@ from neurograft.pasting._encode import Overflow as Overflow
 from neurograft.pasting._encode import Parallel as Parallel
 from neurograft.pasting._encode import Scaling as Scaling
 from neurograft.pasting._encode import default_encoder as default_encoder
+from neurograft.pasting._front_end import FrontEndOptions as FrontEndOptions
 from neurograft.pasting._order import FileOrder as FileOrder
 from neurograft.pasting._order import HubOrder as HubOrder
 from neurograft.pasting._order import MetisOrder as MetisOrder

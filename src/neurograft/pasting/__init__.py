@@ -3,10 +3,13 @@
 from neurograft.cells import OneShot as OneShot
 from neurograft.cells import ProgramAndVerify as ProgramAndVerify
 from neurograft.pasting._ageing import Aged as Aged
+from neurograft.pasting._ageing import RefreshAll as RefreshAll
 from neurograft.pasting._ageing import RefreshCost as RefreshCost
+from neurograft.pasting._ageing import RefreshStray as RefreshStray
 from neurograft.pasting._ageing import ageing as ageing
 from neurograft.pasting._ageing import refresh_cost as refresh_cost
 from neurograft.pasting._ageing import refreshed as refreshed
+from neurograft.pasting._around import AroundDefects as AroundDefects
 from neurograft.pasting._encode import Digits as Digits
 from neurograft.pasting._encode import Encoder as Encoder
 from neurograft.pasting._encode import Encoding as Encoding
@@ -34,3 +37,4 @@ from neurograft.pasting._plan import plan as plan
 from neurograft.pasting._plan import technology as technology
 from neurograft.pasting._summary import PasteSummary as PasteSummary
 from neurograft.pasting._summary import summarise as summarise
+from neurograft.pasting._sums import programmed_on_sums as programmed_on_sums

@@ -18,12 +18,12 @@ from neurograft.cells import (
 )
 from neurograft.errors import CellError, OptionError
 from neurograft.maps import SynapseMap
+from neurograft.pasting._rewrite import addresses, rewritten
 from neurograft.pasting._summary import summarise
 from neurograft.units import DAY, YEAR
 
 _N_INPUTS = 16
 _ACTIVE = 0.01
-_MOST_PULSES = 65_535
 
 
 @final
@@ -99,54 +99,82 @@ def _aged(image: MemoryImage, m: SynapseMap, *, age_s: float, temperature_k: flo
     )
 
 
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshAll:
+    """Every cell is programmed anew, whatever it holds."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshStray:
+    """Every cell is read, and only those that have left their target by more than ``beyond`` of g_max are programmed.
+
+    The others stay as they are; the model lets their drift or relaxation start again, which is pessimistic.
+    """
+
+    beyond: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse a band that is none."""
+        if not 0 < self.beyond < 1:
+            raise OptionError(f"beyond is {self.beyond}. Give a share of the card's highest conductance, 0 to 1.")
+
+
+_ALL = RefreshAll()
+
+
 def refreshed(
     image: MemoryImage,
     *,
     after_s: float,
     temperature_k: float = ROOM_TEMPERATURE_K,
+    policy: RefreshAll | RefreshStray = _ALL,
     verify: ProgramAndVerify | None = None,
     seed: int,
 ) -> MemoryImage:
-    """Return the image after it was kept for a time and all of its cells were then programmed anew.
+    """Return the image after it was kept for a time and cells were then programmed anew, as the policy says.
 
     Cells that are known to the simulation as defective stay as they are.  Pulses are added up, the log
     says what happened, and the age of the new image counts from the refresh.
     """
     if image.is_partial:
         raise OptionError("Only some tiles of this image are loaded. Load all of it before refreshing.")
-    side = image.tiles
-    address = (image.tile.astype(np.uint64) * side.rows + image.row) * np.uint64(side.columns) + image.column
-    healthy = np.flatnonzero((image.flags & Flag.DEFECTIVE) == 0)
-    target = image.target_siemens[healthy].astype(np.float64)
+    rng = np.random.default_rng((seed, len(image.log)))
+    window = image.cell.g_min_siemens, image.cell.g_max_siemens
+    target = np.clip(image.target_siemens.astype(np.float64), *window)
+    chosen = (image.flags & Flag.DEFECTIVE) == 0
+    g = image.programmed_siemens.astype(np.float64)
+    if isinstance(policy, RefreshStray):
+        aged = image.cell.age(g, age_s=after_s, temperature_k=temperature_k, rng=rng)
+        seen = image.cell.read(aged, programmed_siemens=g, age_s=after_s, temperature_k=temperature_k, rng=rng)
+        chosen &= np.abs(seen - target) > policy.beyond * window[1]
+        g = aged
+    at = np.flatnonzero(chosen)
     written = image.cell.write(
-        np.clip(target, image.cell.g_min_siemens, image.cell.g_max_siemens),
-        address=address[healthy].astype(np.uint64),
-        defect=np.zeros(healthy.size, dtype=np.uint8),
+        target[at],
+        address=addresses(image)[at],
+        defect=np.zeros(at.size, dtype=np.uint8),
         verify=verify or ProgramAndVerify(max_passes=3),
         key=int(np.random.SeedSequence((seed, len(image.log))).generate_state(1, np.uint64)[0]),
     )
-    g, flags = image.programmed_siemens.copy(), image.flags.copy()
-    pulses = image.pulses.astype(np.int64)
-    g[healthy] = written.g_siemens
-    flags[healthy] = (flags[healthy] & ~np.uint8(Flag.OUT_OF_BAND)) | written.flags
-    pulses[healthy] += written.pulses
     kept = LogEntry(what="kept", duration_s=after_s, temperature_k=temperature_k)
-    fresh = LogEntry(what="all cells programmed anew", duration_s=0.0, temperature_k=temperature_k)
-    return replace(
-        image,
-        programmed_siemens=g,
-        flags=flags,
-        pulses=np.minimum(pulses, _MOST_PULSES).astype(np.uint16),
-        log=(*image.log, kept, fresh),
-    )
+    what = "all cells" if at.size == np.count_nonzero((image.flags & Flag.DEFECTIVE) == 0) else f"{at.size} cells"
+    fresh = LogEntry(what=f"{what} programmed anew", duration_s=0.0, temperature_k=temperature_k)
+    return rewritten(replace(image, programmed_siemens=g.astype(np.float32)), at, written, log=(kept, fresh))
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshCost:
-    """Cost of programming all cells anew every ``every_s``, and the error just before each time."""
+    """Cost of refreshing every ``every_s``, and the error just before each time.
+
+    ``share`` of the cells are programmed anew each time.  Reads that only look for strays are counted in time
+    and energy, a read of every cell each time.
+    """
 
     every_s: float
+    share: float
     worst: Aged
     pulses_per_cell_year: float
     write_s_per_year: Figure
@@ -160,20 +188,26 @@ def refresh_cost(
     *,
     every_s: float,
     temperature_k: float = ROOM_TEMPERATURE_K,
+    policy: RefreshAll | RefreshStray = _ALL,
+    verify: ProgramAndVerify | None = None,
     seed: int = 0,
 ) -> RefreshCost:
-    """Return what refreshing costs a year if every refresh takes the pulses that pasting took."""
+    """Return what refreshing costs a year, from the pulses that one refresh takes."""
     if not every_s > 0:
         raise OptionError(f"every_s is {every_s}. Give the time between two refreshes, above 0 s.")
-    summary, n = summarise(image, m), YEAR / every_s
-    pulses, life = summary.pulses_mean * n, image.cell.cost.endurance
+    n = YEAR / every_s
+    fresh = refreshed(image, after_s=every_s, temperature_k=temperature_k, policy=policy, verify=verify, seed=seed)
+    spent = (fresh.pulses.astype(np.int64) - image.pulses).astype(np.uint16)
+    once = summarise(replace(fresh, pulses=spent), m)
+    pulses, life = once.pulses_mean * n, image.cell.cost.endurance
     years = life.value / pulses if life.value is not None and pulses > 0 else None
     return RefreshCost(
         every_s=every_s,
+        share=float(np.mean(spent > 0)) if spent.size else 0.0,
         worst=ageing(image, m, ages_s=(every_s,), temperature_k=temperature_k, seed=seed)[0],
         pulses_per_cell_year=pulses,
-        write_s_per_year=_times(summary.parallel_s, n),
-        energy_j_per_year=_times(summary.energy_j, n),
+        write_s_per_year=_times(once.parallel_s, n),
+        energy_j_per_year=_times(once.energy_j, n),
         life_years=Figure(value=years, evidence=life.evidence),
     )
 

@@ -63,8 +63,7 @@ class PasteSummary:
 
 def summarise(image: MemoryImage, m: SynapseMap, *, seed: int = 0) -> PasteSummary:
     """Return the cost and the errors of an image against the map that was pasted; ``seed`` draws the trial inputs."""
-    if (image.n_cells and int(image.synapse.max()) >= m.n_synapses) or image.nodes.labels != m.labels:
-        raise ImageError("The image was not made from this map. Give the map that was pasted.")
+    require_same_map(image, m)
     g = _held_siemens(image)
     signed = image.sign * np.array(image.part_gain)[image.part] * image.code.to_volts(g)
     held = np.bincount(image.synapse, weights=signed, minlength=m.n_synapses)
@@ -94,6 +93,12 @@ def summarise(image: MemoryImage, m: SynapseMap, *, seed: int = 0) -> PasteSumma
         parallel_s=parallel,
         energy_j=energy,
     )
+
+
+def require_same_map(image: MemoryImage, m: SynapseMap) -> None:
+    """Raise ImageError for a map from which the image cannot have been made."""
+    if (image.n_cells and int(image.synapse.max()) >= m.n_synapses) or image.nodes.labels != m.labels:
+        raise ImageError("The image was not made from this map. Give the map that was pasted.")
 
 
 def _held_siemens(image: MemoryImage) -> Float64[ndarray, " cells"]:
@@ -127,14 +132,19 @@ def _product_error(
 
 
 def _cost(image: MemoryImage) -> tuple[Figure, Figure, Figure]:
-    """Return serial time, parallel time and energy; reads are one after each pulse and one before the first."""
-    cost = image.cell.cost
-    pulses, reads = image.pulses.sum(dtype=np.int64), image.pulses.sum(dtype=np.int64) + image.n_cells
+    """Return serial time, parallel time and energy; a decision is one after each pulse and one before the first.
+
+    Each takes as many reads as the image was pasted with.
+    """
+    cost, n_reads = image.cell.cost, _reads(image)
+    pulses = image.pulses.sum(dtype=np.int64)
+    reads = n_reads * (pulses + image.n_cells)
     origin = f"pulse {cost.pulse_s.evidence}; read {cost.read_s.evidence}"
     serial = parallel = None
     if cost.pulse_s.value is not None and cost.read_s.value is not None:
         serial = float(pulses * cost.pulse_s.value + reads * cost.read_s.value)
-        each = image.pulses * (cost.pulse_s.value + cost.read_s.value) + cost.read_s.value
+        decision_s = n_reads * cost.read_s.value
+        each = image.pulses * (cost.pulse_s.value + decision_s) + decision_s
         parallel = float(_busiest_tile(image, each, cost.cells_at_once))
     energy = None
     if cost.pulse_j.value is not None and cost.read_j.value is not None:
@@ -144,6 +154,12 @@ def _cost(image: MemoryImage) -> tuple[Figure, Figure, Figure]:
         Figure(value=parallel, evidence=origin),
         Figure(value=energy, evidence=f"pulse {cost.pulse_j.evidence}; read {cost.read_j.evidence}"),
     )
+
+
+def _reads(image: MemoryImage) -> int:
+    verify = image.provenance.parameters.get("verify")
+    found = verify.get("n_reads", 1) if isinstance(verify, dict) else 1
+    return found if isinstance(found, int) else 1
 
 
 def _busiest_tile(image: MemoryImage, each_s: Float64[ndarray, " cells"], cells_at_once: int) -> float:

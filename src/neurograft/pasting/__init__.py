@@ -20,6 +20,7 @@ from neurograft.pasting._encode import Scaling as Scaling
 from neurograft.pasting._encode import default_encoder as default_encoder
 from neurograft.pasting._order import FileOrder as FileOrder
 from neurograft.pasting._order import HubOrder as HubOrder
+from neurograft.pasting._order import HypergraphOrder as HypergraphOrder
 from neurograft.pasting._order import MetisOrder as MetisOrder
 from neurograft.pasting._order import SharedInputsOrder as SharedInputsOrder
 from neurograft.pasting._paste import PasteOptions as PasteOptions

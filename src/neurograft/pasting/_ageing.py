@@ -7,23 +7,22 @@ import numpy as np
 
 from neurograft.cells import (
     ROOM_TEMPERATURE_K,
+    AbsentUnused,
     Figure,
     Flag,
     LogEntry,
     MemoryImage,
     ProgramAndVerify,
-    crossbars,
+    ZeroUnused,
     image_to_map,
-    product,
 )
 from neurograft.errors import CellError, OptionError
 from neurograft.maps import SynapseMap
 from neurograft.pasting._rewrite import addresses, rewritten
-from neurograft.pasting._summary import summarise
+from neurograft.pasting._summary import summarise, trial_sums
 from neurograft.units import DAY, YEAR
 
-_N_INPUTS = 16
-_ACTIVE = 0.01
+_ZERO_C_IN_K = 273.15
 
 
 @final
@@ -42,6 +41,16 @@ class Aged:
     error_after_gain: float | None
     why: str = ""
 
+    def line(self) -> str:
+        """Return the errors in words."""
+        head = f"after {self.age_s / DAY:g} days at {self.temperature_k - _ZERO_C_IN_K:.4g} C: "
+        if self.product_error is None or self.weight_error is None or self.gain is None:
+            return head + self.why
+        return head + (
+            f"error of weights {self.weight_error:.1%}, of sums {self.product_error:.1%}, "
+            f"{self.error_after_gain:.1%} after a gain of {self.gain:.3g}"
+        )
+
 
 def ageing(
     image: MemoryImage,
@@ -49,13 +58,14 @@ def ageing(
     *,
     ages_s: tuple[float, ...] = (0.0, DAY, YEAR, 10 * YEAR),
     temperature_k: float = ROOM_TEMPERATURE_K,
+    unused: AbsentUnused | ZeroUnused | None = None,
     seed: int = 0,
 ) -> tuple[Aged, ...]:
     """Return the errors of weights and postsynaptic sums at each age, read with noise."""
     rows: list[Aged] = []
     for age_s in ages_s:
         try:
-            rows.append(_aged(image, m, age_s=age_s, temperature_k=temperature_k, seed=seed))
+            rows.append(_aged(image, m, age_s=age_s, temperature_k=temperature_k, unused=unused, seed=seed))
         except CellError as error:
             rows.append(
                 Aged(
@@ -71,21 +81,21 @@ def ageing(
     return tuple(rows)
 
 
-def _aged(image: MemoryImage, m: SynapseMap, *, age_s: float, temperature_k: float, seed: int) -> Aged:
+def _aged(
+    image: MemoryImage,
+    m: SynapseMap,
+    *,
+    age_s: float,
+    temperature_k: float,
+    unused: AbsentUnused | ZeroUnused | None,
+    seed: int,
+) -> Aged:
     rng = np.random.default_rng(seed)
     back = image_to_map(image, age_s=age_s, temperature_k=temperature_k, rng=rng)
-    origin = np.unique(image.synapse)
-    wanted = m.weight_v[origin]
-    bars = crossbars(image, age_s=age_s, temperature_k=temperature_k, rng=rng)
-    axons = np.unique(m.pre[origin])
-    n_active = max(1, round(_ACTIVE * axons.size))
-    seen, right = 0.0 * wanted[:0], 0.0 * wanted[:0]
-    for _ in range(_N_INPUTS if axons.size else 0):
-        x = np.zeros(m.n_neurons)
-        x[rng.choice(axons, n_active, replace=False)] = 1.0
-        seen = np.concatenate((seen, product(bars, x, rng)))
-        exact = np.bincount(m.post[origin], weights=wanted * x[m.pre[origin]], minlength=m.n_neurons)
-        right = np.concatenate((right, exact))
+    wanted = m.weight_v[np.unique(image.synapse)]
+    seen, right = (
+        s.ravel() for s in trial_sums(image, m, age_s=age_s, temperature_k=temperature_k, unused=unused, rng=rng)
+    )
     size, power = float(np.linalg.norm(right)), float(seen @ seen)
     gain = float(seen @ right) / power if power > 0 else 1.0
     scale = float(np.linalg.norm(wanted))
@@ -180,6 +190,16 @@ class RefreshCost:
     write_s_per_year: Figure
     energy_j_per_year: Figure
     life_years: Figure  # until the mean cell has used up its endurance
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the cost in words."""
+        return (
+            f"refresh every {self.every_s / DAY:g} days: {self.share:.1%} of the cells each time, "
+            f"{self.pulses_per_cell_year:.4g} pulses a cell and year",
+            f"just before a refresh: {self.worst.line()}",
+            f"refreshing a year: {self.write_s_per_year.with_unit('s')}, {self.energy_j_per_year.with_unit('J')}",
+            f"worn out after {self.life_years.with_unit('years')}",
+        )
 
 
 def refresh_cost(

@@ -286,7 +286,7 @@ def _assembled(
     is_partial: bool,
 ) -> MemoryImage:
     cell = card_from_json(manifest["card"])
-    if card_sha256(cell) != manifest["card_sha256"]:
+    if hashlib.sha256(manifest["card"].encode()).hexdigest() != manifest["card_sha256"]:  # as written then
         raise ImageError(f"{path}: the card {cell.name!r} does not match its SHA-256. {_DAMAGE}")
     return MemoryImage(
         cell=cell,

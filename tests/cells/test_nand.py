@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from cells.slow_stream import NORMAL_ERROR, SlowStream
 from neurograft.cells import Flag, ProgramAndVerify, card
@@ -67,6 +68,30 @@ def test_ten_years_are_extrapolated_in_log_time():
 def test_two_bits_are_almost_never_misread():
     # facts: 6e-7 at one year; of 400,000 cells 0.24 are expected, four or more come by chance once in 10,000
     assert misread(card("flash_mlc"), YEAR) * 400_000 < 4
+
+
+def test_four_bits_are_said_to_be_a_guess_and_are_misread_as_their_spacing_says():
+    quad = card("flash_qlc")
+    assert (quad.levels, quad.header.evidence) == (16, "guessed")
+    assert "no four-bit distribution was found" in quad.header.residual
+    for age_s in (DAY, YEAR):
+        mean, sd = quad.voltages(age_s=age_s)
+        edge = quad.references(age_s=age_s)
+        tails = np.zeros(16)
+        tails[:-1] += norm.sf((edge - mean[:-1]) / sd[:-1])
+        tails[1:] += norm.cdf((edge - mean[1:]) / sd[1:])
+        # 400,000 cells of about 1e-2: 1.6 % (one sd)
+        assert misread(quad, age_s) == pytest.approx(tails.mean(), rel=0.08)
+
+
+@pytest.mark.parametrize("name", ["flash", "flash_qlc"])
+def test_verified_levels_are_no_wider_than_the_table(name):
+    cell = card(name)
+    _, sd = cell.voltages(age_s=0.0)
+    top = cell.levels
+    volts = cell.to_voltage(write(cell, np.full(4_000, top * US)).g_siemens)
+    # 4,000 cells know an sd to 1.1 %; the distribution after the last step is not quite uniform
+    assert np.std(volts) == pytest.approx(sd[-1], rel=0.08)
 
 
 @pytest.mark.parametrize(("celsius", "hours"), [(60, 97.65), (80, 11.16), (100, 1.61), (120, 0.28)])

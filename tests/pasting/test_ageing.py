@@ -5,7 +5,18 @@ import pytest
 
 from neurograft.cells import Defects, Flag, ProgramAndVerify, card, describe, load_image, save_image
 from neurograft.errors import OptionError
-from neurograft.pasting import OneShot, PasteOptions, Tiles, ageing, paste, refresh_cost, refreshed, summarise
+from neurograft.pasting import (
+    OneShot,
+    PasteOptions,
+    RefreshAll,
+    RefreshStray,
+    Tiles,
+    ageing,
+    paste,
+    refresh_cost,
+    refreshed,
+    summarise,
+)
 from neurograft.units import DAY, YEAR
 from pasting.conftest import make_map
 
@@ -66,8 +77,9 @@ def test_refreshing_more_often_costs_more_and_errs_less(big_map):
     image = paste(big_map, memory=card("pram"), options=PasteOptions(tiles=SMALL, verify=OneShot()), seed=1)
     often, seldom = (refresh_cost(image, big_map, every_s=e) for e in (DAY, YEAR))
     assert often.worst.product_error < seldom.worst.product_error
-    assert often.energy_j_per_year.value == pytest.approx(365.25 * seldom.energy_j_per_year.value)
-    assert often.life_years.value == pytest.approx(1e8 / 365.25)  # one pulse a refresh, 1e8 writes (survey)
+    assert often.energy_j_per_year.value == pytest.approx(YEAR / DAY * seldom.energy_j_per_year.value)
+    assert often.pulses_per_cell_year > 365  # a refresh takes at least a pulse
+    assert often.life_years.value == pytest.approx(1e8 / often.pulses_per_cell_year)  # 1e8 writes (survey)
     assert "second-hand" in often.life_years.evidence
 
 
@@ -75,3 +87,21 @@ def test_a_refresh_without_end_is_refused(big_map):
     image = paste(big_map, memory=card("pram"), options=PasteOptions(tiles=SMALL), seed=1)
     with pytest.raises(OptionError, match="above 0 s"):
         refresh_cost(image, big_map, every_s=0.0)
+
+
+def test_refreshing_strays_costs_less_and_leaves_the_others_as_they_are(big_map):
+    image = paste(big_map, memory=card("rram"), options=PasteOptions(tiles=SMALL), seed=1)
+    some = refreshed(image, after_s=DAY, policy=RefreshStray(beyond=0.1), seed=2)
+    touched = some.pulses > image.pulses
+    assert 0.0 < np.mean(touched) < 0.5
+    target = image.target_siemens[~touched & ((image.flags & Flag.DEFECTIVE) == 0)]
+    kept = some.programmed_siemens[~touched & ((image.flags & Flag.DEFECTIVE) == 0)]
+    assert np.abs(kept - target).max() <= 0.1 * image.cell.g_max_siemens * (1 + 1e-6)  # reads of this card are exact
+    assert f"{np.count_nonzero(touched)} cells programmed anew" in some.log[-1].what
+    every, stray = (
+        refresh_cost(image, big_map, every_s=DAY, policy=p) for p in (RefreshAll(), RefreshStray(beyond=0.1))
+    )
+    assert stray.share < 0.5 * every.share
+    assert stray.pulses_per_cell_year < every.pulses_per_cell_year
+    with pytest.raises(OptionError, match=r"beyond is 0\.0"):
+        RefreshStray(beyond=0.0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from neurograft.errors import MissingExtraError
 from neurograft.maps import synapse_map
-from neurograft.pasting import FileOrder, HubOrder, MetisOrder, RowPolarity, SharedInputsOrder, Tiles
+from neurograft.pasting import FileOrder, HubOrder, HypergraphOrder, MetisOrder, RowPolarity, SharedInputsOrder, Tiles
 from neurograft.pasting._place import place
 from pasting.conftest import make_map
 
@@ -108,6 +108,26 @@ def test_metis_names_every_neuron_once_and_helps():
     m = make_map(n_neurons=200, n_synapses=2000)
     assert sorted(MetisOrder().order(m, columns=32, seed=0).tolist()) == list(range(200))
     assert MetisOrder().order(m, columns=1000, seed=0).tolist() == list(range(200))  # one group holds all
+
+
+def test_a_hypergraph_partitioner_names_every_neuron_once_and_needs_fewer_tiles_than_file_order():
+    pytest.importorskip("mtkahypar")
+    rng = np.random.default_rng(0)
+    module = rng.integers(0, 8, 256)
+    pre, post = (v.ravel() for v in np.meshgrid(np.arange(256), np.arange(256)))
+    keep = (module[pre] == module[post]) & (rng.random(pre.size) < 0.3)
+    weight_v = np.full(np.count_nonzero(keep), 1e-3)
+    m = synapse_map(n_neurons=256, pre=pre[keep], post=post[keep], weight_v=weight_v, delay_s=1e-3)
+    order = HypergraphOrder()
+    assert sorted(order.order(m, columns=32, seed=0).tolist()) == list(range(256))
+    assert order.order(m, columns=1000, seed=0).tolist() == list(range(256))  # one group holds all
+    assert n_tiles(m, order, 32) < 0.6 * n_tiles(m, FileOrder(), 32)
+
+
+def test_a_hypergraph_partitioner_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "mtkahypar", None)
+    with pytest.raises(MissingExtraError, match=r"hypergraph partitioning needs the extra 'placement'"):
+        HypergraphOrder().order(make_map(), columns=8, seed=0)
 
 
 def test_metis_that_is_not_installed_is_named(monkeypatch):

@@ -8,6 +8,7 @@ from neurograft.cells._cards import card as card
 from neurograft.cells._codes import Code as Code
 from neurograft.cells._defects import defects_of as defects_of
 from neurograft.cells._ideal import Ideal as Ideal
+from neurograft.cells._image import Chip as Chip
 from neurograft.cells._image import LogEntry as LogEntry
 from neurograft.cells._image import MemoryImage as MemoryImage
 from neurograft.cells._image import Nodes as Nodes
@@ -35,9 +36,9 @@ from neurograft.cells._plastic_image import plastic_cells as plastic_cells
 from neurograft.cells._plastic_image import plastic_weights_v as plastic_weights_v
 from neurograft.cells._product import AbsentUnused as AbsentUnused
 from neurograft.cells._product import Crossbars as Crossbars
-from neurograft.cells._product import ZeroUnused as ZeroUnused
 from neurograft.cells._product import crossbars as crossbars
 from neurograft.cells._product import product as product
+from neurograft.cells._product import products as products
 from neurograft.cells._protocol import ROOM_TEMPERATURE_K as ROOM_TEMPERATURE_K
 from neurograft.cells._protocol import Cost as Cost
 from neurograft.cells._protocol import Defects as Defects
@@ -57,3 +58,8 @@ from neurograft.cells._rram import Rram as Rram
 from neurograft.cells._rram_cmo import RramCmo as RramCmo
 from neurograft.cells._sonos import Sonos as Sonos
 from neurograft.cells._spread import SpreadTable as SpreadTable
+from neurograft.cells._unused import AbsentUnused as AbsentUnused
+from neurograft.cells._unused import ZeroCells as ZeroCells
+from neurograft.cells._unused import ZeroUnused as ZeroUnused
+from neurograft.cells._unused import n_unused as n_unused
+from neurograft.cells._unused import zero_cells as zero_cells

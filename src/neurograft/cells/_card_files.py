@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import Any, cast, get_type_hints
 
 from neurograft.cells._ideal import Ideal
@@ -55,9 +55,10 @@ def _build(kind: type[Any], raw: dict[str, Any], *, where: str) -> object:
     for name in raw:
         if name not in known:
             raise CellError(f"{where} has no entry {name!r}. {did_you_mean(name, known)}")
-    missing = sorted(known - set(raw))
+    needed = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
+    missing = sorted(needed - set(raw))
     if missing:
-        raise CellError(f"{where} lacks {', '.join(missing)}. Give every entry of the card.")
+        raise CellError(f"{where} lacks {', '.join(missing)}. Give every entry that has no default.")
     hints = get_type_hints(kind)
     values = {name: _value(hints[name], raw[name], where=f"{where}.{name}") for name in raw}
     return kind(**values)

@@ -6,7 +6,7 @@ from typing import Final
 from neurograft.cells._ideal import IDEAL
 from neurograft.cells._measured import RRAM_MILO
 from neurograft.cells._mram import STT_MRAM
-from neurograft.cells._nand import NAND_MLC, NAND_SLC, NAND_TLC, NAND_TLC_HELD
+from neurograft.cells._nand import NAND_MLC, NAND_QLC, NAND_SLC, NAND_TLC, NAND_TLC_HELD
 from neurograft.cells._pcm import PCM_HERMES_ONE, PCM_HERMES_TWO, PCM_JOSHI
 from neurograft.cells._protocol import MemoryCell
 from neurograft.cells._rram import RRAM_WAN_AIHWKIT, RRAM_WAN_CROSSSIM
@@ -25,6 +25,7 @@ _SHIPPED: tuple[MemoryCell, ...] = (
     PCM_HERMES_TWO,
     NAND_TLC,
     NAND_TLC_HELD,
+    NAND_QLC,
     NAND_MLC,
     NAND_SLC,
     SONOS_AGRAWAL,

@@ -1,7 +1,7 @@
 """The memory image: which cell holds which synapse, what it was told to hold and what it holds."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int8, Int32, Int64, UInt8, UInt16, UInt32
@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from neurograft.arrays import frozen, require_ids
 from neurograft.cells._codes import Code
-from neurograft.cells._protocol import MemoryCell
+from neurograft.cells._protocol import Defects, MemoryCell
 from neurograft.errors import ImageError
 from neurograft.provenance import Provenance
 
@@ -79,6 +79,13 @@ class LogEntry:
     temperature_k: float
 
 
+class Chip(NamedTuple):
+    """Which cells of the simulated chip are defective: ``defects_of(address, defects=..., key=...)`` says."""
+
+    defects: Defects
+    key: int
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MemoryImage:
@@ -87,7 +94,8 @@ class MemoryImage:
     A synapse's weight is the sum over its cells of sign * part_gain[part] * code.to_volts(conductance).
     ``synapse`` is the synapse's place in the pasted map.  Delays are kept beside the cells, in whole
     nanoseconds, so that they come back exactly.  ``programmed_siemens`` is the state at the end of
-    programming (for RRAM 1 s later).  Loading only some tiles gives an image with ``is_partial``.
+    programming (for RRAM 1 s later).  Loading only some tiles gives an image with ``is_partial``.  ``chip``
+    tells the simulation which cells that hold nothing are defective; None where it is not known.
     """
 
     cell: MemoryCell
@@ -114,6 +122,7 @@ class MemoryImage:
     log: tuple[LogEntry, ...]
     provenance: Provenance
     is_partial: bool = False
+    chip: Chip | None = None
 
     def __post_init__(self) -> None:
         """Refuse what breaks an invariant, naming the first place."""

@@ -26,7 +26,8 @@ from numpy import ndarray
 
 from neurograft.cells._card_files import card_from_json, card_sha256, card_to_json
 from neurograft.cells._codes import Code
-from neurograft.cells._image import CELL_COLUMNS, LogEntry, MemoryImage, Nodes, TileTable
+from neurograft.cells._image import CELL_COLUMNS, Chip, LogEntry, MemoryImage, Nodes, TileTable
+from neurograft.cells._protocol import Defects
 from neurograft.errors import ImageError, NeurograftError
 from neurograft.files import written_whole
 from neurograft.provenance import provenance_from_json
@@ -126,6 +127,7 @@ def _manifest(image: MemoryImage, digests: dict[str, ndarray], small: dict[str, 
         },
         "n_cells": image.n_cells,
         "n_left_out": image.n_left_out,
+        "chip": None if image.chip is None else {"defects": asdict(image.chip.defects), "key": image.chip.key},
         "log": [asdict(entry) for entry in image.log],
         "provenance": image.provenance.to_json(),
         "small": {name: _digest(table) for name, table in small.items()},
@@ -270,6 +272,10 @@ def _code(raw: dict[str, Any]) -> Code:
     return Code(**raw, levels_v=levels_v)
 
 
+def _chip(raw: dict[str, Any] | None) -> Chip | None:
+    return None if raw is None else Chip(Defects(**raw["defects"]), int(raw["key"]))
+
+
 def _assembled(
     path: Path,
     manifest: dict[str, Any],
@@ -280,7 +286,7 @@ def _assembled(
     is_partial: bool,
 ) -> MemoryImage:
     cell = card_from_json(manifest["card"])
-    if card_sha256(cell) != manifest["card_sha256"]:
+    if hashlib.sha256(manifest["card"].encode()).hexdigest() != manifest["card_sha256"]:  # as written then
         raise ImageError(f"{path}: the card {cell.name!r} does not match its SHA-256. {_DAMAGE}")
     return MemoryImage(
         cell=cell,
@@ -297,5 +303,6 @@ def _assembled(
         log=tuple(LogEntry(**entry) for entry in manifest["log"]),
         provenance=provenance_from_json(manifest["provenance"]),
         is_partial=is_partial,
+        chip=_chip(manifest.get("chip")),
         **columns,
     )

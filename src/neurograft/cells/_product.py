@@ -1,51 +1,42 @@
 """Postsynaptic sums read from the memory: what a crossbar's columns give for inputs on its rows.
 
-Only occupied cells are worked on.  Read noise of cells is independent and Gaussian, so the noise of a sum
-is drawn once a sum, with the variance of all its cells: the same statistics as a draw a cell.  Unused
-cells of a column, where they conduct, add n0*m0 +- sqrt(n0)*s0 (n0 of them on active rows).
+Only occupied cells on active rows are worked on.  Read noise of cells is independent and Gaussian, so the noise
+of a sum is drawn once a sum, with the variance of all its cells: the same statistics as a draw a cell.  Unused
+cells are those of ``_unused``; a balanced crossbar takes the mean zero cell away for every active row.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int32, Int64
+from numba import njit
 from numpy import ndarray
 from numpy.random import Generator
 
 from neurograft.cells._image import MemoryImage
+from neurograft.cells._noise import normals
 from neurograft.cells._protocol import ROOM_TEMPERATURE_K
+from neurograft.cells._unused import AbsentUnused, ZeroUnused, defective_unused, lines_of, zero_cells
 from neurograft.errors import ImageError
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-_N_ZERO_CELLS = 4096
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AbsentUnused:
-    """Unused cells do not conduct: never formed (RRAM), or cut off by their transistor."""
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ZeroUnused:
-    """Unused cells are programmed to weight 0, with the card's one-shot spread: the naive crossbar."""
 
 
 class Crossbars(NamedTuple):
-    """What sums need, axes post by pre; made by ``crossbars``.  All in volts."""
+    """What sums need, in volts, sorted by presynaptic neuron; made by ``crossbars``.
 
-    weight_v: "csr_array"
-    noise_v2: "csr_array"  # variance of a reading
-    occupied: "csr_array"  # signed count of used cells
-    occupied_n: "csr_array"
-    tile_rows: "csr_array"  # tile by pre: signed count of rows
-    tile_rows_n: "csr_array"
-    tile_columns: "csr_array"  # post by tile
-    zero_mean_v: float
+    A sum is that of its cells and of its tiles: a tile gives all of its columns what zero cells on its active
+    rows would.  Weights and variances of cells have that taken away.
+    """
+
+    first: Int64[ndarray, " neurons_and_end"]  # of each neuron's cells
+    post: Int32[ndarray, " cells"]
+    weight_v: Float64[ndarray, " cells"]
+    noise_v2: Float64[ndarray, " cells"]  # variance of a reading
+    first_row: Int64[ndarray, " neurons_and_end"]
+    row_tile: Int32[ndarray, " rows"]
+    row_v: Float64[ndarray, " rows"]
+    column_tile: Int32[ndarray, " columns"]
+    column_post: Int32[ndarray, " columns"]
+    n_tiles: int
     zero_sd_v: float
 
 
@@ -58,7 +49,7 @@ def crossbars(
     rng: Generator,
 ) -> Crossbars:
     """Return the image aged once and laid out for sums; raises ImageError for a companded image."""
-    if image.code.exponent != 1.0:
+    if image.code.exponent != 1.0 or image.code.levels_v:
         raise ImageError("A companded image cannot be summed on columns: its cells are decoded one by one. Use 1.")
     programmed = image.programmed_siemens.astype(np.float64)
     g = image.cell.age(programmed, age_s=age_s, temperature_k=temperature_k, rng=rng)
@@ -66,64 +57,80 @@ def crossbars(
     if image.cell.levels is not None:
         g = image.cell.read(g, programmed_siemens=programmed, age_s=age_s, temperature_k=temperature_k, rng=rng)
     gain = np.array(image.part_gain)[image.part]
-    zero_mean_v, zero_sd_v = 0.0, 0.0
+    sign = image.sign.astype(np.float64)
+    weight_v, noise_v2 = sign * gain * image.code.to_volts(g), (gain * image.volts_per_siemens * sd) ** 2
+    pre, post = image.pre.astype(np.int64), image.post.astype(np.int64)
+    lines, row_v, zero_sd_v = lines_of(image), 0.0, 0.0
     if isinstance(unused, ZeroUnused):
-        zero_mean_v, zero_sd_v = _zero_cells(image, age_s=age_s, temperature_k=temperature_k, rng=rng)
-    n, n_tiles = image.nodes.n_neurons, image.tiles.n_tiles
-    tile_rows, tile_columns = _lines(image)
-    sign, ones = image.sign.astype(np.float64), np.ones(image.n_cells)
+        zero = zero_cells(image, unused, age_s=age_s, temperature_k=temperature_k, rng=rng)
+        row_v, zero_sd_v = 0.0 if unused.is_balanced else zero.mean_v, zero.sd_v
+        if unused.has_defects:
+            more = defective_unused(image, lines)
+            pre, post, sign = (np.concatenate(c) for c in zip((pre, post, sign), more[:3], strict=True))
+            weight_v = np.concatenate((weight_v, more[2] * more[3]))
+            noise_v2 = np.concatenate((noise_v2, np.zeros(more[3].size)))
+        weight_v = weight_v - zero.mean_v * sign
+        noise_v2 = noise_v2 - zero.sd_v**2
+    n = image.nodes.n_neurons
+    order, row = np.argsort(pre, kind="stable"), np.argsort(lines.row_pre, kind="stable")
     return Crossbars(
-        weight_v=_sparse(sign * gain * image.code.to_volts(g), image.post, image.pre, (n, n)),
-        noise_v2=_sparse((gain * image.volts_per_siemens * sd) ** 2, image.post, image.pre, (n, n)),
-        occupied=_sparse(sign, image.post, image.pre, (n, n)),
-        occupied_n=_sparse(ones, image.post, image.pre, (n, n)),
-        tile_rows=_sparse(tile_rows[2], tile_rows[0], tile_rows[1], (n_tiles, n)),
-        tile_rows_n=_sparse(np.abs(tile_rows[2]), tile_rows[0], tile_rows[1], (n_tiles, n)),
-        tile_columns=_sparse(np.ones(tile_columns[0].size), tile_columns[0], tile_columns[1], (n, n_tiles)),
-        zero_mean_v=zero_mean_v,
+        first=np.searchsorted(pre[order], np.arange(n + 1)),
+        post=post[order].astype(np.int32),
+        weight_v=weight_v[order],
+        noise_v2=noise_v2[order],
+        first_row=np.searchsorted(lines.row_pre[row], np.arange(n + 1)),
+        row_tile=lines.row_tile[row].astype(np.int32),
+        row_v=row_v * lines.row_sign[row],
+        column_tile=lines.column_tile.astype(np.int32),
+        column_post=lines.column_post.astype(np.int32),
+        n_tiles=image.tiles.n_tiles,
         zero_sd_v=zero_sd_v,
     )
 
 
 def product(bars: Crossbars, inputs: Float64[ndarray, " neurons"], rng: Generator) -> Float64[ndarray, " neurons"]:
     """Return sum over pre of weight * input for every postsynaptic neuron, read once with noise."""
-    sums = bars.weight_v @ inputs
-    squares = inputs * inputs
-    variance = bars.noise_v2 @ squares if bars.noise_v2.nnz else np.zeros(sums.size)
-    if bars.zero_sd_v > 0 or bars.zero_mean_v != 0:
-        sums += bars.zero_mean_v * (bars.tile_columns @ (bars.tile_rows @ inputs) - bars.occupied @ inputs)
-        n0 = bars.tile_columns @ (bars.tile_rows_n @ squares) - bars.occupied_n @ squares
-        variance += bars.zero_sd_v**2 * np.maximum(n0, 0.0)
-    if not variance.any():
+    return products(bars, inputs[None, :], rng)[0]
+
+
+def products(
+    bars: Crossbars, inputs: Float64[ndarray, "inputs neurons"], rng: Generator
+) -> Float64[ndarray, "inputs neurons"]:
+    """Return the sums for several inputs, each read once with noise; cost grows with the inputs that are not 0."""
+    sums, variance = np.zeros_like(inputs), np.zeros_like(inputs)
+    has_noise = bars.zero_sd_v > 0 or bool(bars.noise_v2.any())
+    has_zeros = bars.zero_sd_v > 0 or bool(bars.row_v.any())
+    n = bars.n_tiles if has_zeros else 0
+    _sum_kernel(inputs, bars, np.zeros(n), np.zeros(n), has_noise, sums, variance)
+    if not has_noise:
         return sums
-    return sums + np.sqrt(variance) * rng.standard_normal(sums.size)
+    return sums + np.sqrt(np.maximum(variance, 0.0)) * normals(sums.size, rng).reshape(sums.shape)
 
 
-def _sparse(values: ndarray, rows: ndarray, columns: ndarray, shape: tuple[int, int]) -> "csr_array":
-    from scipy.sparse import coo_array
-
-    keep = values != 0
-    matrix = coo_array((values[keep], (rows[keep].astype(np.int32), columns[keep].astype(np.int32))), shape=shape)
-    return matrix.tocsr()  # adds the cells of a pair
-
-
-def _lines(image: MemoryImage) -> tuple[tuple[ndarray, ndarray, ndarray], tuple[ndarray, ndarray]]:
-    """Return (tile, pre, sign) of every row in use and (post, tile) of every column in use.
-
-    A row of a differential pair feeds both signs: its unused pairs cancel but for their spread; the sign of
-    its first cell is taken.
-    """
-    tile = image.tile.astype(np.int64)
-    _, row = np.unique(tile * image.tiles.rows + image.row, return_index=True)
-    _, column = np.unique(tile * image.tiles.columns + image.column, return_index=True)
-    rows = (image.tile[row], image.pre[row], image.sign[row].astype(np.float64))
-    return rows, (image.post[column], image.tile[column])
-
-
-def _zero_cells(image: MemoryImage, *, age_s: float, temperature_k: float, rng: Generator) -> tuple[float, float]:
-    zero = np.full(_N_ZERO_CELLS, image.code.zero_siemens)
-    programmed = image.cell.program(zero, rng)
-    g = image.cell.age(programmed, age_s=age_s, temperature_k=temperature_k, rng=rng)
-    g = image.cell.read(g, programmed_siemens=programmed, age_s=age_s, temperature_k=temperature_k, rng=rng)
-    volts = float(np.mean(image.part_gain)) * image.code.to_volts(g)
-    return float(np.mean(volts)), float(np.std(volts))
+@njit(cache=True, nogil=True)
+@no_type_check
+def _sum_kernel(inputs, bars, tile_v, tile_v2, has_noise, sums, variance):  # noqa: PLR0917
+    zero_v2 = bars.zero_sd_v * bars.zero_sd_v
+    for k in range(inputs.shape[0]):
+        total, spread = sums[k], variance[k]
+        tile_v[:] = 0.0
+        tile_v2[:] = 0.0
+        for i in range(inputs.shape[1]):
+            x = inputs[k, i]
+            if x == 0.0:
+                continue
+            if has_noise:
+                for c in range(bars.first[i], bars.first[i + 1]):
+                    total[bars.post[c]] += bars.weight_v[c] * x
+                    spread[bars.post[c]] += bars.noise_v2[c] * (x * x)
+            else:
+                for c in range(bars.first[i], bars.first[i + 1]):
+                    total[bars.post[c]] += bars.weight_v[c] * x
+            if tile_v.size:
+                for r in range(bars.first_row[i], bars.first_row[i + 1]):
+                    tile_v[bars.row_tile[r]] += bars.row_v[r] * x
+                    tile_v2[bars.row_tile[r]] += zero_v2 * (x * x)
+        if tile_v.size:
+            for c in range(bars.column_post.size):
+                total[bars.column_post[c]] += tile_v[bars.column_tile[c]]
+                spread[bars.column_post[c]] += tile_v2[bars.column_tile[c]]

@@ -33,7 +33,8 @@ class Header:
     conditions: str
     fitted: str
     guessed: str
-    evidence: str  # measured, code, abstract, second-hand, computed or memory
+    evidence: str  # measured, code, abstract, second-hand, computed, guessed or memory
+    residual: str = "not stated by the source"  # of the formula against the measurements
 
 
 @final

@@ -151,6 +151,8 @@ def _wan_header(fit: str) -> Header:
         fitted=f"spread: coefficients of {fit}; ramp: pulses a cell",
         guessed="response to one pulse, verify noise, kinds of defects, spread between ages (linear in log time)",
         evidence="code",
+        residual="not stated; two fits of the same figure: sd at 0 / 5 / 12 / 20 uS .35 / 1.75 / 2.30 / 2.02 and "
+        "1.05 / 1.97 / 2.49 / 2.36 uS",
     )
 
 

@@ -17,7 +17,8 @@ from numba import njit
 from numpy import ndarray
 from numpy.random import Generator
 
-from neurograft.normals import LANES, N_DESK_ROWS, make_pairs  # noqa: F401 - kernels take both counts from here
+from neurograft.normals import LANES, make_pairs
+from neurograft.normals import N_DESK_ROWS as N_DESK_ROWS  # noqa: PLC0414 - kernels take both counts from here
 
 _MASK = 0xFFFFFFFF
 _WARM_UP = 15  # draws thrown away, so that similar seeds no longer look alike

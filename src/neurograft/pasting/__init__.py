@@ -3,10 +3,13 @@
 from neurograft.cells import OneShot as OneShot
 from neurograft.cells import ProgramAndVerify as ProgramAndVerify
 from neurograft.pasting._ageing import Aged as Aged
+from neurograft.pasting._ageing import RefreshAll as RefreshAll
 from neurograft.pasting._ageing import RefreshCost as RefreshCost
+from neurograft.pasting._ageing import RefreshStray as RefreshStray
 from neurograft.pasting._ageing import ageing as ageing
 from neurograft.pasting._ageing import refresh_cost as refresh_cost
 from neurograft.pasting._ageing import refreshed as refreshed
+from neurograft.pasting._around import AroundDefects as AroundDefects
 from neurograft.pasting._download import Downloaded as Downloaded
 from neurograft.pasting._download import DownloadOptions as DownloadOptions
 from neurograft.pasting._download import download as download
@@ -22,6 +25,7 @@ from neurograft.pasting._encode import default_encoder as default_encoder
 from neurograft.pasting._front_end import FrontEndOptions as FrontEndOptions
 from neurograft.pasting._order import FileOrder as FileOrder
 from neurograft.pasting._order import HubOrder as HubOrder
+from neurograft.pasting._order import HypergraphOrder as HypergraphOrder
 from neurograft.pasting._order import MetisOrder as MetisOrder
 from neurograft.pasting._order import SharedInputsOrder as SharedInputsOrder
 from neurograft.pasting._paste import PasteOptions as PasteOptions
@@ -38,6 +42,7 @@ from neurograft.pasting._plan import brain as brain
 from neurograft.pasting._plan import plan as plan
 from neurograft.pasting._summary import PasteSummary as PasteSummary
 from neurograft.pasting._summary import summarise as summarise
+from neurograft.pasting._sums import programmed_on_sums as programmed_on_sums
 from neurograft.pasting._technologies import TECHNOLOGIES as TECHNOLOGIES
 from neurograft.pasting._technologies import Technology as Technology
 from neurograft.pasting._technologies import grade as grade

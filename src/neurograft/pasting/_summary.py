@@ -6,8 +6,20 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
+from numpy.random import Generator
 
-from neurograft.cells import ROOM_TEMPERATURE_K, Figure, Flag, MemoryImage
+from neurograft.cells import (
+    ROOM_TEMPERATURE_K,
+    AbsentUnused,
+    Figure,
+    Flag,
+    MemoryImage,
+    ZeroUnused,
+    crossbars,
+    n_unused,
+    products,
+    zero_cells,
+)
 from neurograft.errors import ImageError
 from neurograft.maps import SynapseMap
 
@@ -44,6 +56,8 @@ class PasteSummary:
     serial_s: Figure
     parallel_s: Figure
     energy_j: Figure
+    n_unused: int  # cells on a used row and column that hold nothing
+    unused_pulses: int  # to program them to weight 0; 0 where they do not conduct
 
     def lines(self) -> tuple[str, ...]:
         """Return the summary in words, a fact a line."""
@@ -54,6 +68,8 @@ class PasteSummary:
             f"{self.n_failed} cells out of band ({self.n_failed / n:.2%}), {self.n_defective} defective, "
             f"{self.n_spare_rows} spare rows used",
             f"{self.n_clipped} synapses clipped, {self.n_left_out} polysynaptic paths left out",
+            f"{self.n_unused} cells of used rows and columns hold nothing"
+            + (f"; {self.unused_pulses} pulses program them to 0" if self.unused_pulses else ""),
             f"error of weights {self.weight_error:.1%}, of postsynaptic sums {self.product_error:.1%}",
             f"write time, cells one by one: {self.serial_s.with_unit('s')}",
             f"write time, all tiles at once: {self.parallel_s.with_unit('s')}",
@@ -61,10 +77,15 @@ class PasteSummary:
         )
 
 
-def summarise(image: MemoryImage, m: SynapseMap, *, seed: int = 0) -> PasteSummary:
-    """Return the cost and the errors of an image against the map that was pasted; ``seed`` draws the trial inputs."""
-    if (image.n_cells and int(image.synapse.max()) >= m.n_synapses) or image.nodes.labels != m.labels:
-        raise ImageError("The image was not made from this map. Give the map that was pasted.")
+def summarise(
+    image: MemoryImage, m: SynapseMap, *, seed: int = 0, unused: AbsentUnused | ZeroUnused | None = None
+) -> PasteSummary:
+    """Return the cost and the errors of an image against the map that was pasted; ``seed`` draws the trial inputs.
+
+    Where unused cells conduct, the error of sums is that of sums read from the columns, and the pulses that
+    program unused cells to 0 are counted beside those of the used ones, not in them.
+    """
+    require_same_map(image, m)
     g = _held_siemens(image)
     signed = image.sign * np.array(image.part_gain)[image.part] * image.code.to_volts(g)
     held = np.bincount(image.synapse, weights=signed, minlength=m.n_synapses)
@@ -75,6 +96,14 @@ def summarise(image: MemoryImage, m: SynapseMap, *, seed: int = 0) -> PasteSumma
     lines = np.unique(image.tile[spare].astype(np.int64) * image.tiles.rows + image.row[spare])
     pulses = image.pulses.astype(np.int64)
     serial, parallel, energy = _cost(image)
+    n_empty = n_unused(image)
+    product_error, zero_pulses = _product_error(m, held - wanted, wanted, seed), 0.0
+    if isinstance(unused, ZeroUnused):
+        rng = np.random.default_rng(seed)
+        zero = zero_cells(image, unused, age_s=0.0, temperature_k=ROOM_TEMPERATURE_K, rng=rng)
+        zero_pulses = zero.pulses
+        seen, right = trial_sums(image, m, age_s=0.0, temperature_k=ROOM_TEMPERATURE_K, unused=unused, rng=rng)
+        product_error = _relative((seen - right).ravel(), right.ravel())
     return PasteSummary(
         n_synapses=int(np.count_nonzero(is_pasted)),
         n_cells=image.n_cells,
@@ -89,11 +118,41 @@ def summarise(image: MemoryImage, m: SynapseMap, *, seed: int = 0) -> PasteSumma
         n_defective=int(np.count_nonzero(image.flags & Flag.DEFECTIVE)),
         n_spare_rows=lines.size,
         weight_error=_relative(held - wanted, wanted),
-        product_error=_product_error(m, held - wanted, wanted, seed),
+        product_error=product_error,
         serial_s=serial,
         parallel_s=parallel,
         energy_j=energy,
+        n_unused=n_empty,
+        unused_pulses=round(n_empty * zero_pulses),
     )
+
+
+def trial_sums(
+    image: MemoryImage,
+    m: SynapseMap,
+    *,
+    age_s: float,
+    temperature_k: float,
+    unused: AbsentUnused | ZeroUnused | None,
+    rng: Generator,
+) -> tuple[Float64[ndarray, "inputs neurons"], Float64[ndarray, "inputs neurons"]]:
+    """Return postsynaptic sums as read and as they should be, for inputs in which 1 % of the axons are active."""
+    bars = crossbars(image, age_s=age_s, temperature_k=temperature_k, unused=unused, rng=rng)
+    origin = np.unique(image.synapse)
+    axons = np.unique(m.pre[origin])
+    inputs = np.zeros((_N_INPUTS if axons.size else 0, m.n_neurons))
+    for x in inputs:
+        x[rng.choice(axons, max(1, round(_ACTIVE * axons.size)), replace=False)] = 1.0
+    right = [
+        np.bincount(m.post[origin], weights=m.weight_v[origin] * x[m.pre[origin]], minlength=x.size) for x in inputs
+    ]
+    return products(bars, inputs, rng), np.array(right).reshape(inputs.shape)
+
+
+def require_same_map(image: MemoryImage, m: SynapseMap) -> None:
+    """Raise ImageError for a map from which the image cannot have been made."""
+    if (image.n_cells and int(image.synapse.max()) >= m.n_synapses) or image.nodes.labels != m.labels:
+        raise ImageError("The image was not made from this map. Give the map that was pasted.")
 
 
 def _held_siemens(image: MemoryImage) -> Float64[ndarray, " cells"]:
@@ -127,14 +186,19 @@ def _product_error(
 
 
 def _cost(image: MemoryImage) -> tuple[Figure, Figure, Figure]:
-    """Return serial time, parallel time and energy; reads are one after each pulse and one before the first."""
-    cost = image.cell.cost
-    pulses, reads = image.pulses.sum(dtype=np.int64), image.pulses.sum(dtype=np.int64) + image.n_cells
+    """Return serial time, parallel time and energy; a decision is one after each pulse and one before the first.
+
+    Each takes as many reads as the image was pasted with.
+    """
+    cost, n_reads = image.cell.cost, _reads(image)
+    pulses = image.pulses.sum(dtype=np.int64)
+    reads = n_reads * (pulses + image.n_cells)
     origin = f"pulse {cost.pulse_s.evidence}; read {cost.read_s.evidence}"
     serial = parallel = None
     if cost.pulse_s.value is not None and cost.read_s.value is not None:
         serial = float(pulses * cost.pulse_s.value + reads * cost.read_s.value)
-        each = image.pulses * (cost.pulse_s.value + cost.read_s.value) + cost.read_s.value
+        decision_s = n_reads * cost.read_s.value
+        each = image.pulses * (cost.pulse_s.value + decision_s) + decision_s
         parallel = float(_busiest_tile(image, each, cost.cells_at_once))
     energy = None
     if cost.pulse_j.value is not None and cost.read_j.value is not None:
@@ -144,6 +208,12 @@ def _cost(image: MemoryImage) -> tuple[Figure, Figure, Figure]:
         Figure(value=parallel, evidence=origin),
         Figure(value=energy, evidence=f"pulse {cost.pulse_j.evidence}; read {cost.read_j.evidence}"),
     )
+
+
+def _reads(image: MemoryImage) -> int:
+    verify = image.provenance.parameters.get("verify")
+    found = verify.get("n_reads", 1) if isinstance(verify, dict) else 1
+    return found if isinstance(found, int) else 1
 
 
 def _busiest_tile(image: MemoryImage, each_s: Float64[ndarray, " cells"], cells_at_once: int) -> float:

@@ -34,7 +34,6 @@ from neurograft.cells._plastic_image import PlasticCells as PlasticCells
 from neurograft.cells._plastic_image import image_after as image_after
 from neurograft.cells._plastic_image import plastic_cells as plastic_cells
 from neurograft.cells._plastic_image import plastic_weights_v as plastic_weights_v
-from neurograft.cells._product import AbsentUnused as AbsentUnused
 from neurograft.cells._product import Crossbars as Crossbars
 from neurograft.cells._product import crossbars as crossbars
 from neurograft.cells._product import product as product

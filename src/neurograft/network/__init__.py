@@ -12,7 +12,14 @@ from neurograft.network._fit_drive import FitOptions as FitOptions
 from neurograft.network._fit_drive import fit_drive as fit_drive
 from neurograft.network._fit_drive import fit_drive_to_rates as fit_drive_to_rates
 from neurograft.network._options import RunOptions as RunOptions
+from neurograft.network._protocol_file import load_protocol as load_protocol
+from neurograft.network._replay import choose_clamped as choose_clamped
+from neurograft.network._replay import clamped as clamped
+from neurograft.network._replay import replay_each as replay_each
 from neurograft.network._run import Activity as Activity
 from neurograft.network._run import RunInterrupted as RunInterrupted
 from neurograft.network._run import UnstableRunError as UnstableRunError
 from neurograft.network._run import run as run
+from neurograft.network._stimulus import Stimulus as Stimulus
+from neurograft.network._stimulus import indices_of as indices_of
+from neurograft.network._stimulus import merge_stimuli as merge_stimuli

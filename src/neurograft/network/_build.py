@@ -16,10 +16,19 @@ from neurograft.network._options import RunOptions
 from neurograft.network._poisson import PoissonInput, no_poisson, poisson_input
 from neurograft.network._random import STREAM_START, words_of
 from neurograft.network._rows import Synapses, delay_steps, rows_of, used_synapses
+from neurograft.network._stimulus import GroupStimulus, Stimulus
 from neurograft.neurons import NeuronModel, find_model, known_models
 
 
-def build_engine(m: SynapseMap, *, seed: int, neuron: NeuronModel, drive: Drive, options: RunOptions) -> Engine:
+def build_engine(
+    m: SynapseMap,
+    *,
+    seed: int,
+    neuron: NeuronModel,
+    drive: Drive,
+    options: RunOptions,
+    stimulus: Stimulus | None = None,
+) -> Engine:
     """Return an engine at step 0; its neurons are sorted by model, see ``engine_order``."""
     models, kind = models_of(m, neuron)
     order = engine_order(kind)
@@ -49,6 +58,7 @@ def build_engine(m: SynapseMap, *, seed: int, neuron: NeuronModel, drive: Drive,
                 recorded=np.sort(recorded[mine]) - first,
                 drive_v=drive_v[first:last].copy(),
                 poisson=_poisson(drive.poisson, order[first:last], model, options.step_s),
+                stimulus=_stimulus(stimulus, order[first:last], model, options.step_s),
             )
         )
     past = Spikes(origin=0, neuron=np.empty(0, dtype=np.int32), start=np.zeros(1, dtype=np.int64))
@@ -62,6 +72,10 @@ def _poisson(given: Poisson | None, mine: ndarray, model: NeuronModel, step_s: f
     amplitude, channel = model.amplitude(given.weight_v[mine])
     place = channel.astype(np.int64) * mine.size + np.arange(mine.size)
     return poisson_input(given.rate_hz[mine], step_s, amplitude=amplitude, place=place)
+
+
+def _stimulus(given: Stimulus | None, mine: ndarray, model: NeuronModel, step_s: float) -> GroupStimulus | None:
+    return GroupStimulus(given, mine, model, step_s) if given is not None and given.acts_on_spikes else None
 
 
 def models_of(m: SynapseMap, neuron: NeuronModel) -> tuple[list[NeuronModel], Int32[ndarray, " neurons"]]:

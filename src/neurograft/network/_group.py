@@ -11,6 +11,7 @@ from neurograft.network._kernels import deliver, run_lif
 from neurograft.network._poisson import PoissonInput, add_poisson, no_poisson
 from neurograft.network._random import LANES, add_noise
 from neurograft.network._rows import Rows
+from neurograft.network._stimulus import GroupStimulus
 from neurograft.neurons import Lif, NeuronModel, Stepper
 from neurograft.neurons._lif import advance_delta, advance_exponential
 
@@ -47,6 +48,7 @@ class Group:
     recorded: Int64[ndarray, " recorded"]
     drive_v: Float64[ndarray, " neurons"]
     poisson: PoissonInput = field(default_factory=no_poisson)
+    stimulus: GroupStimulus | None = None
     inputs: Float32[ndarray, "channels neurons"] = field(init=False)
     spiked: Int32[ndarray, " neurons"] = field(init=False)
     words: UInt64[ndarray, " four_lanes"] = field(init=False)
@@ -72,7 +74,8 @@ class Group:
     @property
     def is_compiled(self) -> bool:
         """Tell whether whole stretches of steps run in one compiled call."""
-        return isinstance(self.model, Lif) and self.stepper.advance in (advance_delta, advance_exponential)
+        is_known = isinstance(self.model, Lif) and self.stepper.advance in (advance_delta, advance_exponential)
+        return is_known and self.stimulus is None
 
 
 @final
@@ -123,9 +126,13 @@ def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
             add_noise(clock.seed, k, group.first, group.noise_v, inputs[0], group.words)
         if group.has_poisson:
             add_poisson(clock.seed, k, group.first, group.poisson, inputs.reshape(-1), group.words)
+        if group.stimulus is not None:
+            group.stimulus.kick(k, group)
         n = group.stepper.advance(
             group.state, group.refractory, group.drive_v, inputs, group.stepper.constants, group.spiked
         )
+        if group.stimulus is not None:
+            n = group.stimulus.force(k, group, n)
         out.neuron[at : at + n] = group.first + group.spiked[:n]
         out.start[k - out.origin + 1] = at + n
         group.voltage_v[k - step] = group.state[0, group.recorded]

@@ -17,6 +17,7 @@ from neurograft.network._drive import Drive
 from neurograft.network._engine import Engine, Piece
 from neurograft.network._options import RunOptions
 from neurograft.network._rows import used_synapses
+from neurograft.network._stimulus import Course, Stimulus
 from neurograft.neurons import Lif, NeuronModel, steps_of
 from neurograft.progress import Progress, silent
 from neurograft.provenance import Provenance
@@ -76,12 +77,14 @@ def run(
     neuron: NeuronModel | None = None,
     options: RunOptions | None = None,
     resume: Checkpoint | None = None,
+    stimulus: Stimulus | None = None,
     progress: Progress = silent,
 ) -> Activity:
     """Return what the network of a map does up to ``duration_s``; ``neuron`` is Lif() unless given.
 
     With ``resume``, the checkpoint of an earlier activity of the same map, seed, drive and step, it goes on from
-    there: the result holds what comes after, at the same times as if the run had never stopped.
+    there: the result holds what comes after, at the same times as if the run had never stopped.  ``stimulus`` is
+    what is done to neurons from outside; give the same one when resuming.
 
     Chemical synapses shift the potential, or drive the current, of the postsynaptic neuron so that one
     spike at rest peaks at ``weight_v``.  Electrical synapses pass the spikelet only: a kick of ``weight_v``
@@ -95,7 +98,9 @@ def run(
     options = options if options is not None else RunOptions()
     neuron = neuron if neuron is not None else Lif()
     _check(m, duration_s, seed, drive, options)
-    engine = build_engine(m, seed=seed, neuron=neuron, drive=drive, options=options)
+    if stimulus is not None and stimulus.n_neurons != m.n_neurons:
+        raise RunError(f"The stimulus is for {stimulus.n_neurons} neurons, the map has {m.n_neurons}. Make one for it.")
+    engine = build_engine(m, seed=seed, neuron=neuron, drive=drive, options=options, stimulus=stimulus)
     if resume is not None:
         restore(engine, resume, options.step_s)
     if engine.step >= steps_of(duration_s, options.step_s):
@@ -117,8 +122,9 @@ def run(
 
     try:
         _advance(
-            engine, pieces, reached, duration_s=duration_s, drive=drive, order=order, options=options, progress=progress
-        )
+            engine, pieces, reached, duration_s=duration_s, course=Course(drive, stimulus, options.step_s), order=order,
+            options=options, progress=progress,
+        )  # fmt: skip
     except KeyboardInterrupt:
         raise RunInterrupted(activity()) from None
     except _Unstable as found:
@@ -146,21 +152,19 @@ def _advance(
     reached: list[Checkpoint],
     *,
     duration_s: float,
-    drive: Drive,
+    course: Course,
     order: ndarray,
     options: RunOptions,
     progress: Progress,
 ) -> None:
-    """Run chunk after chunk; a chunk ends where the modulation changes."""
+    """Run chunk after chunk; a chunk ends where the modulation or a current changes."""
     n_steps = steps_of(duration_s, options.step_s)
     chunk = max(1, steps_of(options.chunk_s, options.step_s))
     while engine.step < n_steps:
         stop = min(n_steps, (engine.step // chunk + 1) * chunk)
-        if drive.modulation is not None:
-            bin_steps = drive.modulation.bin_s / options.step_s
-            at = math.floor((engine.step + 0.5) / bin_steps)
-            stop = min(stop, max(engine.step + 1, math.ceil((at + 1) * bin_steps - 0.5)))
-            mean_v = drive.mean_at_v((engine.step + 0.5) * options.step_s)[order]
+        if course.changes:
+            stop = min(stop, course.next_change(engine.step))
+            mean_v = course.mean_v(engine.step)[order]
             for group in engine.groups:
                 group.drive_v = mean_v[group.first : group.first + group.n_neurons].copy()
         since_s = engine.step * options.step_s

@@ -12,7 +12,7 @@ from neurograft.maps import Kind, SynapseMap
 from neurograft.network._drive import Drive, Poisson
 from neurograft.network._engine import Engine
 from neurograft.network._group import Clock, Group, Spikes
-from neurograft.network._lazy import Quiet, can_skip, quiet_of
+from neurograft.network._lazy import can_skip, quiet_of
 from neurograft.network._options import RunOptions
 from neurograft.network._poisson import PoissonInput, no_poisson, poisson_input
 from neurograft.network._populations import Populations
@@ -60,7 +60,7 @@ def build_engine(
             poisson=_poisson(drive.poisson, order[first:last], model, options.step_s),
         )
         if options.skip_quiet:
-            group.quiet = _quiet(group, mine - first, drive, order[first:last])
+            _skip_quiet(group, mine - first, drive, order[first:last])
         groups.append(group)
     past = Spikes(origin=0, neuron=np.empty(0, dtype=np.int32), start=np.zeros(1, dtype=np.int64))
     clock = Clock(step=0, seed=seed, delays=synapses.delays)
@@ -83,17 +83,21 @@ def _recorded(
     return flat.astype(np.int64), np.repeat(np.arange(len(options.record_states)), mine.size)
 
 
-def _quiet(group: Group, recorded: ndarray, drive: Drive, mine: ndarray) -> Quiet | None:
-    """Return what skipping needs; None for a model that cannot be skipped."""
+def _skip_quiet(group: Group, recorded: ndarray, drive: Drive, mine: ndarray) -> None:
+    """Let a group skip its quiet neurons, if its model can."""
     if not isinstance(group.model, Lif) or not can_skip(group.model):
-        return None
+        return
     if drive.modulation is not None:
         raise RunError("skip_quiet cannot be used with a modulation, which moves every neuron. Leave one of them out.")
     always = group.noise_v > 0.0
     if drive.poisson is not None:
         always |= drive.poisson.rate_hz[mine] > 0.0
     always[recorded] = True
-    return quiet_of(group.model, group.stepper.constants, always, 0)
+    n_states = group.stepper.n_states
+    group.quiet = quiet_of(
+        group.model, group.stepper.constants, always, state=group.state, drive_v=group.drive_v
+    )  # fmt: skip
+    group.state = group.quiet.cells[:, :n_states].T
 
 
 def _poisson(given: Poisson | None, mine: ndarray, model: NeuronModel, step_s: float) -> PoissonInput:

@@ -13,6 +13,7 @@ from neurograft.errors import RunError
 from neurograft.files import written_whole
 from neurograft.network._engine import Engine
 from neurograft.network._group import Group, Spikes
+from neurograft.network._lazy import AWAKE, asleep_since, fall_asleep
 
 FORMAT_VERSION = 2  # 1 had no asleep_since
 
@@ -57,23 +58,14 @@ def take(engine: Engine, step_s: float) -> Checkpoint:
 
 
 def _asleep_since(group: Group) -> ndarray:
-    if group.quiet is None:
-        return np.full(group.n_neurons, -1, dtype=np.int64)
-    return np.where(group.quiet.is_awake, np.int64(-1), group.quiet.since)
+    return np.full(group.n_neurons, AWAKE, dtype=np.int64) if group.quiet is None else asleep_since(group.quiet)
 
 
-def _fall_asleep(group: Group, asleep_since: ndarray, step: int) -> None:
-    """Put a group's neurons to sleep as they were."""
-    is_awake = asleep_since < 0
-    if group.quiet is None:
-        if not is_awake.all():
-            raise RunError("The checkpoint is of a run with skip_quiet. Resume with RunOptions(skip_quiet=True).")
-        return
-    awake = np.flatnonzero(is_awake)
-    group.quiet.is_awake[:] = is_awake
-    group.quiet.since[:] = np.where(is_awake, step, asleep_since)
-    group.quiet.awake[: awake.size] = awake
-    group.quiet.n_awake[0] = awake.size
+def _fall_asleep(group: Group, since: ndarray) -> None:
+    if group.quiet is not None:
+        fall_asleep(group.quiet, since)
+    elif np.any(since != AWAKE):
+        raise RunError("The checkpoint is of a run with skip_quiet. Resume with RunOptions(skip_quiet=True).")
 
 
 def restore(engine: Engine, checkpoint: Checkpoint, step_s: float) -> None:
@@ -94,7 +86,7 @@ def restore(engine: Engine, checkpoint: Checkpoint, step_s: float) -> None:
         group.state[:] = checkpoint.state[: group.state.shape[0], here]
         group.refractory[:] = checkpoint.refractory[here]
         group.inputs[:] = 0.0
-        _fall_asleep(group, checkpoint.asleep_since[here], checkpoint.step)
+        _fall_asleep(group, checkpoint.asleep_since[here])
     engine.clock.step = checkpoint.step
     engine.past = Spikes(
         origin=checkpoint.past_origin, neuron=checkpoint.past_neuron.copy(), start=checkpoint.past_start.copy()

@@ -48,7 +48,7 @@ class Group:
     recorded: Int64[ndarray, " recorded"]  # places in the flat state
     drive_v: Float64[ndarray, " neurons"]
     poisson: PoissonInput = field(default_factory=no_poisson)
-    quiet: Quiet | None = None  # with it quiet neurons are skipped
+    quiet: Quiet | None = None  # with it quiet neurons are skipped; ``state`` is then a view of its cells
     inputs: Float32[ndarray, "channels neurons"] = field(init=False)
     spiked: Int32[ndarray, " neurons"] = field(init=False)
     words: UInt64[ndarray, " four_lanes"] = field(init=False)
@@ -109,9 +109,9 @@ def run_quiet(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Sp
     group.voltage_v = np.empty((n_steps, group.recorded.size))
     return run_lazy(
         clock.step, n_steps, past.origin, group.first, clock.delays, past.neuron, past.start, out.neuron, out.start,
-        out.origin, rows.start, rows.target, rows.weight, group.inputs, group.state, group.refractory,
-        group.drive_v, group.noise_v, group.poisson, group.has_poisson, clock.seed, group.stepper.constants,
-        group.spiked, group.recorded, group.voltage_v, group.quiet,
+        out.origin, rows.start, rows.target, rows.weight, group.refractory, group.noise_v, group.poisson,
+        group.has_poisson, clock.seed, group.stepper.constants, group.spiked, group.recorded, group.voltage_v,
+        group.quiet,
     )  # fmt: skip
 
 

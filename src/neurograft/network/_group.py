@@ -8,8 +8,9 @@ from jaxtyping import Float32, Float64, Int32, Int64, UInt64
 from numpy import ndarray
 
 from neurograft.network._kernels import deliver, run_lif
+from neurograft.network._lazy import Quiet, run_lazy
 from neurograft.network._poisson import PoissonInput, add_poisson, no_poisson
-from neurograft.network._random import LANES, add_noise
+from neurograft.network._random import LANES, add_noise, fill_noise
 from neurograft.network._rows import Rows
 from neurograft.network._stimulus import GroupStimulus
 from neurograft.neurons import Lif, NeuronModel, Stepper
@@ -45,10 +46,11 @@ class Group:
     state: Float64[ndarray, "states neurons"]
     refractory: Int32[ndarray, " neurons"]
     noise_v: Float64[ndarray, " neurons"]  # sd of the kick of one step
-    recorded: Int64[ndarray, " recorded"]
+    recorded: Int64[ndarray, " recorded"]  # places in the flat state
     drive_v: Float64[ndarray, " neurons"]
     poisson: PoissonInput = field(default_factory=no_poisson)
     stimulus: GroupStimulus | None = None
+    quiet: Quiet | None = None  # with it quiet neurons are skipped; ``state`` is then a view of its cells
     inputs: Float32[ndarray, "channels neurons"] = field(init=False)
     spiked: Int32[ndarray, " neurons"] = field(init=False)
     words: UInt64[ndarray, " four_lanes"] = field(init=False)
@@ -56,7 +58,7 @@ class Group:
 
     def __post_init__(self) -> None:
         """Make the arrays that a step works in."""
-        self.inputs = np.zeros((self.stepper.n_channels, self.n_neurons), dtype=np.float32)
+        self.inputs = np.zeros((self.stepper.n_channels + self.stepper.n_noise, self.n_neurons), dtype=np.float32)
         self.spiked = np.empty(self.n_neurons, dtype=np.int32)
         self.words = np.empty(4 * LANES, dtype=np.uint64)
         self.voltage_v = np.empty((0, self.recorded.size))
@@ -96,6 +98,26 @@ class Runner(Protocol):
         ...
 
 
+def runner_of(group: Group) -> Runner:
+    """Return the fastest way to advance a group."""
+    if group.quiet is not None:
+        return run_quiet
+    return run_compiled if group.is_compiled else run_stepwise
+
+
+def run_quiet(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
+    """Advance in one compiled call that leaves quiet neurons out."""
+    assert group.quiet is not None
+    rows = group.rows
+    group.voltage_v = np.empty((n_steps, group.recorded.size))
+    return run_lazy(
+        clock.step, n_steps, past.origin, group.first, clock.delays, past.neuron, past.start, out.neuron, out.start,
+        out.origin, rows.start, rows.target, rows.weight, group.refractory, group.noise_v, group.poisson,
+        group.has_poisson, clock.seed, group.stepper.constants, group.spiked, group.recorded, group.voltage_v,
+        group.quiet,
+    )  # fmt: skip
+
+
 def run_compiled(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
     """Advance in one compiled call."""
     rows = group.rows
@@ -128,6 +150,8 @@ def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
             add_poisson(clock.seed, k, group.first, group.poisson, inputs.reshape(-1), group.words)
         if group.stimulus is not None:
             group.stimulus.kick(k, group)
+        if group.stepper.n_noise:
+            fill_noise(clock.seed, k, group.first, inputs[group.stepper.n_channels :], group.words)
         n = group.stepper.advance(
             group.state, group.refractory, group.drive_v, inputs, group.stepper.constants, group.spiked
         )
@@ -135,5 +159,5 @@ def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
             n = group.stimulus.force(k, group, n)
         out.neuron[at : at + n] = group.first + group.spiked[:n]
         out.start[k - out.origin + 1] = at + n
-        group.voltage_v[k - step] = group.state[0, group.recorded]
+        group.voltage_v[k - step] = group.state.reshape(-1)[group.recorded]
     return n_steps

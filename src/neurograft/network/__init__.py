@@ -3,6 +3,8 @@
 from neurograft.network._checkpoint import Checkpoint as Checkpoint
 from neurograft.network._checkpoint import load_checkpoint as load_checkpoint
 from neurograft.network._checkpoint import save_checkpoint as save_checkpoint
+from neurograft.network._drift import LearningDrift as LearningDrift
+from neurograft.network._drift import learning_drift as learning_drift
 from neurograft.network._drive import Drive as Drive
 from neurograft.network._drive import DriveFit as DriveFit
 from neurograft.network._drive import Modulation as Modulation
@@ -14,6 +16,15 @@ from neurograft.network._fit_drive import fit_drive_to_rates as fit_drive_to_rat
 from neurograft.network._microcircuit import Microcircuit as Microcircuit
 from neurograft.network._microcircuit import microcircuit as microcircuit
 from neurograft.network._options import RunOptions as RunOptions
+from neurograft.network._plasticity import CellWeights as CellWeights
+from neurograft.network._plasticity import ExactWeights as ExactWeights
+from neurograft.network._plasticity import Homeostasis as Homeostasis
+from neurograft.network._plasticity import Plasticity as Plasticity
+from neurograft.network._plasticity import TimingRule as TimingRule
+from neurograft.network._plasticity import WeightStore as WeightStore
+from neurograft.network._plasticity import pair_rule as pair_rule
+from neurograft.network._plasticity import triplet_rule as triplet_rule
+from neurograft.network._plasticity import with_short_term as with_short_term
 from neurograft.network._populations import Populations as Populations
 from neurograft.network._populations import Projection as Projection
 from neurograft.network._protocol_file import load_protocol as load_protocol

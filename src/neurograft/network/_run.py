@@ -17,6 +17,7 @@ from neurograft.network._checkpoint import Checkpoint, restore, take
 from neurograft.network._drive import Drive
 from neurograft.network._engine import Engine
 from neurograft.network._options import RunOptions
+from neurograft.network._plasticity import Plasticity
 from neurograft.network._populations import Populations
 from neurograft.network._record import Recorder
 from neurograft.network._rows import used_synapses
@@ -83,13 +84,15 @@ def run(
     options: RunOptions | None = None,
     resume: Checkpoint | None = None,
     stimulus: Stimulus | None = None,
+    plasticity: Plasticity | None = None,
     progress: Progress = silent,
 ) -> Activity:
     """Return what the network of a map, or populations, do up to ``duration_s``; ``neuron`` is Lif() unless given.
 
     With ``resume``, the checkpoint of an earlier activity of the same map, seed, drive and step, it goes on from
     there: the result holds what comes after, at the same times as if the run had never stopped.  ``stimulus`` is
-    what is done to neurons from outside; give the same one when resuming.
+    what is done to neurons from outside; give the same one when resuming.  ``plasticity`` says which synapses
+    change and keeps their weights (one thread, no resuming).
 
     Chemical synapses shift the potential, or drive the current, of the postsynaptic neuron so that one
     spike at rest peaks at ``weight_v``.  Electrical synapses pass the spikelet only: a kick of ``weight_v``
@@ -108,7 +111,11 @@ def run(
         raise RunError(f"The stimulus is for {stimulus.n_neurons} neurons, the map has {m.n_neurons}. Make one for it.")
     if stimulus is not None and options.skip_quiet:
         raise RunError("skip_quiet cannot be used with a stimulus, which may wake any neuron. Leave one of them out.")
-    engine = build_engine(m, seed=seed, neuron=neuron, drive=drive, options=options, stimulus=stimulus)
+    if plasticity is not None:
+        _check_plasticity(m, plasticity, options, resume)
+    engine = build_engine(
+        m, seed=seed, neuron=neuron, drive=drive, options=options, stimulus=stimulus, plasticity=plasticity
+    )
     if resume is not None:
         restore(engine, resume, options.step_s)
     n_steps = steps_of(duration_s, options.step_s)
@@ -243,6 +250,20 @@ def _activity(
         states=states,
         checkpoint=checkpoint,
     )
+
+
+def _check_plasticity(
+    m: SynapseMap | Populations, plasticity: Plasticity, options: RunOptions, resume: Checkpoint | None
+) -> None:
+    if options.n_threads != 1 or options.skip_quiet or resume is not None:
+        raise RunError("Plastic synapses run on one thread, from the start, without skip_quiet. Change these options.")
+    if isinstance(m, Populations):
+        raise RunError("Populations have no list of synapses that could change. Give a map.")
+    sizes = {plasticity.store.weight_v.size, plasticity.plastic(m).size}
+    if sizes != {m.n_synapses}:
+        raise RunError(f"The plasticity is for {max(sizes - {m.n_synapses})} synapses, the map has {m.n_synapses}.")
+    if not np.allclose(plasticity.store.weight_v, m.weight_v, rtol=1e-6, atol=1e-12):
+        raise RunError("The store's weights are not the map's. Build it from this map's weight_v, anew for each run.")
 
 
 def _check(m: SynapseMap | Populations, duration_s: float, seed: int, drive: Drive, options: RunOptions) -> None:

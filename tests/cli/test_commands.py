@@ -218,3 +218,34 @@ def test_an_engine_that_is_not_installed_is_exit_code_two(neurograft, ring, tmp_
     assert said.code == 2
     assert "cannot be started" in said.err
     assert not (tmp_path / "a.h5").exists()
+
+
+def test_half_of_a_network_replays_a_recording_and_the_rest_is_filled_in(neurograft, ring, tmp_path):
+    original, filled = tmp_path / "original.h5", tmp_path / "filled.h5"
+    assert neurograft("run", ring, "-o", original, "--seconds", "2", "--rate-hz", "20").code == 0
+    said = neurograft("run", ring, "-o", filled, "--replay", original, "--clamp", "0, 3,5", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["clamped_neurons"] == 3
+    a, b = open_spikes(original), open_spikes(filled)
+    assert b.duration_s == a.duration_s
+    for i in (0, 3, 5):
+        assert b.by_neuron()[i] == pytest.approx(a.by_neuron()[i])
+    assert not np.array_equal(a.time_s, b.time_s)
+    assert neurograft("run", ring, "-o", filled, "--replay", original, "--clamp", "each").code == 0
+    assert neurograft("run", ring, "-o", filled, "--replay", original, "--seconds", "9").code == 2
+    assert neurograft("run", ring, "-o", filled, "--replay", original, "--clamp", "0,77").code == 2
+    assert neurograft("run", ring, "-o", filled).code == 2
+
+
+def test_a_protocol_stimulates(neurograft, ring, tmp_path):
+    protocol, activity = tmp_path / "protocol.csv", tmp_path / "a.h5"
+    protocol.write_text("kind,neurons,start_s,stop_s,every_s\nspikes,4,0.1,0.5,0.1\nsilence,all,0,1,\n")
+    said = neurograft("run", ring, "-o", activity, "--seconds", "0.6", "--rate-hz", "20", "--stimulus", protocol)
+    assert said.code == 0, said.err
+    spikes = open_spikes(activity)
+    assert spikes.neuron.tolist() == [4, 4, 4, 4]
+    assert spikes.time_s == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    protocol.write_text("kind,neurons,start_s\nspike,4,0.1\n")
+    said = neurograft("run", ring, "-o", activity, "--seconds", "1", "--stimulus", protocol)
+    assert said.code == 2
+    assert "Did you mean 'spikes'" in said.err

@@ -18,6 +18,7 @@ from neurograft.network import (
     steady_drive,
 )
 from neurograft.neurons import AlphaSynapse, ExponentialSynapse, Lif, Stepper, siegert_rate_hz
+from neurograft.spikes import open_log
 from neurograft.units import MS, MV
 
 STEP_S = 0.1 * MS
@@ -185,17 +186,29 @@ def test_ctrl_c_keeps_what_was_done():
     assert part.spikes.neuron.tolist() == until.neuron.tolist()
 
 
-def test_a_state_that_is_not_finite_stops_the_run_with_neuron_and_time():
+@pytest.mark.parametrize("skip_quiet", [False, True])
+def test_a_state_that_is_not_finite_stops_the_run_with_neuron_and_time(tmp_path, skip_quiet):
     m = synapse_map(
         n_neurons=2, pre=np.array([0]), post=np.array([1]), weight_v=np.array([-1e30]), delay_s=1 * MS,
         labels=["a", "b"],
     )  # fmt: skip
-    with pytest.raises(UnstableRunError, match=r"neuron b became -9.4.*e\+29 V between 0.02 and 0.03 s") as caught:
+    given = {"seed": 0, "drive": steady_drive(2, mean_v=np.array([20 * MV, 0.0]))}
+    first_s = run(
+        m.select(np.zeros(1, dtype=bool)), duration_s=0.1, options=RunOptions(start_v=np.zeros(2)), **given
+    ).spikes.time_s[0]  # fmt: skip
+    broken_s = first_s + 1 * MS
+    with pytest.raises(UnstableRunError, match=rf"potential of neuron b became -1e\+30 at {broken_s:.6g} s") as caught:
         run(
-            m, duration_s=0.1, seed=0, drive=steady_drive(2, mean_v=np.array([20 * MV, 0.0])),
-            options=RunOptions(chunk_s=10 * MS, start_v=np.zeros(2)),
+            m, duration_s=0.1, options=RunOptions(
+                chunk_s=10 * MS, start_v=np.zeros(2), record_to=tmp_path / "log", skip_quiet=skip_quiet
+            ), **given,
         )  # fmt: skip
-    assert caught.value.activity.spikes.duration_s == pytest.approx(0.02)
+    kept = caught.value.activity
+    assert kept.spikes.duration_s == pytest.approx(broken_s)
+    assert kept.spikes.time_s.tolist() == [first_s]
+    log = open_log(tmp_path / "log")
+    assert log.spikes.duration_s == kept.spikes.duration_s
+    assert not log.is_complete
 
 
 def test_progress_is_told_until_the_end():
@@ -222,6 +235,7 @@ def test_a_network_without_synapses_or_with_one_neuron_runs():
         ({}, {"seed": -1}, "The seed is -1"),
         ({}, {"options": RunOptions(record_voltage_of=(12,))}, "record_voltage_of holds 12"),
         ({}, {"options": RunOptions(record_voltage_of=(1, 1))}, "names a neuron twice"),
+        ({}, {"options": RunOptions(record_voltage_of=(1,), record_states=("w",))}, "'lif' has no state 'w' to record"),
         ({}, {"options": RunOptions(start_v=np.zeros(3))}, "start_v has 3 values"),
     ],
 )
@@ -236,6 +250,7 @@ def test_what_cannot_run_is_refused(changes, call, message):
     [
         (lambda: RunOptions(step_s=0.0), "step_s is 0.0"),
         (lambda: RunOptions(n_threads=0), "n_threads is 0"),
+        (lambda: RunOptions(record_states=("v", "v")), "record_states is"),
         (lambda: RunOptions(chunk_s=1e-6), "chunk_s is 1e-06 s, shorter"),
         (lambda: steady_drive(2, noise_sd_v=-1.0), r"noise_sd_v\[0\] is -1.0"),
         (lambda: steady_drive(2, mean_v=np.nan), r"mean_v\[0\] is nan"),
@@ -253,7 +268,7 @@ def test_impossible_options_and_drives_are_refused(make, message):
 
 def test_kinds_mix_as_the_maps_model_column_says_and_order_and_threads_do_not_matter():
     rng = np.random.default_rng(3)
-    models = ["adex", "", "izhikevich", "lif", "hh", ""] * 2
+    models = ["adex", "", "izhikevich", "lif", "hh", "lif-conductance", "adex", "", "hh-channels", "lif", "hh", ""]
     m = random_map(rng, weight_v=np.full(60, 0.3 * MV), delay_s=1 * MS, model=models)
     drive = steady_drive(12, mean_v=34 * MV)
     options = RunOptions(start_v=np.zeros(12), record_voltage_of=(4, 0, 2, 1))

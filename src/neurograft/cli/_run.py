@@ -1,21 +1,25 @@
 """``neurograft run map.h5|image.h5 -o activity.h5 --seconds S``: the network runs."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, final
 
 import typer
 
 from neurograft.cli._background import DriveOf, Like, RateHz, StepMs, fitted_drive
 from neurograft.cli._files import open_network
 from neurograft.cli._options import AgeDays, AsJson, Out, Seed, show
+from neurograft.cli._outside import Clamp, Outside, Replay, StimulusFile, outside_of
 from neurograft.cli._progress import shown_progress
-from neurograft.provenance import Provenance, fingerprint
+from neurograft.errors import OptionError
+from neurograft.provenance import JsonValue, Provenance, fingerprint
 from neurograft.units import DAY, MS
 
 if TYPE_CHECKING:
-    from neurograft.network import Activity
+    from neurograft.maps import SynapseMap
+    from neurograft.network import Activity, Drive, RunOptions
+    from neurograft.progress import Progress
 
 
 class EngineName(StrEnum):
@@ -30,12 +34,17 @@ class EngineName(StrEnum):
 def run_command(
     network: Annotated[Path, typer.Argument(help="A map or a memory image.")],
     out: Out,
-    seconds: Annotated[float, typer.Option(help="How long the network runs, in model time.")],
+    seconds: Annotated[
+        float | None, typer.Option(help="How long the network runs, in model time; --replay: as long as the recording.")
+    ] = None,
     like: Like = None,
     rate_hz: RateHz = 5.0,
     drive_of: DriveOf = None,
     step_ms: StepMs = 0.1,
     threads: Annotated[int, typer.Option(min=1, help="Threads; the spikes do not depend on them.")] = 1,
+    stimulus: StimulusFile = None,
+    replay: Replay = None,
+    clamp: Clamp = "0.5",
     age_days: AgeDays = 0.0,
     engine: Annotated[
         EngineName, typer.Option(help="Who runs it; the others need that simulator.")
@@ -48,44 +57,106 @@ def run_command(
     as_json: AsJson = False,
 ) -> None:
     """Run a map, or the network that a memory image holds, by the same engine."""
-    from neurograft.network import RunInterrupted, RunOptions, run
-    from neurograft.network.peers import Peer, run_in_peer
+    from neurograft.network import RunInterrupted, RunOptions
     from neurograft.spikes import save_spikes
 
     m = open_network(network, age_s=age_days * DAY, seed=seed)
     on = m if drive_of is None else open_network(drive_of, age_s=0.0, seed=seed)
-    options = RunOptions(step_s=step_ms * MS, n_threads=threads)
+    outside = outside_of(m, protocol=stimulus, replay=replay, clamp=clamp, seed=seed)
+    like = replay if like is None else like
+    task = _Task(
+        m=m,
+        duration_s=_duration_s(seconds, outside),
+        seed=seed,
+        options=RunOptions(step_s=step_ms * MS, n_threads=threads),
+        outside=outside,
+    )
     with shown_progress() as progress:
         drive = fitted_drive(on, like=like, rate_hz=rate_hz, seed=seed, progress=progress)
         try:
             if engine is EngineName.BUILTIN:
-                activity = run(m, duration_s=seconds, seed=seed, drive=drive, options=options, progress=progress)
+                activity = _built_in(task, drive, progress)
             else:
-                activity = run_in_peer(
-                    m, peer=Peer(engine), duration_s=seconds, seed=seed, drive=drive, options=options,
-                    python=engine_python, n_ranks=ranks, progress=progress,
-                )  # fmt: skip
+                activity = _peer(task, drive, progress, engine=engine, python=engine_python, n_ranks=ranks)
         except RunInterrupted as stop:
             if stop.activity is not None:
                 save_spikes(stop.activity.spikes, out)
             raise
-    given = [path for path in (network, like, drive_of) if path is not None]
+    given = [path for path in (network, like, drive_of, stimulus) if path is not None]
+    parameters: dict[str, JsonValue] = {
+        "seconds": task.duration_s,
+        "rate_hz": rate_hz,
+        "step_ms": step_ms,
+        "age_days": age_days,
+        "engine": str(engine),
+        "clamp": clamp if replay is not None else "",
+        "clamped": [*outside.clamped],
+    }
     provenance = Provenance(
-        command="run",
-        parameters={"seconds": seconds, "rate_hz": rate_hz, "step_ms": step_ms, "age_days": age_days, "engine": engine},
-        seed=seed,
-        inputs={path.name: fingerprint(path) for path in given},
+        command="run", parameters=parameters, seed=seed, inputs={path.name: fingerprint(path) for path in given}
     )
     save_spikes(replace(activity.spikes, provenance=provenance), out)
-    show(*_told(activity, out), as_json=as_json)
+    show(*_told(activity, outside, out), as_json=as_json)
 
 
-def _told(activity: "Activity", out: Path) -> tuple[list[str], dict[str, str | int | float]]:
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Task:
+    m: "SynapseMap"
+    duration_s: float
+    seed: int
+    options: "RunOptions"
+    outside: Outside
+
+
+def _duration_s(seconds: float | None, outside: Outside) -> float:
+    recording = outside.recording
+    if seconds is None:
+        if recording is None:
+            raise OptionError("--seconds is missing. Say how long the network runs, e.g. --seconds 10.")
+        return recording.duration_s
+    if recording is not None and seconds > recording.duration_s:
+        raise OptionError(
+            f"--seconds is {seconds:g}, but the replayed recording lasts {recording.duration_s:g} s. Give at most that."
+        )
+    return seconds
+
+
+def _built_in(task: _Task, drive: "Drive", progress: "Progress") -> "Activity":
+    from neurograft.network import replay_each, run
+
+    outside = task.outside
+    if outside.recording is not None and not outside.clamped:
+        part = outside.recording.between(
+            outside.recording.epochs_s[0, 0], outside.recording.epochs_s[0, 0] + task.duration_s
+        )
+        return replay_each(task.m, part, seed=task.seed, drive=drive, options=task.options, progress=progress)
+    return run(
+        task.m, duration_s=task.duration_s, seed=task.seed, drive=drive, options=task.options,
+        stimulus=outside.stimulus, progress=progress,
+    )  # fmt: skip
+
+
+def _peer(
+    task: _Task, drive: "Drive", progress: "Progress", *, engine: EngineName, python: Path | None, n_ranks: int
+) -> "Activity":
+    from neurograft.network.peers import Peer, run_in_peer
+
+    if task.outside.stimulus is not None or task.outside.recording is not None:
+        raise OptionError(f"--stimulus and --replay run in our own engine only, not in {engine}. Leave out --engine.")
+    return run_in_peer(
+        task.m, peer=Peer(engine), duration_s=task.duration_s, seed=task.seed, drive=drive, options=task.options,
+        python=python, n_ranks=n_ranks, progress=progress,
+    )  # fmt: skip
+
+
+def _told(activity: "Activity", outside: Outside, out: Path) -> tuple[list[str], dict[str, str | int | float]]:
     spikes = activity.spikes
     rate_hz = float(spikes.rates_hz().mean())
     lines = [
         f"{spikes.n_spikes} spikes of {spikes.n_neurons} neurons in {spikes.duration_s:g} s, {rate_hz:.3g} Hz each",
         f"{activity.n_events} synaptic events; {activity.real_time_factor:.3g} s of wall time a second of model time",
+        *([f"{len(outside.clamped)} neurons replayed the recording"] if outside.clamped else []),
         f"written: {out}",
     ]
     result: dict[str, str | int | float] = {
@@ -94,5 +165,6 @@ def _told(activity: "Activity", out: Path) -> tuple[list[str], dict[str, str | i
         "mean_rate_hz": rate_hz,
         "synaptic_events": activity.n_events,
         "real_time_factor": activity.real_time_factor,
+        "clamped_neurons": len(outside.clamped),
     }
     return lines, result

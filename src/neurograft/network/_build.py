@@ -7,53 +7,115 @@ import numpy as np
 from jaxtyping import Int32, Int64
 from numpy import ndarray
 
-from neurograft.errors import OptionError, RunError
+from neurograft.errors import OptionError, RunError, did_you_mean
 from neurograft.maps import Kind, SynapseMap
 from neurograft.network._drive import Drive, Poisson
 from neurograft.network._engine import Engine
 from neurograft.network._group import Clock, Group, Spikes
+from neurograft.network._lazy import can_skip, quiet_of
+from neurograft.network._learning import plastic_group
 from neurograft.network._options import RunOptions
+from neurograft.network._plasticity import Plasticity
 from neurograft.network._poisson import PoissonInput, no_poisson, poisson_input
+from neurograft.network._populations import Populations
 from neurograft.network._random import STREAM_START, words_of
-from neurograft.network._rows import Synapses, delay_steps, rows_of, used_synapses
-from neurograft.neurons import NeuronModel, find_model, known_models
+from neurograft.network._rows import Synapses, delay_steps, used_synapses
+from neurograft.network._stimulus import GroupStimulus, Stimulus
+from neurograft.neurons import Lif, NeuronModel, Stepper, find_model, known_models
 
 
-def build_engine(m: SynapseMap, *, seed: int, neuron: NeuronModel, drive: Drive, options: RunOptions) -> Engine:
+def build_engine(
+    m: SynapseMap | Populations,
+    *,
+    seed: int,
+    neuron: NeuronModel,
+    drive: Drive,
+    options: RunOptions,
+    stimulus: Stimulus | None = None,
+    plasticity: Plasticity | None = None,
+) -> Engine:
     """Return an engine at step 0; its neurons are sorted by model, see ``engine_order``."""
     models, kind = models_of(m, neuron)
     order = engine_order(kind)
     place = np.empty_like(order)
     place[order] = np.arange(order.size)
-    synapses = _synapses(m, models, kind, place, options.step_s)
-    bounds = _bounds(kind[order], synapses.post, options.n_threads)
+    if isinstance(m, Populations):
+        synapses = m.synapses(neuron, options.step_s)
+    else:
+        synapses = _synapses(m, models, kind, place, options.step_s)
+    bounds = _bounds(kind[order], synapses.n_incoming(), options.n_threads)
     recorded = place[np.array(options.record_voltage_of, dtype=np.int64)]
     drive_v, noise_sd_v = drive.mean_at_v(0.0)[order], drive.noise_sd_v[order]
     groups: list[Group] = []
+    columns: list[ndarray] = []
     for first, last in bounds:
         model = models[kind[order[first]]]
         stepper = model.stepper(options.step_s)
-        mine = (recorded >= first) & (recorded < last)
+        mine = np.sort(recorded[(recorded >= first) & (recorded < last)])
+        flat, named = _recorded(model, stepper, mine - first, last - first, options)
+        columns.append(np.column_stack([np.tile(mine, len(options.record_states)), named]))
         state = model.start(_fractions(seed, order[first:last]))
         if options.start_v is not None:
             state[0] = options.start_v[order[first:last]]
-        groups.append(
-            Group(
-                model=model,
-                stepper=stepper,
-                first=first,
-                rows=rows_of(synapses, n_neurons=m.n_neurons, first=first, last=last, n_channels=stepper.n_channels),
-                state=state,
-                refractory=np.zeros(last - first, dtype=np.int32),
-                noise_v=noise_sd_v[first:last] * stepper.noise_kick,
-                recorded=np.sort(recorded[mine]) - first,
-                drive_v=drive_v[first:last].copy(),
-                poisson=_poisson(drive.poisson, order[first:last], model, options.step_s),
-            )
+        group = Group(
+            model=model,
+            stepper=stepper,
+            first=first,
+            rows=synapses.rows(first=first, last=last, n_channels=stepper.n_channels),
+            state=state,
+            refractory=np.zeros(last - first, dtype=np.int32),
+            noise_v=noise_sd_v[first:last] * stepper.noise_kick,
+            recorded=flat,
+            drive_v=drive_v[first:last].copy(),
+            poisson=_poisson(drive.poisson, order[first:last], model, options.step_s),
+            stimulus=_stimulus(stimulus, order[first:last], model, options.step_s),
         )
+        if options.skip_quiet:
+            _skip_quiet(group, mine - first, drive, order[first:last])
+        if plasticity is not None:
+            assert isinstance(m, SynapseMap)
+            assert isinstance(synapses, Synapses)
+            group.plasticity = plastic_group(
+                plasticity, m, synapses, group.rows, model=model, first=first, n_neurons=last - first,
+                step_s=options.step_s,
+            )  # fmt: skip
+        groups.append(group)
     past = Spikes(origin=0, neuron=np.empty(0, dtype=np.int32), start=np.zeros(1, dtype=np.int64))
     clock = Clock(step=0, seed=seed, delays=synapses.delays)
-    return Engine(groups=groups, clock=clock, past=past, n_threads=options.n_threads)
+    return Engine(groups=groups, clock=clock, past=past, n_threads=options.n_threads, columns=np.concatenate(columns))
+
+
+def _recorded(
+    model: NeuronModel, stepper: Stepper, mine: ndarray, n: int, options: RunOptions
+) -> tuple[Int64[ndarray, " recorded"], Int64[ndarray, " recorded"]]:
+    """Return the recorded places in a group's flat state, and for each which of the named states it is."""
+    rows: list[int] = []
+    for name in options.record_states if mine.size else ():
+        if name not in stepper.state_names:
+            raise RunError(
+                f"The neuron model {model.name!r} has no state {name!r} to record. "
+                f"{did_you_mean(name, stepper.state_names)}"
+            )
+        rows.append(stepper.state_names.index(name))
+    flat = np.concatenate([row * n + mine for row in rows]) if rows else np.zeros(0, dtype=np.int64)
+    return flat.astype(np.int64), np.repeat(np.arange(len(options.record_states)), mine.size)
+
+
+def _skip_quiet(group: Group, recorded: ndarray, drive: Drive, mine: ndarray) -> None:
+    """Let a group skip its quiet neurons, if its model can."""
+    if not isinstance(group.model, Lif) or not can_skip(group.model):
+        return
+    if drive.modulation is not None:
+        raise RunError("skip_quiet cannot be used with a modulation, which moves every neuron. Leave one of them out.")
+    always = group.noise_v > 0.0
+    if drive.poisson is not None:
+        always |= drive.poisson.rate_hz[mine] > 0.0
+    always[recorded] = True
+    n_states = group.stepper.n_states
+    group.quiet = quiet_of(
+        group.model, group.stepper.constants, always, state=group.state, drive_v=group.drive_v
+    )  # fmt: skip
+    group.state = group.quiet.cells[:, :n_states].T
 
 
 def _poisson(given: Poisson | None, mine: ndarray, model: NeuronModel, step_s: float) -> PoissonInput:
@@ -64,8 +126,14 @@ def _poisson(given: Poisson | None, mine: ndarray, model: NeuronModel, step_s: f
     return poisson_input(given.rate_hz[mine], step_s, amplitude=amplitude, place=place)
 
 
-def models_of(m: SynapseMap, neuron: NeuronModel) -> tuple[list[NeuronModel], Int32[ndarray, " neurons"]]:
+def _stimulus(given: Stimulus | None, mine: ndarray, model: NeuronModel, step_s: float) -> GroupStimulus | None:
+    return GroupStimulus(given, mine, model, step_s) if given is not None and given.acts_on_spikes else None
+
+
+def models_of(m: SynapseMap | Populations, neuron: NeuronModel) -> tuple[list[NeuronModel], Int32[ndarray, " neurons"]]:
     """Return the models in use and each neuron's index among them; "" in the map means ``neuron``."""
+    if isinstance(m, Populations):
+        return [neuron], np.zeros(m.n_neurons, dtype=np.int32)
     known = known_models()
     known[neuron.name] = neuron
     names = sorted(set(m.model))
@@ -107,12 +175,13 @@ def _synapses(m: SynapseMap, models: Sequence[NeuronModel], kind: ndarray, place
         channel=channel,
         delay_index=index.astype(np.int32),
         delays=delays.astype(np.int32),
+        n_neurons=m.n_neurons,
     )
 
 
-def _bounds(kind: ndarray, post: ndarray, n_parts: int) -> list[tuple[int, int]]:
+def _bounds(kind: ndarray, n_incoming: ndarray, n_parts: int) -> list[tuple[int, int]]:
     """Return stretches of neurons: each model's neurons cut into parts of about equal work."""
-    work = np.bincount(post, minlength=kind.size) + 10.0  # about ten events cost as much as one neuron's step-second
+    work = n_incoming + 10.0  # about ten events cost as much as one neuron's step-second
     edges = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), kind.size]
     bounds: list[tuple[int, int]] = []
     for first, last in pairwise(edges):

@@ -12,9 +12,10 @@ from numpy import ndarray
 from neurograft.errors import RunError
 from neurograft.files import written_whole
 from neurograft.network._engine import Engine
-from neurograft.network._group import Spikes
+from neurograft.network._group import Group, Spikes
+from neurograft.network._lazy import AWAKE, asleep_since, fall_asleep
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no asleep_since
 
 
 @final
@@ -30,6 +31,7 @@ class Checkpoint:
     step_s: float
     state: Float64[ndarray, "states neurons"]
     refractory: Int32[ndarray, " neurons"]
+    asleep_since: Int64[ndarray, " neurons"]  # step from which a skipped neuron is not yet followed; -1 awake
     past_origin: int
     past_neuron: Int32[ndarray, " past_spikes"]
     past_start: Int64[ndarray, " past_steps_and_end"]
@@ -48,10 +50,22 @@ def take(engine: Engine, step_s: float) -> Checkpoint:
         step_s=step_s,
         state=state,
         refractory=np.concatenate([group.refractory for group in engine.groups]),
+        asleep_since=np.concatenate([_asleep_since(group) for group in engine.groups]),
         past_origin=engine.past.origin,
         past_neuron=engine.past.neuron[:used].copy(),
         past_start=engine.past.start[: at + 1].copy(),
     )
+
+
+def _asleep_since(group: Group) -> ndarray:
+    return np.full(group.n_neurons, AWAKE, dtype=np.int64) if group.quiet is None else asleep_since(group.quiet)
+
+
+def _fall_asleep(group: Group, since: ndarray) -> None:
+    if group.quiet is not None:
+        fall_asleep(group.quiet, since)
+    elif np.any(since != AWAKE):
+        raise RunError("The checkpoint is of a run with skip_quiet. Resume with RunOptions(skip_quiet=True).")
 
 
 def restore(engine: Engine, checkpoint: Checkpoint, step_s: float) -> None:
@@ -71,6 +85,8 @@ def restore(engine: Engine, checkpoint: Checkpoint, step_s: float) -> None:
         here = slice(group.first, group.first + group.n_neurons)
         group.state[:] = checkpoint.state[: group.state.shape[0], here]
         group.refractory[:] = checkpoint.refractory[here]
+        group.inputs[:] = 0.0
+        _fall_asleep(group, checkpoint.asleep_since[here])
     engine.clock.step = checkpoint.step
     engine.past = Spikes(
         origin=checkpoint.past_origin, neuron=checkpoint.past_neuron.copy(), start=checkpoint.past_start.copy()
@@ -91,7 +107,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             version = int(file["format_version"])
             if version > FORMAT_VERSION:
                 raise RunError(f"{path} is of format {version}, newer than {FORMAT_VERSION}. Update neurograft.")
-            read = {name: file[name] for name in Checkpoint.__dataclass_fields__}
+            read = {name: file[name] for name in Checkpoint.__dataclass_fields__ if name in file or version > 1}
     except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
         raise RunError(f"{path} cannot be read as a checkpoint: {error}. Give a file of save_checkpoint.") from error
     return Checkpoint(
@@ -100,6 +116,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         step_s=float(read["step_s"]),
         state=read["state"],
         refractory=read["refractory"],
+        asleep_since=read.get("asleep_since", np.full(read["refractory"].size, -1, dtype=np.int64)),
         past_origin=int(read["past_origin"]),
         past_neuron=read["past_neuron"],
         past_start=read["past_start"],

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int32, Int64
 from numpy import ndarray
 
-from neurograft.network._group import Clock, Group, Spikes, run_compiled, run_stepwise
+from neurograft.network._group import Clock, Group, Spikes, runner_of
 
 
 @final
@@ -32,6 +32,7 @@ class Engine:
     clock: Clock
     past: Spikes
     n_threads: int
+    columns: Int64[ndarray, "recorded 2"]  # of ``voltage_v``: place of the neuron, which of the recorded states
     outs: list[Spikes] = field(default_factory=list[Spikes])
 
     @property
@@ -74,7 +75,7 @@ class Engine:
 
     def _advance_one(self, n_steps: int) -> ndarray:
         group = self.groups[0]
-        run = run_compiled if group.is_compiled else run_stepwise
+        run = runner_of(group)
         voltages: list[ndarray] = []
         stop = self.step + n_steps
         while self.step < stop:
@@ -108,7 +109,7 @@ class Engine:
         return np.concatenate(voltages)
 
     def _job(self, group: Group, out: Spikes, block: int) -> Callable[[], int]:
-        run = run_compiled if group.is_compiled else run_stepwise
+        run = runner_of(group)
         return lambda: run(group, self.clock, block, past=self.past, out=out)
 
     def _prepare_outs(self, block: int) -> None:

@@ -8,9 +8,12 @@ from jaxtyping import Float32, Float64, Int32, Int64, UInt64
 from numpy import ndarray
 
 from neurograft.network._kernels import deliver, run_lif
+from neurograft.network._lazy import Quiet, run_lazy
+from neurograft.network._learning import GroupPlasticity
 from neurograft.network._poisson import PoissonInput, add_poisson, no_poisson
-from neurograft.network._random import LANES, add_noise
+from neurograft.network._random import LANES, add_noise, fill_noise
 from neurograft.network._rows import Rows
+from neurograft.network._stimulus import GroupStimulus
 from neurograft.neurons import Lif, NeuronModel, Stepper
 from neurograft.neurons._lif import advance_delta, advance_exponential
 
@@ -44,9 +47,12 @@ class Group:
     state: Float64[ndarray, "states neurons"]
     refractory: Int32[ndarray, " neurons"]
     noise_v: Float64[ndarray, " neurons"]  # sd of the kick of one step
-    recorded: Int64[ndarray, " recorded"]
+    recorded: Int64[ndarray, " recorded"]  # places in the flat state
     drive_v: Float64[ndarray, " neurons"]
     poisson: PoissonInput = field(default_factory=no_poisson)
+    stimulus: GroupStimulus | None = None
+    plasticity: GroupPlasticity | None = None
+    quiet: Quiet | None = None  # with it quiet neurons are skipped; ``state`` is then a view of its cells
     inputs: Float32[ndarray, "channels neurons"] = field(init=False)
     spiked: Int32[ndarray, " neurons"] = field(init=False)
     words: UInt64[ndarray, " four_lanes"] = field(init=False)
@@ -54,7 +60,7 @@ class Group:
 
     def __post_init__(self) -> None:
         """Make the arrays that a step works in."""
-        self.inputs = np.zeros((self.stepper.n_channels, self.n_neurons), dtype=np.float32)
+        self.inputs = np.zeros((self.stepper.n_channels + self.stepper.n_noise, self.n_neurons), dtype=np.float32)
         self.spiked = np.empty(self.n_neurons, dtype=np.int32)
         self.words = np.empty(4 * LANES, dtype=np.uint64)
         self.voltage_v = np.empty((0, self.recorded.size))
@@ -72,7 +78,8 @@ class Group:
     @property
     def is_compiled(self) -> bool:
         """Tell whether whole stretches of steps run in one compiled call."""
-        return isinstance(self.model, Lif) and self.stepper.advance in (advance_delta, advance_exponential)
+        is_known = isinstance(self.model, Lif) and self.stepper.advance in (advance_delta, advance_exponential)
+        return is_known and self.stimulus is None and self.plasticity is None
 
 
 @final
@@ -91,6 +98,26 @@ class Runner(Protocol):
     def __call__(self, group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
         """Advance from the clock's step on, reading the past and writing spikes to ``out``."""
         ...
+
+
+def runner_of(group: Group) -> Runner:
+    """Return the fastest way to advance a group."""
+    if group.quiet is not None:
+        return run_quiet
+    return run_compiled if group.is_compiled else run_stepwise
+
+
+def run_quiet(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
+    """Advance in one compiled call that leaves quiet neurons out."""
+    assert group.quiet is not None
+    rows = group.rows
+    group.voltage_v = np.empty((n_steps, group.recorded.size))
+    return run_lazy(
+        clock.step, n_steps, past.origin, group.first, clock.delays, past.neuron, past.start, out.neuron, out.start,
+        out.origin, rows.start, rows.target, rows.weight, group.refractory, group.noise_v, group.poisson,
+        group.has_poisson, clock.seed, group.stepper.constants, group.spiked, group.recorded, group.voltage_v,
+        group.quiet,
+    )  # fmt: skip
 
 
 def run_compiled(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
@@ -115,18 +142,29 @@ def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
         at = int(out.start[k - out.origin])
         if at + group.n_neurons > out.neuron.size:
             return k - step
-        deliver(
-            k, past.origin, clock.delays, past.neuron, past.start,
-            rows.start, rows.target, rows.weight, inputs.reshape(-1),
-        )  # fmt: skip
+        if group.plasticity is not None:
+            group.plasticity.deliver(k, clock, past, inputs.reshape(-1))
+        else:
+            deliver(
+                k, past.origin, clock.delays, past.neuron, past.start,
+                rows.start, rows.target, rows.weight, inputs.reshape(-1),
+            )  # fmt: skip
         if has_noise:
             add_noise(clock.seed, k, group.first, group.noise_v, inputs[0], group.words)
         if group.has_poisson:
             add_poisson(clock.seed, k, group.first, group.poisson, inputs.reshape(-1), group.words)
+        if group.stimulus is not None:
+            group.stimulus.kick(k, group)
+        if group.stepper.n_noise:
+            fill_noise(clock.seed, k, group.first, inputs[group.stepper.n_channels :], group.words)
         n = group.stepper.advance(
             group.state, group.refractory, group.drive_v, inputs, group.stepper.constants, group.spiked
         )
+        if group.stimulus is not None:
+            n = group.stimulus.force(k, group, n)
+        if group.plasticity is not None:
+            group.plasticity.learn(k, group.spiked[:n])
         out.neuron[at : at + n] = group.first + group.spiked[:n]
         out.start[k - out.origin + 1] = at + n
-        group.voltage_v[k - step] = group.state[0, group.recorded]
+        group.voltage_v[k - step] = group.state.reshape(-1)[group.recorded]
     return n_steps

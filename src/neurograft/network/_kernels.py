@@ -68,7 +68,7 @@ def run_lif(
     Spikes go to ``out_neuron`` and ``out_start``, which are ``past_neuron`` and ``past_start`` themselves when
     there is one partition; with more, ``n_steps`` must not exceed the shortest delay.
     """
-    flat = inputs.reshape(inputs.size)
+    flat, values = inputs.reshape(inputs.size), state.reshape(state.size)
     for k in range(step, step + n_steps):
         at = out_start[k - out_origin]
         if at + state.shape[1] > out_neuron.size:
@@ -86,5 +86,5 @@ def run_lif(
             out_neuron[at + i] = first + spiked[i]
         out_start[k - out_origin + 1] = at + n
         for r in range(recorded.size):
-            voltage_v[k - step, r] = state[0, recorded[r]]
+            voltage_v[k - step, r] = values[recorded[r]]
     return n_steps

@@ -25,7 +25,8 @@ _PER_SD = 1.0 / np.sqrt((256.0**2 - 1.0) / 3.0)
 STREAM_NOISE = 1
 STREAM_START = 2
 STREAM_POISSON = 3
-STREAM_CHANNELS = 4
+STREAM_WIRING = 1 << 20
+STREAM_CHANNELS = 4  # and onward, one for each row of noise of a model
 
 
 @njit(cache=True, inline="always")
@@ -48,17 +49,30 @@ def _bell(word):
     return float(np.int32(total))
 
 
+@njit(cache=True, inline="always")
+@no_type_check
+def bell(word):
+    """Return a number of mean 0 and standard deviation 1 from 32 bits."""
+    return (_bell(word) - _MEAN) * _PER_SD
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def word_of(seed, stream, step, neuron):
+    """Return one neuron's word; the slow way, without its neighbours'."""
+    lane = np.uint64(neuron // BLOCK * LANES + neuron % LANES)
+    key = np.uint64(seed)
+    step = np.uint64(step)
+    c = philox(step & _LOW, step >> _32, lane, np.uint64(stream), key & _LOW, key >> _32)
+    return c[(neuron % BLOCK) // LANES]
+
+
 @njit(cache=True, nogil=True)
 @no_type_check
 def words_of(seed, stream, step, first, words):
     """Fill ``words`` with one word for each neuron from ``first`` on; the slow way, neuron by neuron."""
-    low, high = np.uint64(seed) & _LOW, np.uint64(seed) >> _32
     for i in range(words.size):
-        neuron = first + i
-        lane = np.uint64(neuron // BLOCK * LANES + neuron % LANES)
-        counter = (np.uint64(step) & _LOW, np.uint64(step) >> _32)
-        c = philox(counter[0], counter[1], lane, np.uint64(stream), low, high)
-        words[i] = c[(neuron % BLOCK) // LANES]
+        words[i] = word_of(seed, stream, step, first + i)
 
 
 @njit(cache=True, nogil=True)
@@ -96,7 +110,7 @@ def fill_words(seed, stream, step, block, words):
 @no_type_check
 def _add_bells(row, scale, kick):
     for i in range(row.size):
-        kick[i] += scale[i] * ((_bell(row[i]) - _MEAN) * _PER_SD)
+        kick[i] += scale[i] * bell(row[i])
 
 
 @njit(cache=True, nogil=True)
@@ -117,3 +131,27 @@ def add_noise(seed, step, first, scale, kick, scratch):
             if low < high:
                 to, sd = kick[begin + low : begin + high], scale[begin + low : begin + high]
                 _add_bells(words[w, low:high], sd, to)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _set_bells(row, to):
+    for i in range(row.size):
+        to[i] = bell(row[i])
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def fill_noise(seed, step, first, rows, scratch):
+    """Fill rows with numbers of mean 0 and standard deviation 1, each row with its own stream."""
+    n = rows.shape[1]
+    last = first + n
+    for row in range(rows.shape[0]):
+        for block in range(first // BLOCK, (last + BLOCK - 1) // BLOCK):
+            words = scratch[: 4 * min(LANES, last - block * BLOCK)].reshape(4, -1)
+            fill_words(seed, STREAM_CHANNELS + row, step, block, words)
+            for w in range(4):
+                begin = block * BLOCK + w * LANES - first
+                low, high = max(0, -begin), min(words.shape[1], n - begin)
+                if low < high:
+                    _set_bells(words[w, low:high], rows[row, begin + low : begin + high])

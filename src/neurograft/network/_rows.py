@@ -24,6 +24,15 @@ class Synapses:
     channel: Int32[ndarray, " synapses"]
     delay_index: Int32[ndarray, " synapses"]
     delays: Int32[ndarray, " delays"]  # the distinct delays in steps, rising
+    n_neurons: int
+
+    def n_incoming(self) -> Int64[ndarray, " neurons"]:
+        """Return how many synapses each neuron receives."""
+        return np.bincount(self.post, minlength=self.n_neurons)
+
+    def rows(self, *, first: int, last: int, n_channels: int) -> "Rows":
+        """Return the rows of the synapses onto neurons ``first`` to ``last - 1``."""
+        return rows_of(self, n_neurons=self.n_neurons, first=first, last=last, n_channels=n_channels)
 
 
 @final

@@ -2,8 +2,9 @@
 
 import math
 import time
-from dataclasses import dataclass
-from typing import final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn, final
 
 import numpy as np
 from jaxtyping import Float64
@@ -14,13 +15,17 @@ from neurograft.maps import SynapseMap
 from neurograft.network._build import build_engine, engine_order, models_of
 from neurograft.network._checkpoint import Checkpoint, restore, take
 from neurograft.network._drive import Drive
-from neurograft.network._engine import Engine, Piece
+from neurograft.network._engine import Engine
 from neurograft.network._options import RunOptions
+from neurograft.network._plasticity import Plasticity
+from neurograft.network._populations import Populations
+from neurograft.network._record import Recorder
 from neurograft.network._rows import used_synapses
+from neurograft.network._stimulus import Course, Stimulus
 from neurograft.neurons import Lif, NeuronModel, steps_of
 from neurograft.progress import Progress, silent
 from neurograft.provenance import Provenance
-from neurograft.spikes import SpikeTrains, spike_trains
+from neurograft.spikes import SpikeTrains
 
 LARGEST_V = 1e6  # a finite potential beyond this is as broken as NaN
 
@@ -31,7 +36,8 @@ class Activity:
     """What a network did: spikes with the map's labels, chosen potentials, and what the run cost.
 
     A spike's time is the start of its step.  ``voltage_v`` holds one row a step, the potential at the end of
-    the step after reset, one column for each neuron of ``voltage_of``.
+    the step after reset, one column for each neuron of ``voltage_of``; ``states`` the same for every recorded
+    state by name.  Both are empty where ``record_to`` names a file: ``neurograft.spikes.open_log`` reads it.
     """
 
     spikes: SpikeTrains
@@ -42,6 +48,7 @@ class Activity:
     n_events: int  # spikes delivered over synapses, counted at the spike
     n_synapses_left_out: int  # polysynaptic paths, which are not run
     is_complete: bool
+    states: Mapping[str, Float64[ndarray, "steps recorded"]] = field(default_factory=dict[str, ndarray])
     checkpoint: Checkpoint | None = None  # where a further run can go on; ``spikes`` then start where it did
 
     @property
@@ -68,7 +75,7 @@ class UnstableRunError(RunError):
 
 
 def run(
-    m: SynapseMap,
+    m: SynapseMap | Populations,
     *,
     duration_s: float,
     seed: int,
@@ -76,18 +83,23 @@ def run(
     neuron: NeuronModel | None = None,
     options: RunOptions | None = None,
     resume: Checkpoint | None = None,
+    stimulus: Stimulus | None = None,
+    plasticity: Plasticity | None = None,
     progress: Progress = silent,
 ) -> Activity:
-    """Return what the network of a map does up to ``duration_s``; ``neuron`` is Lif() unless given.
+    """Return what the network of a map, or populations, do up to ``duration_s``; ``neuron`` is Lif() unless given.
 
     With ``resume``, the checkpoint of an earlier activity of the same map, seed, drive and step, it goes on from
-    there: the result holds what comes after, at the same times as if the run had never stopped.
+    there: the result holds what comes after, at the same times as if the run had never stopped.  ``stimulus`` is
+    what is done to neurons from outside; give the same one when resuming.  ``plasticity`` says which synapses
+    change and keeps their weights (one thread, no resuming).
 
     Chemical synapses shift the potential, or drive the current, of the postsynaptic neuron so that one
     spike at rest peaks at ``weight_v``.  Electrical synapses pass the spikelet only: a kick of ``weight_v``
     at every spike, no current below threshold.  Polysynaptic paths are left out.  Where the map's ``model``
     column names a model, that neuron has it (``neuron`` if it bears that name, else its defaults).  The same
-    seed gives the same spikes on any number of threads and in any chunks.
+    seed gives the same spikes on any number of threads and in any chunks.  Populations (``Populations``) are
+    networks too large to list.
 
     Raises RunError for a delay below the step, an unknown model or a drive of another size; UnstableRunError
     when a state stops being finite; RunInterrupted on Ctrl-C; both keep what was done.
@@ -95,131 +107,166 @@ def run(
     options = options if options is not None else RunOptions()
     neuron = neuron if neuron is not None else Lif()
     _check(m, duration_s, seed, drive, options)
-    engine = build_engine(m, seed=seed, neuron=neuron, drive=drive, options=options)
+    if stimulus is not None and stimulus.n_neurons != m.n_neurons:
+        raise RunError(f"The stimulus is for {stimulus.n_neurons} neurons, the map has {m.n_neurons}. Make one for it.")
+    if stimulus is not None and options.skip_quiet:
+        raise RunError("skip_quiet cannot be used with a stimulus, which may wake any neuron. Leave one of them out.")
+    if plasticity is not None:
+        _check_plasticity(m, plasticity, options, resume)
+    engine = build_engine(
+        m, seed=seed, neuron=neuron, drive=drive, options=options, stimulus=stimulus, plasticity=plasticity
+    )
     if resume is not None:
         restore(engine, resume, options.step_s)
-    if engine.step >= steps_of(duration_s, options.step_s):
+    n_steps = steps_of(duration_s, options.step_s)
+    if engine.step >= n_steps:
         raise RunError(f"duration_s is {duration_s}, where the checkpoint already is. Give a later end.")
     order = engine_order(models_of(m, neuron)[1])
-    pieces: list[Piece] = []
-    reached: list[Checkpoint] = []
-    begin_s = engine.step * options.step_s
+    provenance = Provenance(
+        command="run", parameters={"duration_s": duration_s, "step_s": options.step_s}, seed=seed
+    )  # fmt: skip
+    record = Recorder(engine, order, m.labels, options, provenance)
+    reached = [take(engine, options.step_s)]
     began_s = time.perf_counter()
 
     def activity() -> Activity | None:
-        wall_s = time.perf_counter() - began_s
-        if not pieces:
+        if record.end_step == record.begin_step:
             return None
-        return _activity(
-            m, pieces, order=order, begin_s=begin_s, duration_s=duration_s, options=options, wall_s=wall_s,
-            checkpoint=reached[-1],
-        )  # fmt: skip
+        return _activity(m, engine, record, options=options, began_s=began_s, n_steps=n_steps, checkpoint=reached[-1])
 
     try:
         _advance(
-            engine, pieces, reached, duration_s=duration_s, drive=drive, order=order, options=options, progress=progress
-        )
+            engine, record, reached, n_steps=n_steps, course=Course(drive, stimulus, options.step_s), order=order,
+            options=options, progress=progress,
+        )  # fmt: skip
+        record.finish()
     except KeyboardInterrupt:
         raise RunInterrupted(activity()) from None
     except _Unstable as found:
         at = int(order[found.place])
         raise UnstableRunError(
-            f"The potential of neuron {m.labels[at]} became {found.value:g} V between {found.since_s:g} and "
-            f"{found.until_s:g} s. Use a shorter step_s (it is {options.step_s:g} s), or look for an implausible "
-            "weight or drive of this neuron. What was done before is kept.",
+            f"The {found.name} of neuron {m.labels[at]} became {found.value:g} at {found.time_s:.6g} s. Use a shorter "
+            f"step_s (it is {options.step_s:g} s), or look for an implausible weight or drive of this neuron. "
+            "What was done before is kept.",
             activity(),
         ) from None
+    finally:
+        record.close()
     whole = activity()
     assert whole is not None
     return whole
 
 
 class _Unstable(Exception):  # noqa: N818 - never leaves this file
-    def __init__(self, place: int, value: float, since_s: float, until_s: float) -> None:
+    def __init__(self, place: int, name: str, value: float, time_s: float) -> None:
         super().__init__()
-        self.place, self.value, self.since_s, self.until_s = place, value, since_s, until_s
+        self.place, self.name, self.value, self.time_s = place, name, value, time_s
 
 
 def _advance(
     engine: Engine,
-    pieces: list[Piece],
+    record: Recorder,
     reached: list[Checkpoint],
     *,
-    duration_s: float,
-    drive: Drive,
+    n_steps: int,
+    course: Course,
     order: ndarray,
     options: RunOptions,
     progress: Progress,
 ) -> None:
-    """Run chunk after chunk; a chunk ends where the modulation changes."""
-    n_steps = steps_of(duration_s, options.step_s)
+    """Run chunk after chunk; a chunk ends where the modulation or a current changes."""
     chunk = max(1, steps_of(options.chunk_s, options.step_s))
     while engine.step < n_steps:
         stop = min(n_steps, (engine.step // chunk + 1) * chunk)
-        if drive.modulation is not None:
-            bin_steps = drive.modulation.bin_s / options.step_s
-            at = math.floor((engine.step + 0.5) / bin_steps)
-            stop = min(stop, max(engine.step + 1, math.ceil((at + 1) * bin_steps - 0.5)))
-            mean_v = drive.mean_at_v((engine.step + 0.5) * options.step_s)[order]
+        if course.changes:
+            stop = min(stop, course.next_change(engine.step))
+            mean_v = course.mean_v(engine.step)[order]
             for group in engine.groups:
                 group.drive_v = mean_v[group.first : group.first + group.n_neurons].copy()
-        since_s = engine.step * options.step_s
         piece = engine.advance(stop - engine.step)
-        for group in engine.groups:
-            bad = np.flatnonzero(~(np.abs(group.state).max(axis=0) < LARGEST_V))
-            if bad.size:
-                value = float(group.state[0, bad[0]])
-                raise _Unstable(group.first + int(bad[0]), value, since_s, engine.step * options.step_s)
+        if _broken(engine) is not None:
+            _stop_at_break(engine, record, reached, n_steps=stop - reached[-1].step, step_s=options.step_s)
         reached[:] = [take(engine, options.step_s)]
-        pieces.append(piece)
-        progress("run", engine.step * options.step_s, duration_s)
+        record.add(piece)
+        progress("run", engine.step * options.step_s, n_steps * options.step_s)
+
+
+def _broken(engine: Engine) -> tuple[int, str, float] | None:
+    """Return place, state and value of the first number that is implausible, None where all are well."""
+    for group in engine.groups:
+        bad = np.argwhere(~(np.abs(group.state.T) < LARGEST_V))
+        if bad.size:
+            neuron, row = int(bad[0, 0]), int(bad[0, 1])
+            names = group.stepper.state_names
+            name = "potential" if row == 0 else f"state {names[row] if row < len(names) else row}"
+            return group.first + neuron, name, float(group.state[row, neuron])
+    return None
+
+
+def _stop_at_break(
+    engine: Engine, record: Recorder, reached: list[Checkpoint], *, n_steps: int, step_s: float
+) -> NoReturn:
+    """Go back to the last good state, find the step that breaks by halving, and keep what was before it."""
+    while n_steps > 1:
+        restore(engine, reached[-1], step_s)
+        half = n_steps // 2
+        piece = engine.advance(half)
+        if _broken(engine) is None:
+            record.add(piece)
+            reached[:] = [take(engine, step_s)]
+            n_steps -= half
+        else:
+            n_steps = half
+    restore(engine, reached[-1], step_s)
+    engine.advance(1)
+    found = _broken(engine)
+    assert found is not None
+    raise _Unstable(*found, (engine.step - 1) * step_s)
 
 
 def _activity(
-    m: SynapseMap,
-    pieces: list[Piece],
+    m: SynapseMap | Populations,
+    engine: Engine,
+    record: Recorder,
     *,
-    order: ndarray,
-    begin_s: float,
-    duration_s: float,
     options: RunOptions,
-    wall_s: float,
+    began_s: float,
+    n_steps: int,
     checkpoint: Checkpoint,
 ) -> Activity:
-    done = pieces[-1].stop_step
-    is_complete = done == steps_of(duration_s, options.step_s)
-    neuron = order[np.concatenate([piece.neuron for piece in pieces])].astype(np.int32)
-    time_s = np.concatenate([piece.step for piece in pieces]) * options.step_s
-    used = used_synapses(m)
-    recorded = np.argsort(np.argsort(order)[np.array(options.record_voltage_of, dtype=np.int64)], kind="stable")
-    voltage_v = np.concatenate([piece.voltage_v for piece in pieces])
-    by_option = np.empty_like(voltage_v)
-    by_option[:, recorded] = voltage_v
-    spikes = spike_trains(
-        time_s=time_s,
-        neuron=neuron,
-        n_neurons=m.n_neurons,
-        epochs_s=np.array([[begin_s, done * options.step_s]]),
-        labels=m.labels,
-        provenance=Provenance(
-            command="run", parameters={"duration_s": duration_s, "step_s": options.step_s}, seed=checkpoint.seed
-        ),
-    )
-    out_degree = np.bincount(m.pre[used], minlength=m.n_neurons)
+    wall_s = time.perf_counter() - began_s
+    spikes, states = record.spikes(), record.states()
+    n_delays = max(1, engine.clock.delays.size)
+    out_degree = sum((np.diff(group.rows.start[::n_delays]) for group in engine.groups), np.zeros(m.n_neurons, int))
     return Activity(
         spikes=spikes,
-        voltage_v=by_option,
+        voltage_v=states.get("v", np.empty((0, len(options.record_voltage_of)))),
         voltage_of=options.record_voltage_of,
         step_s=options.step_s,
         wall_s=wall_s,
-        n_events=int(out_degree[neuron].sum()),
-        n_synapses_left_out=int(np.sum(~used)),
-        is_complete=is_complete,
+        n_events=int(record.counts(engine) @ out_degree),
+        n_synapses_left_out=0 if isinstance(m, Populations) else int(np.sum(~used_synapses(m))),
+        is_complete=record.end_step == n_steps,
+        states=states,
         checkpoint=checkpoint,
     )
 
 
-def _check(m: SynapseMap, duration_s: float, seed: int, drive: Drive, options: RunOptions) -> None:
+def _check_plasticity(
+    m: SynapseMap | Populations, plasticity: Plasticity, options: RunOptions, resume: Checkpoint | None
+) -> None:
+    if options.n_threads != 1 or options.skip_quiet or resume is not None:
+        raise RunError("Plastic synapses run on one thread, from the start, without skip_quiet. Change these options.")
+    if isinstance(m, Populations):
+        raise RunError("Populations have no list of synapses that could change. Give a map.")
+    sizes = {plasticity.store.weight_v.size, plasticity.plastic(m).size}
+    if sizes != {m.n_synapses}:
+        raise RunError(f"The plasticity is for {max(sizes - {m.n_synapses})} synapses, the map has {m.n_synapses}.")
+    if not np.allclose(plasticity.store.weight_v, m.weight_v, rtol=1e-6, atol=1e-12):
+        raise RunError("The store's weights are not the map's. Build it from this map's weight_v, anew for each run.")
+
+
+def _check(m: SynapseMap | Populations, duration_s: float, seed: int, drive: Drive, options: RunOptions) -> None:
     if m.n_neurons == 0:
         raise RunError("The map has no neurons. Give a map with at least one.")
     if not (math.isfinite(duration_s) and duration_s >= options.step_s):

@@ -68,7 +68,14 @@ class AdEx:
             ]
         )
         noise = math.sqrt(-math.expm1(-2.0 * step_s / self.tau_m_s))
-        return Stepper(advance=advance_adex, constants=constants, n_states=2, n_channels=1, noise_kick=noise)
+        return Stepper(
+            advance=advance_adex,
+            constants=constants,
+            n_states=2,
+            n_channels=1,
+            noise_kick=noise,
+            state_names=("v", "w"),
+        )
 
     def start(self, fraction: Float64[ndarray, " neurons"]) -> Float64[ndarray, "states neurons"]:
         """Return potentials between reset and soft threshold, and no adaptation."""

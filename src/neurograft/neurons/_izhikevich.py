@@ -66,7 +66,14 @@ class Izhikevich:
             [n, step_s / MS / n, self.a, self.b, self.c, self.d, self.rest_mv, _PEAK_MV, self.slope_per_ms]
         )
         noise = math.sqrt(-math.expm1(-2.0 * step_s / MS * self.slope_per_ms))
-        return Stepper(advance=advance_izhikevich, constants=constants, n_states=2, n_channels=1, noise_kick=noise)
+        return Stepper(
+            advance=advance_izhikevich,
+            constants=constants,
+            n_states=2,
+            n_channels=1,
+            noise_kick=noise,
+            state_names=("v", "u"),
+        )
 
     def start(self, fraction: Float64[ndarray, " neurons"]) -> Float64[ndarray, "states neurons"]:
         """Return potentials up to 15 mV above rest (short of the spike's onset) and resting recovery."""

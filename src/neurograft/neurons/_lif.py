@@ -75,13 +75,17 @@ class Lif:
                 rows = [_exponential_step(self.tau_m_s, tau_s, step_s) for tau_s in both]
                 constants = np.array([*common, *rows[0], *rows[1]])
                 return Stepper(
-                    advance=advance_exponential, constants=constants, n_states=3, n_channels=3, noise_kick=noise
-                )
+                    advance=advance_exponential, constants=constants, n_states=3, n_channels=3, noise_kick=noise,
+                    state_names=("v", "current_e", "current_i"),
+                )  # fmt: skip
             case AlphaSynapse():
                 both = (self.synapse.tau_excitatory_s, self.synapse.tau_inhibitory_s)
                 rows = [_alpha_step(self.tau_m_s, tau_s, step_s) for tau_s in both]
                 constants = np.array([*common, *rows[0], *rows[1]])
-                return Stepper(advance=advance_alpha, constants=constants, n_states=5, n_channels=3, noise_kick=noise)
+                return Stepper(
+                    advance=advance_alpha, constants=constants, n_states=5, n_channels=3, noise_kick=noise,
+                    state_names=("v", "source_e", "current_e", "source_i", "current_i"),
+                )  # fmt: skip
 
     def start(self, fraction: Float64[ndarray, " neurons"]) -> Float64[ndarray, "states neurons"]:
         """Return potentials between reset and threshold, and no synaptic current."""

@@ -15,7 +15,8 @@ Advance = Callable[[ndarray, ndarray, ndarray, ndarray, ndarray, ndarray], int]
 
 ``state`` is (states, neurons) with the membrane potential in row 0; ``refractory`` counts the steps left;
 ``drive_v`` is the steady depolarisation; ``inputs`` is (channels, neurons), what arrived during the step,
-channel 0 in volts straight into the potential; the function sets ``inputs`` back to 0.  It writes the
+channel 0 in volts straight into the potential; the function sets ``inputs`` back to 0.  Rows after the
+channels hold numbers of mean 0 and standard deviation 1, new at every step (``Stepper.n_noise``).  It writes the
 neurons that spike to ``spiked`` in rising order and returns how many.  A compiled function (``numba.njit``)
 is fast, any Python function is right.
 """
@@ -31,6 +32,8 @@ class Stepper:
     n_states: int
     n_channels: int
     noise_kick: float  # sd of the kick of one step that gives the free potential an sd of 1 V
+    n_noise: int = 0  # rows of ``inputs`` after the channels, which the engine fills with unit noise at every step
+    state_names: tuple[str, ...] = ("v",)  # of the rows of ``state`` that may be recorded by name
 
 
 @runtime_checkable

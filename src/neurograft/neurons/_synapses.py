@@ -31,7 +31,7 @@ class ExponentialSynapse:
 
     def __post_init__(self) -> None:
         """Refuse time constants that are not positive."""
-        _require_positive(self.tau_excitatory_s, self.tau_inhibitory_s)
+        require_positive(self.tau_excitatory_s, self.tau_inhibitory_s)
 
 
 @final
@@ -44,7 +44,7 @@ class AlphaSynapse:
 
     def __post_init__(self) -> None:
         """Refuse time constants that are not positive."""
-        _require_positive(self.tau_excitatory_s, self.tau_inhibitory_s)
+        require_positive(self.tau_excitatory_s, self.tau_inhibitory_s)
 
 
 Synapse = DeltaSynapse | ExponentialSynapse | AlphaSynapse
@@ -87,6 +87,7 @@ def alpha_peak(*, tau_m_s: float, tau_syn_s: float) -> float:
     return potential(t_peak)
 
 
-def _require_positive(*tau_s: float) -> None:
+def require_positive(*tau_s: float) -> None:
+    """Refuse time constants that are not positive and finite."""
     if not all(np.isfinite(t) and t > 0 for t in tau_s):
         raise OptionError(f"A synapse has the time constants {tau_s} s. Give positive numbers of seconds.")

@@ -49,6 +49,7 @@ class Format(Enum):
     SI_SORTING = ("SpikeInterface sorting", FileKind.SPIKES)
     MATLAB = ("MATLAB table", FileKind.SPIKES)
     CSV_SPIKES = ("CSV, spikes", FileKind.SPIKES)
+    SPIKE_LOG = ("log of a run", FileKind.SPIKES)
     SONATA_SPIKES = ("SONATA spike report", FileKind.SPIKES)
     MAP = ("SONATA network", FileKind.MAP)
     IMAGE = ("neurograft image", FileKind.IMAGE)
@@ -144,6 +145,7 @@ def _by_magic(path: Path, head: bytes) -> Format | None:
         return _npz(path)
     known = (
         (b"ABF ", Format.ABF),
+        (b"NGRAFTL1", Format.SPIKE_LOG),
         (b"ABF2", Format.ABF),
         (b"DAT2", Format.HEKA),
         (b"DAT1", Format.HEKA),

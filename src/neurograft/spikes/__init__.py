@@ -1,6 +1,10 @@
 """Spike trains and the files they come in."""
 
 from neurograft.spikes._describe import describe as describe
+from neurograft.spikes._log import LogHead as LogHead
+from neurograft.spikes._log import LogWriter as LogWriter
+from neurograft.spikes._log import SpikeLog as SpikeLog
+from neurograft.spikes._log import open_log as open_log
 from neurograft.spikes._open import open_spikes as open_spikes
 from neurograft.spikes._options import SpikeOptions as SpikeOptions
 from neurograft.spikes._sonata import save_spikes as save_spikes

@@ -5,6 +5,7 @@ from pathlib import Path
 from neurograft.errors import RecordingError, SpikeError
 from neurograft.recordings._sniff import Format, sniff
 from neurograft.spikes._csv import read_csv
+from neurograft.spikes._log import open_log
 from neurograft.spikes._matlab import read_matlab
 from neurograft.spikes._numpy import read_npz
 from neurograft.spikes._nwb_units import read_nwb_units
@@ -49,6 +50,7 @@ def _read(path: Path, found: Format, options: SpikeOptions) -> tuple[Read | Spik
         Format.NPZ_SPIKES: lambda: read_npz(path),
         Format.MATLAB: lambda: read_matlab(path, part=options.part),
         Format.CSV_SPIKES: lambda: read_csv(path),
+        Format.SPIKE_LOG: lambda: open_log(path).spikes,
         Format.SONATA_SPIKES: lambda: read_sonata(path, part=options.part),
     }
     if found in readers:

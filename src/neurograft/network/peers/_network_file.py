@@ -41,6 +41,8 @@ def network_arrays(
     ``weight_mv`` is what a spike adds to a receptor: the kick, or the current's jump (times resistance) that
     makes the potential at rest peak at the map's weight.  Weights are rounded to 32 bits, as the engine does.
     """
+    if drive.poisson is not None:
+        raise RunError("The drive has Poisson input, which the scripts do not make. Use a drive of mean and noise.")
     models, kind = models_of(m, neuron)
     used = used_synapses(m)
     weight_v, post = m.weight_v[used], m.post[used]

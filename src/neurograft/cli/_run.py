@@ -29,17 +29,25 @@ def run_command(
     ] = None,
     step_ms: Annotated[float, typer.Option(help="Step of the clock.")] = 0.1,
     threads: Annotated[int, typer.Option(min=1, help="Threads; the spikes do not depend on them.")] = 1,
+    skip_quiet: Annotated[
+        bool, typer.Option(help="Leave neurons alone that nothing reaches; pays where few of many fire.")
+    ] = False,
     age_days: AgeDays = 0.0,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Run a map, or the network that a memory image holds, by the same engine."""
-    from neurograft.network import RunInterrupted, RunOptions, run
+    """Run a map, or the network that a memory image holds, by the same engine.
+
+    While it runs, spikes go to OUT.log, which info, compare and every other command read as spikes: a killed run
+    leaves what it had done there. Ctrl-C writes OUT itself.
+    """
+    from neurograft.network import RunInterrupted, RunOptions, UnstableRunError, run
     from neurograft.spikes import save_spikes
 
     m = open_network(network, age_s=age_days * DAY, seed=seed)
     on = m if drive_of is None else open_network(drive_of, age_s=0.0, seed=seed)
-    options = RunOptions(step_s=step_ms * MS, n_threads=threads)
+    log = out.with_name(out.name + ".log")
+    options = RunOptions(step_s=step_ms * MS, n_threads=threads, record_to=log, skip_quiet=skip_quiet)
     with shown_progress() as progress:
         drive = _drive(on, like, rate_hz, seed, progress)
         try:
@@ -47,15 +55,28 @@ def run_command(
         except RunInterrupted as stop:
             if stop.activity is not None:
                 save_spikes(stop.activity.spikes, out)
+            log.unlink(missing_ok=True)
+            raise
+        except UnstableRunError as broken:
+            if broken.activity is not None:
+                save_spikes(broken.activity.spikes, out)
+            log.unlink(missing_ok=True)
             raise
     given = [path for path in (network, like, drive_of) if path is not None]
     provenance = Provenance(
         command="run",
-        parameters={"seconds": seconds, "rate_hz": rate_hz, "step_ms": step_ms, "age_days": age_days},
+        parameters={
+            "seconds": seconds,
+            "rate_hz": rate_hz,
+            "step_ms": step_ms,
+            "age_days": age_days,
+            "skip_quiet": skip_quiet,
+        },
         seed=seed,
         inputs={path.name: fingerprint(path) for path in given},
     )
     save_spikes(replace(activity.spikes, provenance=provenance), out)
+    log.unlink(missing_ok=True)
     show(*_told(activity, out), as_json=as_json)
 
 

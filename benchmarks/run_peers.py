@@ -49,14 +49,14 @@ def in_brian2(net: dict[str, np.ndarray], seconds: float) -> tuple[float, np.nda
     b.prefs.devices.cpp_standalone.openmp_threads = 0
     b.defaultclock.dt = 0.1 * b.ms
     n, is_current = int(net["n"]), bool(net["is_current"])
-    current = "\ndi/dt = -i / (0.5 * ms) : 1" if is_current else ""
-    equations = f"dv/dt = (drive{' + i' if is_current else ''} - v) / tau : 1 (unless refractory){current}"
+    current = "\ndc/dt = -c / (0.5 * ms) : 1" if is_current else ""
+    equations = f"dv/dt = (drive{' + c' if is_current else ''} - v) / tau : 1 (unless refractory){current}"
     names = {"drive": float(net["drive"]), "tau": 20 * b.ms}
     group = b.NeuronGroup(
         n, equations, threshold="v >= 20", reset="v = 10", refractory=2.1 * b.ms, method="exact", namespace=names
     )
     group.v = net["start"]
-    synapses = b.Synapses(group, group, "w : 1", on_pre="i_post += w" if is_current else "v_post += w")
+    synapses = b.Synapses(group, group, "w : 1", on_pre="c_post += w" if is_current else "v_post += w")
     synapses.connect(i=net["pre"], j=net["post"])
     synapses.w = net["weight"]
     synapses.delay = (net["delay_s"] - 0.1e-3) * b.second

@@ -42,6 +42,9 @@ def run_command(
     drive_of: DriveOf = None,
     step_ms: StepMs = 0.1,
     threads: Annotated[int, typer.Option(min=1, help="Threads; the spikes do not depend on them.")] = 1,
+    skip_quiet: Annotated[
+        bool, typer.Option(help="Leave neurons alone that nothing reaches; pays where few of many fire.")
+    ] = False,
     stimulus: StimulusFile = None,
     replay: Replay = None,
     clamp: Clamp = "0.5",
@@ -56,19 +59,27 @@ def run_command(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Run a map, or the network that a memory image holds, by the same engine."""
-    from neurograft.network import RunInterrupted, RunOptions
+    """Run a map, or the network that a memory image holds, by the same engine.
+
+    While it runs, spikes go to OUT.log, which info, compare and every other command read as spikes: a killed run
+    leaves what it had done there. Ctrl-C writes OUT itself.
+    """
+    from neurograft.network import RunInterrupted, RunOptions, UnstableRunError
     from neurograft.spikes import save_spikes
 
     m = open_network(network, age_s=age_days * DAY, seed=seed)
     on = m if drive_of is None else open_network(drive_of, age_s=0.0, seed=seed)
     outside = outside_of(m, protocol=stimulus, replay=replay, clamp=clamp, seed=seed)
     like = replay if like is None else like
+    is_one_run = engine is EngineName.BUILTIN and (outside.recording is None or bool(outside.clamped))
+    log = out.with_name(out.name + ".log")
     task = _Task(
         m=m,
         duration_s=_duration_s(seconds, outside),
         seed=seed,
-        options=RunOptions(step_s=step_ms * MS, n_threads=threads),
+        options=RunOptions(
+            step_s=step_ms * MS, n_threads=threads, skip_quiet=skip_quiet, record_to=log if is_one_run else None
+        ),
         outside=outside,
     )
     with shown_progress() as progress:
@@ -78,9 +89,10 @@ def run_command(
                 activity = _built_in(task, drive, progress)
             else:
                 activity = _peer(task, drive, progress, engine=engine, python=engine_python, n_ranks=ranks)
-        except RunInterrupted as stop:
+        except (RunInterrupted, UnstableRunError) as stop:
             if stop.activity is not None:
                 save_spikes(stop.activity.spikes, out)
+            log.unlink(missing_ok=True)
             raise
     given = [path for path in (network, like, drive_of, stimulus) if path is not None]
     parameters: dict[str, JsonValue] = {
@@ -88,6 +100,7 @@ def run_command(
         "rate_hz": rate_hz,
         "step_ms": step_ms,
         "age_days": age_days,
+        "skip_quiet": skip_quiet,
         "engine": str(engine),
         "clamp": clamp if replay is not None else "",
         "clamped": [*outside.clamped],
@@ -96,6 +109,7 @@ def run_command(
         command="run", parameters=parameters, seed=seed, inputs={path.name: fingerprint(path) for path in given}
     )
     save_spikes(replace(activity.spikes, provenance=provenance), out)
+    log.unlink(missing_ok=True)
     show(*_told(activity, outside, out), as_json=as_json)
 
 

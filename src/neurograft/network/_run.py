@@ -23,7 +23,7 @@ from neurograft.network._record import Recorder
 from neurograft.network._rows import used_synapses
 from neurograft.network._stimulus import Course, Stimulus
 from neurograft.neurons import Lif, NeuronModel, steps_of
-from neurograft.progress import Progress, silent
+from neurograft.progress import RUN, Progress, silent
 from neurograft.provenance import Provenance
 from neurograft.spikes import SpikeTrains
 
@@ -188,7 +188,7 @@ def _advance(
             _stop_at_break(engine, record, reached, n_steps=stop - reached[-1].step, step_s=options.step_s)
         reached[:] = [take(engine, options.step_s)]
         record.add(piece)
-        progress("run", engine.step * options.step_s, n_steps * options.step_s)
+        progress(RUN, engine.step * options.step_s, n_steps * options.step_s)
 
 
 def _broken(engine: Engine) -> tuple[int, str, float] | None:

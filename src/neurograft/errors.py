@@ -48,6 +48,10 @@ class CultureError(NeurograftError):
     """A culture cannot be grown with these parameters."""
 
 
+class IonicError(NeurograftError):
+    """A slit, a salt, a field or a time step is outside what the ionic models can be asked for."""
+
+
 class OptionError(NeurograftError):
     """An option or a choice is unknown or out of range."""
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest import approx
 
 from neurograft.errors import IonicError
 from neurograft.ionic import (
@@ -60,7 +59,7 @@ def test_a_step_is_that_of_the_slow_twin(seed, n_pairs, chunks, form, sides_nm):
     quiet = step_reference(model, before, state.species, field_v_m=3e7, noise=np.zeros_like(before))
     spread = np.sqrt(2 * np.array([ion.diffusion_m2_s for ion in model.salt.ions])[state.species] * 1e-12) / NM
     found = np.sort(((got - quiet) / spread[:, None]).ravel())
-    assert found == approx(np.sort(drawn(words, before.shape[0])), abs=2e-3)  # forces of 32-bit numbers
+    assert found == pytest.approx(np.sort(drawn(words, before.shape[0])), abs=2e-3)  # forces of 32-bit numbers
 
 
 def drawn(words, n_ions):
@@ -85,8 +84,8 @@ def test_noise_is_normal_and_independent():
     z = blocks.ravel().astype(float)
     error = 1 / np.sqrt(z.size)
     assert abs(z.mean()) < 4 * error
-    assert z.var() == approx(1, abs=4 * np.sqrt(2) * error)
-    assert kurtosis(z) == approx(0, abs=4 * np.sqrt(24) * error)
+    assert z.var() == pytest.approx(1, abs=4 * np.sqrt(2) * error)
+    assert kurtosis(z) == pytest.approx(0, abs=4 * np.sqrt(24) * error)
     assert kstest(z, "norm").pvalue > 1e-3
     assert abs((blocks[:, :64] * blocks[:, 64:]).mean()) < 4 * np.sqrt(2) * error  # the two of a pair
     assert abs((z[:-BLOCK] * z[BLOCK:]).mean()) < 4 * error  # one lane, next draw
@@ -98,10 +97,10 @@ def test_without_interaction_ions_diffuse_and_conduct_freely():
     stepper = Stepper(model=model)
     before = state.copy()
     stepper.advance(state, np.zeros(400))
-    assert diffusion_m2_s(before, state, step_s=model.step_s) == approx(1.034e-9, rel=4 / np.sqrt(2 * 2000))
+    assert diffusion_m2_s(before, state, step_s=model.step_s) == pytest.approx(1.034e-9, rel=4 / np.sqrt(2 * 2000))
     n, error = static_fraction(stepper, state, field_v_m=0.3 * FIELD_UNIT_V_M, n_blocks=8, n_settle=0)
     assert error < 0.005
-    assert n == approx(1.0, abs=max(0.005, 4 * error))
+    assert n == pytest.approx(1.0, abs=max(0.005, 4 * error))
 
 
 def test_each_species_diffuses_with_its_own_constant():
@@ -112,7 +111,7 @@ def test_each_species_diffuses_with_its_own_constant():
     square = (state.x_nm - before.x_nm) ** 2 + (state.y_nm - before.y_nm) ** 2
     for k, ion in enumerate(model.salt.ions):
         measured = square[state.species == k].mean() * NM**2 / (4 * 300 * model.step_s)
-        assert measured == approx(ion.diffusion_m2_s, rel=4 / np.sqrt(1500))
+        assert measured == pytest.approx(ion.diffusion_m2_s, rel=4 / np.sqrt(1500))
 
 
 # Static conduction fractions of the prototype, 400 ions, dt 5 ps, and its standard errors (facts page, section 7).
@@ -122,7 +121,7 @@ def test_conduction_in_a_steady_field_is_the_prototypes(field, expected):
     state = random_start(model, np.random.default_rng(7))
     n, error = static_fraction(Stepper(model=model), state, field_v_m=field * FIELD_UNIT_V_M, n_blocks=60, n_settle=15)
     assert error < 0.012
-    assert n == approx(expected, abs=0.03 * expected + 3 * error)
+    assert n == pytest.approx(expected, abs=0.03 * expected + 3 * error)
 
 
 @pytest.mark.slow
@@ -133,7 +132,7 @@ def test_conduction_in_a_steady_field_to_three_percent(field, expected):
     n, error = static_fraction(
         Stepper(model=model), state, field_v_m=field * FIELD_UNIT_V_M, n_blocks=800, n_settle=100
     )
-    assert n == approx(expected, abs=0.03 * expected + error)
+    assert n == pytest.approx(expected, abs=0.03 * expected + error)
 
 
 @pytest.mark.slow
@@ -145,7 +144,7 @@ def test_shorter_steps_conduct_less_so_the_authors_step_is_not_converged(step_s,
     n, error = static_fraction(
         Stepper(model=model), state, field_v_m=0.3 * FIELD_UNIT_V_M, n_blocks=2 * settle, n_settle=settle
     )
-    assert n == approx(expected, abs=0.10 * expected + 2 * error)
+    assert n == pytest.approx(expected, abs=0.10 * expected + 2 * error)
 
 
 def test_threads_do_not_change_the_result():

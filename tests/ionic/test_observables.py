@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest import approx
 
 from neurograft.ionic import IonModel, Plane, TrajectoryWriter, clusters, memory_time_s, paper_salt, random_start
 from neurograft.ionic._observables import block_error, unite
@@ -36,9 +35,9 @@ def test_pairs_and_sizes_of_a_small_arrangement():
     state.y_nm[:] = np.arange(120) // 12 * 9.0
     state.x_nm[60], state.y_nm[60] = state.x_nm[0] + 1.0, state.y_nm[0]  # an anion beside the first cation
     found = clusters(MODEL, state)
-    assert found.pair_fraction == approx(2 / 120)
-    assert found.free_fraction == approx(118 / 120)
-    assert found.mean_size == approx((118 + 2 * 2) / 120)
+    assert found.pair_fraction == pytest.approx(2 / 120)
+    assert found.free_fraction == pytest.approx(118 / 120)
+    assert found.mean_size == pytest.approx((118 + 2 * 2) / 120)
 
 
 def test_union_by_hand():
@@ -49,7 +48,7 @@ def test_union_by_hand():
 
 def test_memory_time_of_an_exponential():
     t = np.arange(2000) * 1e-8
-    assert memory_time_s(0.2 + 0.5 * np.exp(-t / 2e-6), step_s=1e-8) == approx(2e-6, rel=0.01)
+    assert memory_time_s(0.2 + 0.5 * np.exp(-t / 2e-6), step_s=1e-8) == pytest.approx(2e-6, rel=0.01)
 
 
 def test_error_of_correlated_blocks_is_larger():
@@ -68,7 +67,7 @@ def test_a_trajectory_has_frames_that_read_back(tmp_path):
     lines = path.read_text().splitlines()
     assert len(lines) == 2 * (9 + 120)
     second = np.array([line.split() for line in lines[129 + 9 :]], dtype=float)
-    assert second[:, 3] == approx(np.mod(state.x_nm * 10, 1500), abs=1e-3)
+    assert second[:, 3] == pytest.approx(np.mod(state.x_nm * 10, 1500), abs=1e-3)
     assert set(second[:, 2]) == {-2.0, 2.0}
 
 
@@ -87,7 +86,7 @@ def test_mdanalysis_opens_the_trajectory(tmp_path):
         writer.write(state)
     universe = mda.Universe(str(path), format="LAMMPSDUMP")
     assert universe.atoms.n_atoms == 120
-    assert universe.atoms.positions[:, 0] == approx(state.x_nm * 10, abs=1e-2)
+    assert universe.atoms.positions[:, 0] == pytest.approx(state.x_nm * 10, abs=1e-2)
 
 
 def test_ovito_opens_the_trajectory(tmp_path):
@@ -97,4 +96,4 @@ def test_ovito_opens_the_trajectory(tmp_path):
     with TrajectoryWriter(path, MODEL) as writer:
         writer.write(state)
     data = io.import_file(str(path)).compute()
-    assert np.sort(np.asarray(data.particles.positions)[:, 0]) == approx(np.sort(state.x_nm * 10), abs=1e-2)
+    assert np.sort(np.asarray(data.particles.positions)[:, 0]) == pytest.approx(np.sort(state.x_nm * 10), abs=1e-2)

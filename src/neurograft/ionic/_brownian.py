@@ -62,7 +62,8 @@ class IonModel:
         if not shortest > 2 * self.interaction.cut_m:
             raise IonicError(
                 f"The box is {shortest / NM:g} nm at its shortest, but forces reach "
-                f"{self.interaction.cut_m / NM:g} nm: an ion would meet its own image. Make both sides longer than twice the cut."
+                f"{self.interaction.cut_m / NM:g} nm: an ion would meet its own image. "
+                "Make both sides longer than twice the cut."
             )
         if not 0 < self.kick_m < self.interaction.cut_m / 10:
             raise IonicError(
@@ -98,7 +99,8 @@ class IonModel:
         if self.contact_drift_m > core_m:
             told.append(
                 f"Time step: at contact an ion drifts {self.contact_drift_m / NM:.2g} nm in a step of "
-                f"{self.step_s:g} s, beyond the core of {core_m / NM:g} nm. The result depends on the step; converged below "
+                f"{self.step_s:g} s, beyond the core of {core_m / NM:g} nm. The result "
+                f"depends on the step; converged below "
                 f"{self.step_s * core_m / self.contact_drift_m:.1g} s."
             )
         if strongest_v_m > _SATURATING_V_M:

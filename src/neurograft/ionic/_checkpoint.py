@@ -16,7 +16,8 @@ _LARGEST_BYTES: Final = 1 << 30
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]], *, kind: str) -> None:
     """Write named arrays to an NPZ file of a kind."""
     with written_whole(path) as part, part.open("wb") as stream:
-        np.savez(stream, format_version=_FORMAT_VERSION, kind=np.array(kind), **arrays)
+        labelled = {"format_version": np.array(_FORMAT_VERSION), "kind": np.array(kind), **arrays}
+        np.savez(stream, allow_pickle=False, **labelled)
 
 
 def read_arrays(path: Path, *, kind: str) -> dict[str, NDArray[Any]]:

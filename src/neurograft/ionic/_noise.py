@@ -22,12 +22,13 @@ _F32, _I32, _U32 = np.float32, np.int32, np.uint32
 
 def _interpolant(of: str, degree: int, low: float, high: float) -> tuple[np.float32, ...]:
     """Return the coefficients, constant first, of a function that is smooth from ``low`` to ``high``."""
-    functions = {
-        "log2": lambda y: np.log2(1.5 + y),
-        "sin": lambda s: np.sinc(np.sqrt(s)) * np.pi,  # sin(pi x) / x of x squared
-        "cos": lambda s: np.cos(np.pi * np.sqrt(s)),
+    nodes = 0.5 * (low + high) + 0.5 * (high - low) * np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
+    values = {
+        "log2": np.log2(1.5 + nodes),
+        "sin": np.sinc(np.sqrt(np.abs(nodes))) * np.pi,  # sin(pi x) / x of x squared
+        "cos": np.cos(np.pi * np.sqrt(np.abs(nodes))),
     }
-    fit = Chebyshev.interpolate(functions[of], degree, domain=[low, high])
+    fit = Chebyshev.fit(nodes, values[of], degree, domain=[low, high])
     return tuple(np.float32(c) for c in fit.convert(kind=Polynomial).coef)
 
 

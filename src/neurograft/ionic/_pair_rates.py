@@ -83,7 +83,9 @@ def _walk(form: LogRatio, field_v_m: float, valence: int, step_s: float) -> _Wal
     per_nm = valence * field_v_m * ELEMENTARY_CHARGE_C * NM / thermal_energy_j(TEMPERATURE_K)
     spread_nm2 = 2 * PAPER_DIFFUSION_M2_S / NM**2 * step_s
     lengths = (form.core_m / NM, form.reach_m / NM, form.cut_m / NM)
-    return _Walk(*(_F32(v) for v in (form.strength * valence**2, *lengths, per_nm, spread_nm2, (2 * spread_nm2) ** 0.5)))
+    return _Walk(
+        *(_F32(v) for v in (form.strength * valence**2, *lengths, per_nm, spread_nm2, (2 * spread_nm2) ** 0.5))
+    )
 
 
 @njit(cache=True, error_model="numpy")

@@ -66,8 +66,8 @@ class ParticleNeuron:
             self.voltage_v += block_s / c.capacitance_f * (c.current_a - c.na_gain * i_na - i_k)
         fields = np.full(o.block_steps, self.voltage_v / c.length_m)
         moved_nm = [stepper.advance(state, fields) for stepper, state in zip(self._steppers, self.slits, strict=True)]
-        fractions = [self._fraction(nm, block_s, k) for k, nm in enumerate(moved_nm)]
-        self.rows.append((self.voltage_v, *fractions))
+        n_na, n_k = (self._fraction(nm, block_s, k) for k, nm in enumerate(moved_nm))
+        self.rows.append((self.voltage_v, n_na, n_k))
 
     def _fraction(self, moved_nm: float, block_s: float, slit: int) -> float:
         """Return the conduction fraction: measured current over that of free ions."""

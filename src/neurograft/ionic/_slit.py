@@ -56,7 +56,8 @@ class Slit:
         if math.sqrt(self.permittivity * across) <= self.wall.permittivity:
             raise IonicError(
                 f"The wall's permittivity {self.wall.permittivity:g} is not below the water's "
-                f"{math.sqrt(self.permittivity * across):.3g}: charges are not confined to a plane. Choose another wall."
+                f"{math.sqrt(self.permittivity * across):.3g}: charges are not "
+                "confined to a plane. Choose another wall."
             )
         if not 273.15 <= self.temperature_k <= 373.15:
             raise IonicError(f"temperature_k is {self.temperature_k:g}. Water is liquid from 273.15 to 373.15 K.")

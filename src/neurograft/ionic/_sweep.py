@@ -19,7 +19,7 @@ _KIND = "ions"
 
 
 class IonRecord(NamedTuple):
-    """Means over blocks; ``current_ratio`` is the current over that of free ions at 1 V/m, so that n = ratio / field."""
+    """Means over blocks; ``current_ratio`` is the current over that of free ions at 1 V/m: n is ratio / field."""
 
     time_s: Float64[ndarray, " blocks"]
     field_v_m: Float64[ndarray, " blocks"]

@@ -52,6 +52,10 @@ class SeriesError(NeurograftError, ValueError):
     """A time series cannot be learnt from or forecast; a ValueError too, as scikit-learn's conventions ask."""
 
 
+class IonicError(NeurograftError):
+    """A slit, a salt, a field or a time step is outside what the ionic models can be asked for."""
+
+
 class OptionError(NeurograftError):
     """An option or a choice is unknown or out of range."""
 

@@ -14,6 +14,11 @@ HOUR: Final = 3600.0
 DAY: Final = 86_400.0
 YEAR: Final = 365.25 * DAY
 
+PS: Final = 1e-12
+
+NM: Final = 1e-9
+UM: Final = 1e-6
+
 KHZ: Final = 1e3
 
 MV: Final = 1e-3
@@ -24,9 +29,13 @@ PA: Final = 1e-12
 
 MICROSIEMENS: Final = 1e-6
 NANOSIEMENS: Final = 1e-9
+PICOSIEMENS: Final = 1e-12
+
+FF: Final = 1e-15
 
 PJ: Final = 1e-12
 
 # CODATA 2018; the first two are exact by the definition of the SI.
 BOLTZMANN_J_PER_K: Final = 1.380649e-23
 ELEMENTARY_CHARGE_C: Final = 1.602176634e-19
+VACUUM_PERMITTIVITY_F_PER_M: Final = 8.8541878128e-12

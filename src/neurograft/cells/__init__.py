@@ -18,6 +18,7 @@ from neurograft.cells._image import to_ns as to_ns
 from neurograft.cells._image_io import image_format as image_format
 from neurograft.cells._image_io import load_image as load_image
 from neurograft.cells._image_io import save_image as save_image
+from neurograft.cells._ionic import IonicSlit as IonicSlit
 from neurograft.cells._measured import Measured as Measured
 from neurograft.cells._measured import fit_card as fit_card
 from neurograft.cells._mram import Mram as Mram

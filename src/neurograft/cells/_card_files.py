@@ -6,6 +6,7 @@ from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import Any, cast, get_type_hints
 
 from neurograft.cells._ideal import Ideal
+from neurograft.cells._ionic import IonicSlit
 from neurograft.cells._measured import Measured
 from neurograft.cells._mram import Mram
 from neurograft.cells._nand import NandFlash
@@ -16,7 +17,8 @@ from neurograft.cells._rram_cmo import RramCmo
 from neurograft.cells._sonos import Sonos
 from neurograft.errors import CellError, did_you_mean
 
-_FAMILIES: dict[str, type[Any]] = {c.__name__: c for c in (Ideal, Measured, Mram, NandFlash, Pcm, Rram, RramCmo, Sonos)}
+_SHAPES = (Ideal, IonicSlit, Measured, Mram, NandFlash, Pcm, Rram, RramCmo, Sonos)
+_FAMILIES: dict[str, type[Any]] = {c.__name__: c for c in _SHAPES}
 _ACCEPTED: dict[Any, tuple[type, ...]] = {float: (int, float), int: (int,), str: (str,), bool: (bool,)}
 _LONGEST = 1 << 20  # characters; the largest shipped card has a few thousand
 

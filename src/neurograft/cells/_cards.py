@@ -4,6 +4,7 @@ from types import MappingProxyType
 from typing import Final
 
 from neurograft.cells._ideal import IDEAL
+from neurograft.cells._ionic import IONIC_SLIT
 from neurograft.cells._measured import RRAM_MILO
 from neurograft.cells._mram import STT_MRAM
 from neurograft.cells._nand import NAND_MLC, NAND_QLC, NAND_SLC, NAND_TLC, NAND_TLC_HELD
@@ -30,6 +31,7 @@ _SHIPPED: tuple[MemoryCell, ...] = (
     NAND_SLC,
     SONOS_AGRAWAL,
     STT_MRAM,
+    IONIC_SLIT,
     IDEAL,
 )
 

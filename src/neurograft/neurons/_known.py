@@ -3,6 +3,7 @@
 from neurograft.neurons._adex import AdEx
 from neurograft.neurons._conductance import ConductanceLif
 from neurograft.neurons._hodgkin_huxley import HodgkinHuxley
+from neurograft.neurons._ionic import IonicNeuron
 from neurograft.neurons._izhikevich import Izhikevich
 from neurograft.neurons._lif import Lif
 from neurograft.neurons._model import NeuronModel
@@ -19,5 +20,6 @@ def known_models() -> dict[str, NeuronModel]:
         Izhikevich(),
         HodgkinHuxley(),
         HodgkinHuxley(area_um2=_PATCH_UM2),
+        IonicNeuron(),
     )
     return {model.name: model for model in models}

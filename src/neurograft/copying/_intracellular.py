@@ -17,6 +17,7 @@ from neurograft.copying._detect import Detected, DetectionOptions, detect
 from neurograft.copying._fdr import empirical_null, two_sided_p
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
+from neurograft.copying._properties import Properties, properties
 from neurograft.copying._regression import Fit, fit, inverse_gram, moments
 from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOptions, Templates, reach, templates
 from neurograft.copying._timeline import Timeline, timeline
@@ -108,6 +109,7 @@ class IntracellularCopy:
     mixture: Mixture
     channels: tuple[ChannelReport, ...]
     rejected: tuple[RejectedPair, ...]
+    properties: Properties
 
 
 def copy_intracellular(
@@ -142,9 +144,12 @@ def copy_intracellular(
         fdr=options.fdr, plausible_v=options.plausible_v, progress=progress,
     )  # fmt: skip
     spikes = _spikes(recording, cells)
+    single = properties(
+        traces, whitener, worth, found_.fit, found_.kinds.own, found_.below_v, judgement.judged, called.is_synapse,
+        progress,
+    )  # fmt: skip
     synapses = chart(
-        spikes, found_.fit, judgement.judged, called,
-        shape=found_.shape,
+        spikes, found_.fit, judgement.judged, called, single,
         position_um=np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)]),
         provenance=_provenance(options),
         fdr=options.fdr,
@@ -157,6 +162,7 @@ def copy_intracellular(
         mixture=judgement.mixture,
         channels=_reports(recording, found, cells, gains),
         rejected=called.rejected,
+        properties=single,
     )
 
 
@@ -167,6 +173,7 @@ class _Fitted(NamedTuple):
     shifted: list[Fit]
     shape: Shape
     kinds: Templates
+    below_v: Float64[ndarray, " neurons"]
 
 
 class _Judgement(NamedTuple):
@@ -202,9 +209,10 @@ def _fitted(
     usable = true.noise.max(axis=0) > 0
     shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable)
     first, last = reach(whitener, boxes)
-    own = OwnCourses(own_course(traces, first, last, progress), first, whitener, boxes)
+    mine = own_course(traces, first, last, progress)
+    own = OwnCourses(mine.course, first, whitener, boxes)
     kinds = templates(shape, options.templates, whitener, boxes, line.rate_hz, own=own)
-    return _Fitted(true, shifted, shape, kinds)
+    return _Fitted(true, shifted, shape, kinds, mine.below_v)
 
 
 def _judged(found: _Fitted, undecidable: UInt8[ndarray, "pre post"], options: IntracellularOptions) -> _Judgement:

@@ -48,7 +48,8 @@ class Judged(NamedTuple):
     se_v: Float64[ndarray, "pre post"]
     latency_s: Float64[ndarray, "pre post"]
     latency_sd_s: Float64[ndarray, "pre post"]
-    excitatory: Float64[ndarray, " pre"]
+    excitatory_alone: Float64[ndarray, "pre post"]  # probability that it excites, without Dale's law
+    excitatory: Float64[ndarray, " pre"]  # pooled over a neuron's outputs
 
 
 class _Evidence(NamedTuple):
@@ -117,10 +118,8 @@ def judge(
     s = slice(None) if is_sure is None else is_sure[is_open]
     excitatory = _excitatory(mixture, plus[s], minus[s], rival[s], nothing[s], evidence.pre[s], n_pre, is_dale)
     chance = _chance(excitatory, is_dale)[evidence.pre, None]
-    up, down = (
-        chance * np.einsum("pts,ts->pt", plus, mixture.direct),
-        (1 - chance) * np.einsum("pts,ts->pt", minus, mixture.direct),
-    )
+    either = np.einsum("pts,ts->pt", plus, mixture.direct), np.einsum("pts,ts->pt", minus, mixture.direct)
+    up, down = chance * either[0], (1 - chance) * either[1]
     by_rival = np.einsum("pts,ts->pt", rival, mixture.rival)
     latency_s, rivals = kinds.of(Family.DIRECT).latency_s, kinds.family[kinds.family != Family.DIRECT]
     bulk = mixture.is_bulk
@@ -143,7 +142,8 @@ def judge(
     spread_s = np.sqrt(np.maximum(weight @ latency_s**2 - mean_s**2, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         columns = (joint[0] / total, log_odds, np.sign((up - down)[:, bulk].sum(axis=1)), z / root, sd / root)
-    spread = [_spread(column, is_open) for column in (*columns, mean_s, spread_s)]
+        alone = either[0][:, bulk].sum(axis=1) / np.maximum(sum(either)[:, bulk].sum(axis=1), tiny)
+    spread = [_spread(column, is_open) for column in (*columns, mean_s, spread_s, alone)]
     family = np.stack([_spread(part / total, is_open) for part in joint])
     return Judged(
         direct=spread[0],
@@ -154,6 +154,7 @@ def judge(
         se_v=spread[4],
         latency_s=spread[5],
         latency_sd_s=spread[6],
+        excitatory_alone=spread[7],
         excitatory=excitatory,
     )
 

@@ -95,7 +95,8 @@ def _electrical(fit: Fit, judged: Judged, is_open: Bool[ndarray, "pre post"]) ->
     """Return the pairs, both ways, that a gap junction joins: what follows a spike at once is positive both ways.
 
     Both directions are judged together: one junction is less to assume than two synapses, each beneath an
-    amplifier's pulse, wherever it explains nearly as much.  Where only one direction can be tested, it has to be sure by itself.
+    amplifier's pulse, wherever it explains nearly as much.  Where only one direction can be tested, it has to be
+    sure by itself.
     """
     electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
     at_once = np.nan_to_num(fit.beta[:, ZERO]) > 0

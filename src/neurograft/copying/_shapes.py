@@ -86,6 +86,7 @@ def cascade(t_s: Float64[ndarray, " times"], taus_s: tuple[float, float, float])
     for k, tau_s in enumerate(taus_s):
         others = [tau_s - other for m, other in enumerate(taus_s) if m != k]
         wave += tau_s * np.exp(-since_s / tau_s) / float(np.prod(others))
+    wave = np.where(t_s > 0, wave, 0.0)  # rounding leaves a little before
     return wave / max(float(wave.max()), 1e-300)
 
 

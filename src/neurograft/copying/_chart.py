@@ -95,6 +95,8 @@ def _columns(single: Properties) -> dict[str, Float64[ndarray, " synapses"]]:
         "release_sites": small.sites,
         "quantum_to_noise": small.to_noise,
     }
+    if single.quiet is not None:
+        columns["quiet_v"], columns["quiet_se_v"] = single.quiet
     for k, interval_s in enumerate(PAIRED_S):
         name = f"paired_pulse_{round(interval_s / MS)}ms"
         columns[name] = plasticity.paired[:, k]

@@ -22,7 +22,7 @@ from neurograft.copying._plasticity import Plastic, plastic
 from neurograft.copying._regression import Fit
 from neurograft.copying._shapes import Shaped, ShapeGrid, shape_grid, shaped, whitened
 from neurograft.copying._templates import OwnCourses
-from neurograft.copying._vesicles import Vesicles, vesicles
+from neurograft.copying._vesicles import AmplitudeHistogram, Vesicles, histogram, vesicles
 from neurograft.copying._whiten import Traces, Whitener
 from neurograft.progress import Progress
 from neurograft.recordings import Signal
@@ -32,6 +32,8 @@ ONSET_V, REST_V, INHIBITION_V = -50 * MV, -65 * MV, -80 * MV  # assumed, round n
 # What the conversion to rest may be wrong by, as a share; chosen on development cultures (docs/accuracy.md).
 EXCITATORY_ERROR, INHIBITORY_ERROR, PAD_ERROR = 0.15, 0.25, 0.15
 _LEAST_DRIVE_V = 5 * MV
+_STANDS_SE, _JUDGED_SE = 2.0, 4.0  # a synapse of four standard errors stands in 98 % of cases when it is there
+_MOST_HISTOGRAMS = 12
 _EVENTS_AT_ONCE = 8_000_000
 
 
@@ -44,6 +46,17 @@ class Properties(NamedTuple):
     shape: Shaped  # its amplitude is the mean in the recording
     plasticity: Plastic
     vesicles: Vesicles
+    histograms: tuple[tuple[int, AmplitudeHistogram], ...]  # place and single potentials, clearest vesicles first
+    quiet: tuple[Float64[ndarray, " synapses"], Float64[ndarray, " synapses"]] | None = None  # size without bursts, se
+
+    def stands(self) -> Bool[ndarray, " judged"]:
+        """Tell which synapses keep sign and two standard errors without bursts, of those that can be judged there."""
+        if self.quiet is None:
+            return np.empty(0, dtype=np.bool_)
+        size_v, se_v = self.quiet
+        can_judge = np.abs(self.shape.amplitude_v) > _JUDGED_SE * se_v
+        same = size_v * np.sign(self.shape.amplitude_v) > _STANDS_SE * se_v
+        return same[can_judge]
 
 
 def properties(
@@ -66,40 +79,48 @@ def properties(
     block = np.cumsum(n_spikes) // _EVENTS_AT_ONCE
     plasticity: list[Plastic] = []
     small: list[Vesicles] = []
+    clear: list[tuple[float, int, AmplitudeHistogram]] = []
     for b in np.unique(block):
         mine = np.flatnonzero(block == b)
         course = _courses(grid, whitener, pairs[mine], shape.best[mine])
         seen = events(traces, whitener, fit.boxes, fit, row_weight, pairs[mine], course, progress)
         plasticity.append(plastic(seen, pairs[mine, 0], sign[mine], traces.line.rate_hz))
         small.append(vesicles(seen, plasticity[-1]))
+        clear += _clearest(seen, small[-1], mine)
     plasticity = plasticity or [plastic([], pairs[:, 0], sign, traces.line.rate_hz)]
     about = Plastic(*_joined(plasticity))
     factor, error = _driving_force(traces, below_v[pairs[:, 1]], sign)
     rest_v = shape.amplitude_v * about.rested * factor
     relative = (shape.amplitude_sd_v / np.abs(shape.amplitude_v)) ** 2 + about.log_rested_sd**2 + error**2
+    se_v = np.abs(rest_v) * np.sqrt(relative)
+    clear = sorted(clear, key=lambda row: -row[0])[:_MOST_HISTOGRAMS]
     return Properties(
-        pairs,
-        rest_v,
-        np.abs(rest_v) * np.sqrt(relative),
-        shape,
-        about,
-        Vesicles(*_joined(small or [vesicles([], about)])),
+        pairs=pairs,
+        rest_v=rest_v,
+        rest_se_v=se_v,
+        shape=shape,
+        plasticity=about,
+        vesicles=Vesicles(*_joined(small or [vesicles([], about)])),
+        histograms=tuple((place, drawn) for _, place, drawn in clear),
     )
 
 
-def single_potentials(
-    traces: Traces,
-    whitener: Whitener,
-    row_weight: Float64[ndarray, " rows"],
-    fit: Fit,
-    found: Properties,
-    which: Int64[ndarray, " some"],
-    progress: Progress,
-) -> list[Events]:
-    """Return the single potentials of some synapses (places in ``found``)."""
-    grid = shape_grid(whitener, fit.boxes, traces.line.rate_hz)
-    course = _courses(grid, whitener, found.pairs[which], found.shape.best[which])
-    return events(traces, whitener, fit.boxes, fit, row_weight, found.pairs[which], course, progress)
+def _clearest(
+    seen: list[Events], found: Vesicles, place: Int64[ndarray, " block"]
+) -> list[tuple[float, int, AmplitudeHistogram]]:
+    """Return clearness, place and histogram of the pairs whose vesicles stand out most."""
+    known = np.flatnonzero(np.isfinite(found.failure))
+    best = known[np.argsort(-found.to_noise[known])][:_MOST_HISTOGRAMS]
+    return [(float(found.to_noise[k]), int(place[k]), histogram(seen[k])) for k in best]
+
+
+def quiet_sizes(
+    whitener: Whitener, quiet: Fit, own: OwnCourses, found: Properties, row_rate_hz: float
+) -> tuple[Float64[ndarray, " synapses"], Float64[ndarray, " synapses"]]:
+    """Return each synapse's mean potential and standard error in a fit without bursts."""
+    grid = shape_grid(whitener, quiet.boxes, row_rate_hz)
+    again = shaped(quiet, whitener, quiet.boxes, grid, own, found.pairs, np.sign(found.shape.amplitude_v))
+    return again.amplitude_v, again.amplitude_sd_v
 
 
 def _courses(

@@ -8,12 +8,15 @@ from neurograft.copying._calls import Called
 from neurograft.copying._design import ZERO
 from neurograft.copying._kinds import is_eventful
 from neurograft.copying._mixture import Judged
+from neurograft.copying._plasticity import PAIRED_S
+from neurograft.copying._properties import Properties
 from neurograft.copying._regression import Fit
 from neurograft.copying._slow import MIN_SHARE
-from neurograft.copying._templates import Family, Shape
+from neurograft.copying._templates import Family
 from neurograft.maps import Evidence, Kind, SynapseMap, synapse_map
 from neurograft.provenance import Provenance
 from neurograft.spikes import SpikeTrains
+from neurograft.units import MS
 
 
 def chart(
@@ -21,8 +24,8 @@ def chart(
     fit: Fit,
     judged: Judged,
     called: Called,
+    single: Properties,
     *,
-    shape: Shape,
     position_um: Float64[ndarray, "neurons 3"],
     provenance: Provenance,
     fdr: float,
@@ -38,6 +41,9 @@ def chart(
     seen = np.maximum(fit.share[a, ZERO, b], MIN_SHARE)
     se_v[electrical] = fit.noise[a, b] * np.sqrt(fit.inverse_block[a, ZERO, ZERO] / seen)
     delay_s[electrical] = 0.0
+    weight_v[:n_chemical], se_v[:n_chemical] = single.rest_v, single.rest_se_v
+    delay_s[:n_chemical] = single.shape.latency_s
+    alone = judged.excitatory_alone[i, j]
     chance = 1 - np.where(electrical, judged.family[Family.ELECTRICAL][i, j], judged.direct[i, j])
     kind = np.full(len(i), Kind.ELECTRICAL, dtype=np.uint8)
     kind[:n_chemical] = _kinds(spikes, i[:n_chemical], j[:n_chemical], weight_v[:n_chemical], fdr=fdr)
@@ -56,9 +62,8 @@ def chart(
         sign=called.sign,
         extra={
             "local_fdr": chance,
-            "latency_sd_s": np.where(electrical, np.nan, judged.latency_sd_s[i, j]),
-            "rise_s": np.where(electrical, np.nan, shape.rise_s),
-            "decay_s": np.where(electrical, np.nan, shape.decay_s),
+            "excitatory_alone": np.where(electrical, np.nan, alone),
+            **{name: _padded(column, len(i)) for name, column in _columns(single).items()},
         },
         evidence=Evidence(
             z=equivalent_z(judged).astype(np.float32),
@@ -67,6 +72,41 @@ def chart(
         ),
         provenance=provenance,
     )
+
+
+def _columns(single: Properties) -> dict[str, Float64[ndarray, " synapses"]]:
+    """Return the extra columns of chemical synapses; docs/reference/map-file.md says what each means."""
+    shape, plasticity, small = single.shape, single.plasticity, single.vesicles
+    columns = {
+        "mean_v": shape.amplitude_v,
+        "mean_se_v": shape.amplitude_sd_v,
+        "latency_sd_s": shape.latency_sd_s,
+        "rise_s": shape.rise_s,
+        "rise_sd_s": shape.rise_sd_s,
+        "decay_s": shape.decay_s,
+        "decay_sd_s": shape.decay_sd_s,
+        "release_probability": plasticity.use,
+        "release_probability_sd": plasticity.use_sd,
+        "recovery_s": plasticity.recovery_s,
+        "facilitation_s": plasticity.facilitation_s,
+        "failure_rate": small.failure,
+        "failure_rate_sd": small.failure_sd,
+        "quantum_v": small.quantum_v,
+        "release_sites": small.sites,
+        "quantum_to_noise": small.to_noise,
+    }
+    if single.quiet is not None:
+        columns["quiet_v"], columns["quiet_se_v"] = single.quiet
+    for k, interval_s in enumerate(PAIRED_S):
+        name = f"paired_pulse_{round(interval_s / MS)}ms"
+        columns[name] = plasticity.paired[:, k]
+        columns[f"{name}_sd"] = plasticity.paired_sd[:, k]
+    return columns
+
+
+def _padded(column: Float64[ndarray, " synapses"], n: int) -> Float64[ndarray, " rows"]:
+    """Return the column with NaN for paths and electrical synapses, which come after chemical ones."""
+    return np.concatenate([column, np.full(n - len(column), np.nan)])
 
 
 def equivalent_z(judged: Judged) -> Float64[ndarray, "pre post"]:

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
 from neurograft.copying._amplitude import alone, choose_shape, scores
+from neurograft.copying._bursts import without_bursts
 from neurograft.copying._calls import Called, RejectedPair, box_z, call
 from neurograft.copying._chart import chart
 from neurograft.copying._coupling import Coupling, coupling
@@ -17,6 +18,7 @@ from neurograft.copying._detect import Detected, DetectionOptions, detect
 from neurograft.copying._fdr import empirical_null, two_sided_p
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
+from neurograft.copying._properties import Properties, properties, quiet_sizes
 from neurograft.copying._regression import Fit, fit, inverse_gram, moments
 from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOptions, Templates, reach, templates
 from neurograft.copying._timeline import Timeline, timeline
@@ -42,6 +44,7 @@ MIN_SPIKES = 8.0  # after which the target was seen, quiet: a mean over fewer po
 _NULL_TESTS, _MOST_SHIFTS = 3000, 20
 _PAIRS_AT_ONCE = 50_000
 _MIN_SHIFT_S = 1.0
+_LOCAL_LEVELS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
 
 
@@ -55,6 +58,7 @@ class IntracellularOptions:
     action_potential_v: float = 100 * MV  # what a pad's running amplitude is taken for
     coupling_window_s: float = 30.0
     plausible_v: float = 1 * MV  # a pair whose detection limit is above is undecidable
+    with_evidence: bool = False  # also fit without bursts: a third more time, columns quiet_v and quiet_se_v
     is_dale: bool = True  # one sign a presynaptic neuron, learnt from its surest synapses
     detection: DetectionOptions = field(default_factory=DetectionOptions)
     whitening: WhiteningOptions = field(default_factory=WhiteningOptions)
@@ -94,6 +98,9 @@ class NullEvidence(NamedTuple):
     centre: float  # Efron's empirical null over all pairs, at the commonest latency
     sd: float
     calibration: Float64[ndarray, "levels 3"]  # nominal p; share below it at shifted designs; and before the spike
+    decoys: Float64[ndarray, "levels 3"]  # local FDR up to which is counted; pairs of the true design; of a shifted one
+    n_quiet: int  # calls that the fit without bursts could judge; 0 where it was not made
+    n_stand: int  # ... and that have the same sign there, over two standard errors
 
 
 @final
@@ -108,6 +115,7 @@ class IntracellularCopy:
     mixture: Mixture
     channels: tuple[ChannelReport, ...]
     rejected: tuple[RejectedPair, ...]
+    properties: Properties
 
 
 def copy_intracellular(
@@ -142,9 +150,16 @@ def copy_intracellular(
         fdr=options.fdr, plausible_v=options.plausible_v, progress=progress,
     )  # fmt: skip
     spikes = _spikes(recording, cells)
+    single = properties(
+        traces, whitener, worth, found_.fit, found_.kinds.own, found_.below_v, judgement.judged, called.is_synapse,
+        progress,
+    )  # fmt: skip
+    if options.with_evidence:
+        quiet = without_bursts(traces, whitener, boxes, worth, progress)
+        if quiet is not None:
+            single = single._replace(quiet=quiet_sizes(whitener, quiet, found_.kinds.own, single, line.rate_hz))
     synapses = chart(
-        spikes, found_.fit, judgement.judged, called,
-        shape=found_.shape,
+        spikes, found_.fit, judgement.judged, called, single,
         position_um=np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)]),
         provenance=_provenance(options),
         fdr=options.fdr,
@@ -152,11 +167,12 @@ def copy_intracellular(
     return IntracellularCopy(
         map=synapses,
         spikes=spikes,
-        null=_null_evidence(found_, judgement, called, undecidable, options),
+        null=_null_evidence(found_, judgement, called, undecidable, options, single),
         shape=found_.shape,
         mixture=judgement.mixture,
         channels=_reports(recording, found, cells, gains),
         rejected=called.rejected,
+        properties=single,
     )
 
 
@@ -167,6 +183,7 @@ class _Fitted(NamedTuple):
     shifted: list[Fit]
     shape: Shape
     kinds: Templates
+    below_v: Float64[ndarray, " neurons"]
 
 
 class _Judgement(NamedTuple):
@@ -202,9 +219,10 @@ def _fitted(
     usable = true.noise.max(axis=0) > 0
     shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable)
     first, last = reach(whitener, boxes)
-    own = OwnCourses(own_course(traces, first, last, progress), first, whitener, boxes)
+    mine = own_course(traces, first, last, progress)
+    own = OwnCourses(mine.course, first, whitener, boxes)
     kinds = templates(shape, options.templates, whitener, boxes, line.rate_hz, own=own)
-    return _Fitted(true, shifted, shape, kinds)
+    return _Fitted(true, shifted, shape, kinds, mine.below_v)
 
 
 def _judged(found: _Fitted, undecidable: UInt8[ndarray, "pre post"], options: IntracellularOptions) -> _Judgement:
@@ -327,17 +345,29 @@ def _spikes(recording: Recording, cells: Neurons) -> SpikeTrains:
 
 
 def _null_evidence(
-    found: _Fitted, judgement: _Judgement, called: Called, undecidable: ndarray, options: IntracellularOptions
+    found: _Fitted,
+    judgement: _Judgement,
+    called: Called,
+    undecidable: ndarray,
+    options: IntracellularOptions,
+    measured: Properties,
 ) -> NullEvidence:
     is_open = _is_open(undecidable)
     single = np.concatenate([box_z(f, box)[is_open] for f in found.shifted for box in range(found.fit.beta.shape[1])])
     before = box_z(found.fit, ACAUSAL)[is_open]
     single, before = single[~np.isnan(single)], before[~np.isnan(before)]
     worst = float(np.min(judgement.judged.direct[called.is_synapse], initial=1.0))
-    decoys = 0
-    for f in found.shifted:
-        decoy = _judge_all(f, found.kinds, is_open, judgement.mixture, judgement.sd, options, is_open)
-        decoys += int(np.count_nonzero(decoy.direct[is_open] >= worst))
+    false = [
+        _judge_all(f, found.kinds, is_open, judgement.mixture, judgement.sd, options, is_open).direct[is_open]
+        for f in found.shifted
+    ]
+    decoys = sum(int(np.count_nonzero(direct >= worst)) for direct in false)
+    target = judgement.judged.direct[is_open & (called.undecidable != Undecidable.CROSS_TALK)]
+    counts = [
+        (level, np.sum(1 - target <= level), np.sum(1 - np.concatenate(false) <= level) / len(false))
+        for level in _LOCAL_LEVELS
+    ]
+    stands = measured.stands()
     n_calls = int(np.count_nonzero(called.is_synapse))
     commonest = int(np.argmax(judgement.mixture.direct.sum(axis=1)))
     image = found.kinds.of(Family.DIRECT).image[commonest : commonest + 1]
@@ -355,6 +385,9 @@ def _null_evidence(
         centre=efron.centre,
         sd=efron.sd,
         calibration=np.array(levels, dtype=np.float64).reshape(-1, 3),
+        decoys=np.array(counts, dtype=np.float64),
+        n_quiet=len(stands),
+        n_stand=int(np.count_nonzero(stands)),
     )
 
 

@@ -48,7 +48,9 @@ class Judged(NamedTuple):
     se_v: Float64[ndarray, "pre post"]
     latency_s: Float64[ndarray, "pre post"]
     latency_sd_s: Float64[ndarray, "pre post"]
-    excitatory: Float64[ndarray, " pre"]
+    spikelet_share: Float64[ndarray, "pre post"]  # chi-squared of an electrical synapse over a direct one's and pulses'
+    excitatory_alone: Float64[ndarray, "pre post"]  # probability that it excites, without Dale's law
+    excitatory: Float64[ndarray, " pre"]  # pooled over a neuron's outputs
 
 
 class _Evidence(NamedTuple):
@@ -117,10 +119,8 @@ def judge(
     s = slice(None) if is_sure is None else is_sure[is_open]
     excitatory = _excitatory(mixture, plus[s], minus[s], rival[s], nothing[s], evidence.pre[s], n_pre, is_dale)
     chance = _chance(excitatory, is_dale)[evidence.pre, None]
-    up, down = (
-        chance * np.einsum("pts,ts->pt", plus, mixture.direct),
-        (1 - chance) * np.einsum("pts,ts->pt", minus, mixture.direct),
-    )
+    either = np.einsum("pts,ts->pt", plus, mixture.direct), np.einsum("pts,ts->pt", minus, mixture.direct)
+    up, down = chance * either[0], (1 - chance) * either[1]
     by_rival = np.einsum("pts,ts->pt", rival, mixture.rival)
     latency_s, rivals = kinds.of(Family.DIRECT).latency_s, kinds.family[kinds.family != Family.DIRECT]
     bulk = mixture.is_bulk
@@ -143,7 +143,9 @@ def judge(
     spread_s = np.sqrt(np.maximum(weight @ latency_s**2 - mean_s**2, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         columns = (joint[0] / total, log_odds, np.sign((up - down)[:, bulk].sum(axis=1)), z / root, sd / root)
-    spread = [_spread(column, is_open) for column in (*columns, mean_s, spread_s)]
+        alone = either[0][:, bulk].sum(axis=1) / np.maximum(sum(either)[:, bulk].sum(axis=1), tiny)
+    share = _spikelet_share(found.z[:, is_open], kinds)
+    spread = [_spread(column, is_open) for column in (*columns, mean_s, spread_s, alone, share)]
     family = np.stack([_spread(part / total, is_open) for part in joint])
     return Judged(
         direct=spread[0],
@@ -154,8 +156,20 @@ def judge(
         se_v=spread[4],
         latency_s=spread[5],
         latency_sd_s=spread[6],
+        excitatory_alone=spread[7],
+        spikelet_share=spread[8],
         excitatory=excitatory,
     )
+
+
+def _spikelet_share(z: Float64[ndarray, "templates pairs"], kinds: Templates) -> Float64[ndarray, " pairs"]:
+    """Return what the best electrical synapse explains over what direct ones, alone or beneath pulses, do at best."""
+    z2 = z**2
+    direct = kinds.family == Family.DIRECT
+    plain = z2[direct & ~kinds.is_under_talk].max(axis=0, initial=0.0)
+    pulses = z2[kinds.family == Family.CROSS_TALK].max(axis=0, initial=0.0)
+    under = pulses + z2[kinds.is_under_talk].max(axis=0, initial=0.0)
+    return z2[kinds.family == Family.ELECTRICAL].max(axis=0, initial=0.0) / np.maximum(np.maximum(plain, under), 1e-12)
 
 
 def expected_fdr(chance: Float64[ndarray, " pairs"]) -> Float64[ndarray, " pairs"]:

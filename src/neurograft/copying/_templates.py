@@ -26,11 +26,14 @@ from neurograft.copying._design import LagBoxes
 from neurograft.copying._whiten import Whitener
 from neurograft.units import MS
 
-_FINE = 20  # steps a row in which a course is averaged
+FINE = 20  # steps a row in which a course is averaged
 _SPREAD_S = tuple((k + 0.5) * 0.5 * MS for k in range(12))  # how long a driven neuron takes to fire
 _ELECTRICAL_S = (-0.5 * MS, 0.0, 0.5 * MS)
 _AROUND = (0.0, 0.0), (0.1, 0.0), (0.1, 0.1)  # ramp before and reset after, of the action potential's height
 _AP_S, _RAMP_S, _RESET_S = 1 * MS, 5 * MS, 15 * MS  # round numbers of cortical cells, from memory
+# Share of a potential that is left a row later (membranes of 2, 6 and 20 ms at 1 kHz), and rows that it is late by.
+_MEMBRANES = tuple((keep, late) for keep in (0.6, 0.85, 0.95) for late in (0.0, 0.5))
+N_MEMBRANES = len(_MEMBRANES)
 _EDGE_ROWS = (-1, 0, 1, 2)
 _PULSE_ROWS = ((0, 1), (1, 2), (0, 2), (0, 3), (1, 3))
 
@@ -93,9 +96,32 @@ class OwnCourses(NamedTuple):
 
         The rows take up what courses that are averaged over rows cannot show of the action potential's edges.
         """
+        return np.stack([_image(course, self.first, self.whitener, self.boxes) for course in self._copies(pre)])
+
+    def pulses_at(self, pre: int, post: int) -> Float64[ndarray, "pulses boxes"]:
+        """Return the same in one target alone."""
+        whitener = Whitener(self.whitener.coefficient[:, post : post + 1])
+        return np.stack([_image(course, self.first, whitener, self.boxes)[:, 0] for course in self._copies(pre)])
+
+    def behind_membrane(self, pre: int) -> Float64[ndarray, "membranes boxes neurons"]:
+        """Return images of the neuron's course behind another's membrane: what a gap junction passes on.
+
+        The reset after the action potential goes through as well: without it, it passes for inhibition.
+        """
+        rows = np.arange(self.course.shape[1])
+        out: list[ndarray] = []
+        for keep, late in _MEMBRANES:
+            # what comes in during a row acts on half of that row
+            answer = np.where(rows == 0, 0.5, keep ** (rows - 0.5))
+            answer = (1 - late) * answer + late * np.concatenate([[0.0], answer[:-1]])
+            wave = np.convolve(self.course[pre], answer)[: len(rows)]
+            peak = max(float(wave.max()), 1e-12)
+            out.append(_image(wave / peak, self.first, self.whitener, self.boxes))
+        return np.stack(out)
+
+    def _copies(self, pre: int) -> tuple[Float64[ndarray, " rows"], ...]:
         rows, mine = np.arange(self.first, self.first + self.course.shape[1]), self.course[pre]
-        courses = (mine, np.diff(mine, prepend=mine[0]), *(np.where(rows == k, 1.0, 0.0) for k in _EDGE_ROWS))
-        return np.stack([_image(course, self.first, self.whitener, self.boxes) for course in courses])
+        return mine, np.diff(mine, prepend=mine[0]), *(np.where(rows == k, 1.0, 0.0) for k in _EDGE_ROWS)
 
 
 def no_courses(whitener: Whitener, boxes: LagBoxes) -> OwnCourses:
@@ -132,10 +158,10 @@ def templates(
 ) -> Templates:
     """Return all families' images for every target, or those of direct synapses of this very shape alone."""
     first, last = reach(whitener, boxes)
-    t_s = first / row_rate_hz + (np.arange((last - first) * _FINE) + 0.5) / (_FINE * row_rate_hz)
+    t_s = first / row_rate_hz + (np.arange((last - first) * FINE) + 0.5) / (FINE * row_rate_hz)
     factors = options.rise_factors if with_rivals else (1.0,)
     near = [Shape(min(shape.rise_s * x, 0.9 * shape.decay_s), shape.decay_s) for x in factors]
-    direct = [(Family.DIRECT, s, _in_rows(potential(t_s, one, s))) for one in near for s in options.latency_s]
+    direct = [(Family.DIRECT, s, in_rows(potential(t_s, one, s))) for one in near for s in options.latency_s]
     others = _rivals(t_s, shape, options, np.arange(first, last), row_rate_hz) if with_rivals else []
     under = direct if with_rivals else []
     courses = [*direct, *under, *others]
@@ -157,7 +183,9 @@ def _rivals(
     for onset_s in _ELECTRICAL_S:
         for ramp, reset in _AROUND:
             wave = _spikelet(t_s - onset_s, shape.decay_s, ramp=ramp, reset=reset)
-            courses.append((Family.ELECTRICAL, onset_s, _in_rows(wave)))
+            courses.append((Family.ELECTRICAL, onset_s, in_rows(wave)))
+    room = in_rows(_spikelet(t_s, shape.decay_s, ramp=0.0, reset=0.0))
+    courses += [(Family.ELECTRICAL, 0.0, room)] * N_MEMBRANES  # each neuron's own course takes their place
     for begin, end in _PULSE_ROWS:
         pulse = ((rows >= begin) & (rows < end)).astype(np.float64)
         courses.append((Family.CROSS_TALK, begin / row_rate_hz, pulse))
@@ -168,7 +196,7 @@ def _rivals(
     ):
         for middle_s in middles_s:
             waves = [w * potential(t_s, shape, middle_s + side * x) for w, x in zip(share, spread_s, strict=True)]
-            courses.append((family, middle_s, _in_rows(np.sum(waves, axis=0))))
+            courses.append((family, middle_s, in_rows(np.sum(waves, axis=0))))
     return courses
 
 
@@ -193,10 +221,10 @@ def _firing_share(shape: Shape) -> Float64[ndarray, " delays"]:
     return slope / slope.sum()
 
 
-def _in_rows(course: Float64[ndarray, " fine"]) -> Float64[ndarray, " rows"]:
+def in_rows(course: Float64[ndarray, " fine"]) -> Float64[ndarray, " rows"]:
     """Return row means of a course whose spike lies anywhere in its row."""
-    spread = np.convolve(np.concatenate([np.zeros(_FINE - 1), course]), np.full(_FINE, 1 / _FINE), mode="valid")
-    return spread.reshape(-1, _FINE).mean(axis=1)
+    spread = np.convolve(np.concatenate([np.zeros(FINE - 1), course]), np.full(FINE, 1 / FINE), mode="valid")
+    return spread.reshape(-1, FINE).mean(axis=1)
 
 
 def _image(

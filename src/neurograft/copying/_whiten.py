@@ -21,6 +21,7 @@ _STILLEST = 0.5  # of the median unrest: stiller rows are worth no more
 _LEAST_WEIGHT = 0.02
 _HAIR = 1e-9
 _OWN_SPIKES = 5
+_ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
 _MOST_BYTES = 1 << 30  # of prepared traces kept in memory
 
 
@@ -114,14 +115,22 @@ def prepared(traces: Traces, progress: Progress, what: str) -> Iterator[Prepared
         yield Prepared(rows.first_row + rows.own.start, keep, volts[part].copy(), weight[part].copy())
 
 
-def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Float64[ndarray, "neurons rows"]:
-    """Return each neuron's own potential around its action potentials, peak 1, from row ``first`` to ``last`` - 1.
+class Own(NamedTuple):
+    """Each neuron's own action potential, and how far under its onset the membrane is on the mean."""
+
+    course: Float64[ndarray, "neurons rows"]  # peak 1
+    below_v: Float64[ndarray, " neurons"]  # membrane volts; NaN without action potentials
+
+
+def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Own:
+    """Return each neuron's own potential around its action potentials, from row ``first`` to ``last`` - 1.
 
     Of action potentials that are alone for that long; a neuron with under five of them gets the mean course of
     all.  It is what an amplifier passes on to other channels.  Reads the recording once.
     """
     n, width = len(traces.channel), last - first
     total, count = np.zeros((n, width)), np.zeros(n)
+    onset, mean = np.zeros((2, n)), np.zeros((2, n))
     base = slice(max(-first - 6, 0), max(-first - 2, 1))  # rows -6 to -3
     for rows in _rows(traces, max(-first, last), progress, "averaging action potentials"):
         for j, spikes in enumerate(traces.spike_row):
@@ -134,12 +143,30 @@ def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Flo
             snippets = rows.volts[seen[good], j]
             total[j] += np.sum(snippets - snippets[:, base].mean(axis=1, keepdims=True), axis=0)
             count[j] += len(snippets)
+            _add_levels(rows, traces, j, onset[:, j], mean[:, j])
     known = count >= _OWN_SPIKES
     course = total / np.maximum(count, 1)[:, None]
     if known.any():
         course[~known] = course[known].mean(axis=0)
     peak = course.max(axis=1, keepdims=True)
-    return np.divide(course, peak, out=np.zeros_like(course), where=peak > 0)
+    below_v = np.where(onset[1] > 0, onset[0] - mean[0], np.nan) / np.maximum(onset[1], 1.0)
+    return Own(np.divide(course, peak, out=np.zeros_like(course), where=peak > 0), below_v)
+
+
+def _add_levels(rows: _Rows, traces: Traces, j: int, onset: ndarray, mean: ndarray) -> None:
+    """Add a chunk's potentials two rows before the action potentials, and the mean of its rows far from them, as often.
+
+    Both from the same chunk: a pad's baseline drifts.
+    """
+    before_rows, after_rows = (round(t * traces.line.rate_hz) for t in traces.options.blank_s)
+    quiet = rows.is_ok[:, j].astype(np.float64)
+    _blank(traces.spike_row[j] - rows.first_row, before_rows, after_rows, quiet)
+    at = traces.spike_row[j] - rows.first_row - _ONSET_ROWS
+    at = at[(at >= max(rows.own.start - _ONSET_ROWS, 0)) & (at < rows.own.stop - _ONSET_ROWS)]
+    at = at[rows.is_ok[at, j]]
+    if at.size and quiet.any():
+        onset += rows.volts[at, j].sum(), at.size
+        mean += at.size * float(rows.volts[quiet > 0, j].mean()), at.size
 
 
 def bridged(volts: Float64[ndarray, " rows"], weight: Float64[ndarray, " rows"]) -> Float64[ndarray, " rows"]:

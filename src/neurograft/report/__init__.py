@@ -18,6 +18,7 @@ from neurograft.report._chapters import fidelity_blocks as fidelity_blocks
 from neurograft.report._chapters import fidelity_chapter as fidelity_chapter
 from neurograft.report._chapters import map_chapter as map_chapter
 from neurograft.report._chapters import memory_chapter as memory_chapter
+from neurograft.report._copied import copied_chapters as copied_chapters
 from neurograft.report._curves import LagCurve as LagCurve
 from neurograft.report._curves import lag_figure as lag_figure
 from neurograft.report._fidelity import FidelityRow as FidelityRow

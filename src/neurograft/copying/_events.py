@@ -1,0 +1,112 @@
+"""Each presynaptic spike alone: what its potential measures in the trace that all other neurons' answers have left.
+
+The residual of the regression, plus the pair's own answer, is projected on the pair's course, spike by spike.
+``s`` and the products ``q`` of overlapping courses are all that amplitudes of single potentials, plasticity and
+vesicles need; they add over pieces of the recording.
+"""
+
+# ruff: noqa: PLR0917  (kernels take their arrays by position)
+from typing import NamedTuple, no_type_check
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numba import njit
+from numpy import ndarray
+
+from neurograft.copying._design import LagBoxes, design_rows, joined
+from neurograft.copying._regression import Fit
+from neurograft.copying._whiten import Traces, Whitener, prepared
+from neurograft.progress import Progress
+
+N_NEXT = 2  # later spikes of the same neuron whose courses may overlap
+
+
+class Events(NamedTuple):
+    """One pair's presynaptic spikes; weights of rows are inside all sums."""
+
+    row: Int64[ndarray, " spikes"]
+    s: Float64[ndarray, " spikes"]  # V^2: course times trace
+    q: Float64[ndarray, "spikes overlaps"]  # V^2 for 1 V: course times itself, and times the next spikes' courses
+    whole: float  # q of a spike after which every row was seen and had weight 1
+    noise_v: float  # sd of the innovations
+
+    def all_overlaps(self, factor: Float64[ndarray, " spikes"]) -> Float64[ndarray, " spikes"]:
+        """Return for each spike the sum over spikes l of q_kl factor_l."""
+        out = self.q[:, 0] * factor
+        for m in range(1, N_NEXT + 1):
+            out[:-m] += self.q[:-m, m] * factor[m:]
+            out[m:] += self.q[:-m, m] * factor[:-m]
+        return out
+
+
+def events(
+    traces: Traces,
+    whitener: Whitener,
+    boxes: LagBoxes,
+    fit: Fit,
+    row_weight: Float64[ndarray, " rows"],
+    pairs: Int64[ndarray, "pairs 2"],
+    course: Float64[ndarray, "pairs lags"],
+    progress: Progress,
+) -> list[Events]:
+    """Return the spikes of each pair, seen through its whitened ``course`` from the spike's row on (one reading)."""
+    n_boxes, n = len(boxes.low), len(traces.channel)
+    s = [np.zeros((2, len(traces.spike_row[i]))) for i, _ in pairs]
+    q = [np.zeros((len(traces.spike_row[i]), N_NEXT + 1)) for i, _ in pairs]
+    beta = np.ascontiguousarray(fit.beta.reshape(-1, n))
+    level = np.zeros((2, n))
+    rows, start = joined(traces.spike_row)
+    posts = np.unique(pairs[:, 1])
+    for part in prepared(traces, progress, "measuring single potentials"):
+        e = whitener.whiten(part)
+        stop = part.first_row + len(e)
+        design = design_rows(rows, start, boxes, first=part.first_row, stop=stop)
+        _subtract(design.pointer, design.columns, beta, e)
+        weight = part.weight[part.before :] * row_weight[part.first_row : stop, None]
+        level += np.sum(weight * e, axis=0), np.sum(weight, axis=0)
+        left = {int(j): (np.ascontiguousarray(e[:, j]), np.ascontiguousarray(weight[:, j])) for j in posts}
+        for k, (i, j) in enumerate(pairs):
+            own = fit.beta[i, :n_boxes, j].copy()
+            train = traces.spike_row[i]
+            _add_events(*left[int(j)], part.first_row, train, boxes.low, boxes.high, own, course[k], s[k], q[k])
+    constant = level[0] / np.maximum(level[1], 1e-12)
+    return [
+        Events(
+            traces.spike_row[i], s[k][0] - constant[j] * s[k][1], q[k], float(course[k] @ course[k]), fit.noise[i, j]
+        )
+        for k, (i, j) in enumerate(pairs)
+    ]
+
+
+@njit(cache=True)
+@no_type_check
+def _subtract(pointer, columns, beta, e):
+    """Take what the regression predicts out of the innovations."""
+    for t in range(len(pointer) - 1):
+        for p in range(pointer[t], pointer[t + 1]):
+            c = columns[p]
+            for j in range(e.shape[1]):
+                e[t, j] -= beta[c, j]
+
+
+@njit(cache=True)
+@no_type_check
+def _add_events(left, weight, first_row, train, low, high, beta, course, s, q):
+    """Add one pair's sums over the rows of one piece, its own answer put back first."""
+    n, n_lags = len(left), len(course)
+    own = left.copy()
+    for k in range(np.searchsorted(train, first_row - high[-1]), np.searchsorted(train, first_row + n - low[0])):
+        for b in range(len(low)):
+            for t in range(max(train[k] + low[b] - first_row, 0), min(train[k] + high[b] - first_row, n)):
+                own[t] += beta[b]
+    for k in range(np.searchsorted(train, first_row - n_lags), np.searchsorted(train, first_row + n)):
+        at = train[k] - first_row
+        for u in range(max(-at, 0), min(n_lags, n - at)):
+            weighted = weight[at + u] * course[u]
+            s[0, k] += weighted * own[at + u]
+            s[1, k] += weighted
+            for m in range(q.shape[1]):
+                if k + m < len(train):
+                    v = u - (train[k + m] - train[k])
+                    if v >= 0:
+                        q[k, m] += weighted * course[v]

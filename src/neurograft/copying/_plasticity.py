@@ -1,0 +1,170 @@
+"""Short-term plasticity: how a synapse's answer depends on the spikes before, and what it is after long rest.
+
+Tsodyks and Markram (1997, PNAS 94, 719; with facilitation 1998, Neural Comput. 10, 821): a share ``u`` of the
+vesicles that are ready is released at each spike; what is ready comes back with ``recovery_s``, and ``u``, which
+grows from ``use`` at each spike, falls back with ``facilitation_s``.  A grid of such synapses is tried on each
+pair's single potentials; how common each is, is learnt from all synapses of one sign in the recording.
+"""
+
+from itertools import product
+from typing import NamedTuple, no_type_check
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numba import njit
+from numpy import ndarray
+
+from neurograft.copying._events import Events
+from neurograft.units import MS, MV
+
+_USE = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8)
+_RECOVERY_S = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 2.0)
+_FACILITATION_S = (0.0, 0.15, 0.5, 1.2)
+PAIRED_S = (20 * MS, 50 * MS, 100 * MS, 200 * MS, 500 * MS)
+_SIZE_V = 1 * MV
+_LEAST_SEEN = 0.05  # of a potential's rows by weight, to count for the noise of single potentials
+_CONSTANT = 0.3  # of synapses that do not change, before any is seen
+_STEPS, _SMOOTHING = 60, 4.0
+
+
+class PlasticityGrid(NamedTuple):
+    """Synapses that are tried; the first does not change."""
+
+    use: Float64[ndarray, " grid"]
+    recovery_s: Float64[ndarray, " grid"]
+    facilitation_s: Float64[ndarray, " grid"]
+    paired: Float64[ndarray, "grid intervals"]  # second answer over the first, at ``PAIRED_S``
+
+
+class Plastic(NamedTuple):
+    """Posterior of each pair."""
+
+    rested: Float64[ndarray, " pairs"]  # answer after long rest over the mean answer in the recording
+    log_rested_sd: Float64[ndarray, " pairs"]
+    use: Float64[ndarray, " pairs"]
+    use_sd: Float64[ndarray, " pairs"]
+    recovery_s: Float64[ndarray, " pairs"]  # geometric mean
+    facilitation_s: Float64[ndarray, " pairs"]
+    paired: Float64[ndarray, "pairs intervals"]
+    paired_sd: Float64[ndarray, "pairs intervals"]
+    excess: Float64[ndarray, " pairs"]  # variance of single potentials over the membrane's noise alone; 1 = none
+    efficacy: tuple[Float64[ndarray, " spikes"], ...]  # each spike's expected answer over the rested one
+
+
+def plasticity_grid() -> PlasticityGrid:
+    """Return the grid, with what each synapse does to a second spike."""
+    rows = [(1e-6, 1e-3, 0.0), *product(_USE, _RECOVERY_S, _FACILITATION_S)]
+    use, recovery_s, facilitation_s = (np.array(column) for column in zip(*rows, strict=True))
+    paired = np.array(
+        [[efficacy(np.array([interval_s]), *row)[1] for interval_s in PAIRED_S] for row in rows], dtype=np.float64
+    )
+    return PlasticityGrid(use, recovery_s, facilitation_s, paired)
+
+
+def efficacy(
+    interval_s: Float64[ndarray, " intervals"], use: float, recovery_s: float, facilitation_s: float
+) -> Float64[ndarray, " spikes"]:
+    """Return each spike's mean answer over that after long rest, from the intervals between spikes."""
+    out = np.empty(len(interval_s) + 1)
+    _efficacy(interval_s, use, recovery_s, facilitation_s, out)
+    return out
+
+
+def plastic(
+    seen: list[Events], pre: Int64[ndarray, " pairs"], sign: Float64[ndarray, " pairs"], row_rate_hz: float
+) -> Plastic:
+    """Return every pair's posterior; ``pre`` says which pairs share their spikes."""
+    grid = plasticity_grid()
+    n_grid = len(grid.use)
+    log_likely, log_mean = np.zeros((len(seen), n_grid)), np.zeros((len(seen), n_grid))
+    excess = np.ones(len(seen))
+    factors: dict[int, ndarray] = {}
+    for k, pair in enumerate(seen):
+        if int(pre[k]) not in factors:
+            factors.clear()  # pairs come sorted by pre
+            interval_s = np.diff(pair.row) / row_rate_hz
+            factors[int(pre[k])] = np.array([efficacy(interval_s, *row) for row in zip(*grid[:3], strict=True)])
+        log_likely[k], log_mean[k], excess[k] = _likelihoods(pair, factors[int(pre[k])])
+    posterior = _learnt(log_likely, sign)
+    log_rested = -np.einsum("pg,pg->p", posterior, log_mean)
+    spread = np.einsum("pg,pg->p", posterior, (log_mean + log_rested[:, None]) ** 2)
+    use = posterior @ grid.use
+    paired = posterior @ grid.paired
+    return Plastic(
+        rested=np.exp(log_rested),
+        log_rested_sd=np.sqrt(spread),
+        use=use,
+        use_sd=np.sqrt(np.maximum(posterior @ grid.use**2 - use**2, 0.0)),
+        recovery_s=np.exp(posterior @ np.log(grid.recovery_s)),
+        facilitation_s=posterior @ grid.facilitation_s,
+        paired=paired,
+        paired_sd=np.sqrt(np.maximum(posterior @ grid.paired**2 - paired**2, 0.0)),
+        excess=excess,
+        efficacy=_mean_efficacies(seen, posterior, grid, row_rate_hz),
+    )
+
+
+def _likelihoods(pair: Events, factor: Float64[ndarray, "grid spikes"]) -> tuple[ndarray, ndarray, float]:
+    """Return log likelihood and log of the mean efficacy for each synapse of the grid, and the excess variance."""
+    overlaps = np.array([pair.all_overlaps(row) for row in factor])
+    own = np.maximum(np.einsum("gk,gk->g", factor, overlaps), 1e-300)
+    score = factor @ pair.s
+    total = float(pair.all_overlaps(np.ones(len(pair.s))).sum())
+    mean = np.maximum(overlaps.sum(axis=1) / max(total, 1e-300), 1e-3)
+    best = int(np.argmax(score**2 / own))
+    usable = pair.q[:, 0] > _LEAST_SEEN * pair.whole
+    noise2 = max(pair.noise_v**2, 1e-300)
+    excess = 1.0
+    if usable.any():
+        left = (pair.s - score[best] / own[best] * overlaps[best])[usable]
+        excess = max(float(np.mean(left**2 / pair.q[usable, 0])) / noise2, 1.0)
+    information = own / (noise2 * excess)
+    precise = information + (mean / _SIZE_V) ** 2
+    return 0.5 * ((score / (noise2 * excess)) ** 2 / precise - np.log(precise)), np.log(mean), excess
+
+
+def _learnt(log_likely: ndarray, sign: ndarray) -> Float64[ndarray, "pairs grid"]:
+    posterior = np.zeros_like(log_likely)
+    n_grid = log_likely.shape[1]
+    prior = np.full(n_grid, (1 - _CONSTANT) / (n_grid - 1))
+    prior[0] = _CONSTANT
+    for mine in (sign > 0, sign <= 0):
+        if not mine.any():
+            continue
+        likely = np.exp(log_likely[mine] - log_likely[mine].max(axis=1, keepdims=True))
+        share = prior
+        now = likely
+        for _ in range(_STEPS):
+            now = likely * share
+            now /= now.sum(axis=1, keepdims=True)
+            share = now.sum(axis=0) + _SMOOTHING * prior
+            share /= share.sum()
+        posterior[mine] = now
+    return posterior
+
+
+def _mean_efficacies(
+    seen: list[Events], posterior: ndarray, grid: PlasticityGrid, row_rate_hz: float
+) -> tuple[ndarray, ...]:
+    """Return each pair's expected efficacies under the likeliest synapses of its posterior."""
+    out: list[ndarray] = []
+    for pair, chance in zip(seen, posterior, strict=True):
+        best = np.argsort(-chance)[:5]
+        interval_s = np.diff(pair.row) / row_rate_hz
+        each = [efficacy(interval_s, grid.use[g], grid.recovery_s[g], grid.facilitation_s[g]) for g in best]
+        out.append(np.average(each, axis=0, weights=chance[best]))
+    return tuple(out)
+
+
+@njit(cache=True)
+@no_type_check
+def _efficacy(interval_s, use, recovery_s, facilitation_s, out):
+    """Walk from spike to spike: what is ready, and the share of it that is released."""
+    ready, u = 1.0, use
+    out[0] = 1.0
+    for k in range(len(interval_s)):
+        ready -= ready * u
+        ready = 1.0 - (1.0 - ready) * np.exp(-interval_s[k] / recovery_s)
+        left = u * np.exp(-interval_s[k] / facilitation_s) if facilitation_s > 0.0 else 0.0
+        u = left + use * (1.0 - left)
+        out[k + 1] = ready * u / use

@@ -20,6 +20,8 @@ _EDGES_S = tuple(1e-3 * t for t in (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26,
 _ACAUSAL_S = (6e-3, 3e-3, 1e-3)
 _NEAR = 12  # in first edges
 _ROWS_A_BLOCK = 60_000
+_TILE, _ROWS_A_TILE = 1024, 128  # targets and rows whose running sums, a megabyte, stay in the cache
+_BLOCK = 128  # of the Gram matrix
 
 
 class LagBoxes(NamedTuple):
@@ -64,8 +66,20 @@ def gram(
     upper = np.zeros((n_columns, n_columns))
     for part in blocks_of_rows(spike_row, boxes, len(row_weight)):
         _add_products(part.pointer, part.columns, row_weight[part.first :], upper)
-    upper += np.triu(upper, 1).T
+    mirror(upper)
     return upper
+
+
+@njit(cache=True)
+@no_type_check
+def mirror(upper):
+    """Copy what lies above the diagonal below it, in place: for large networks there is no room for a second matrix."""
+    n = len(upper)
+    for first in range(0, n, _BLOCK):
+        for second in range(first, n, _BLOCK):
+            for p in range(first, min(first + _BLOCK, n)):
+                for q in range(max(second, p + 1), min(second + _BLOCK, n)):
+                    upper[q, p] = upper[p, q]
 
 
 def blocks_of_rows(spike_row: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes, n_rows: int) -> Iterator["Rows"]:
@@ -103,9 +117,7 @@ def add_box_sums(
     sums: Float64[ndarray, "columns neurons"],
 ) -> None:
     """Add X'values of the rows from ``first_row`` on to ``sums``; spikes outside reach in with their boxes."""
-    running = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=running[1:])
-    _add_box_sums(rows - first_row, start, boxes.low, boxes.high, running, sums)
+    _add_box_sums(rows - first_row, start, boxes.low, boxes.high, values, sums)
 
 
 @njit(cache=True)
@@ -116,28 +128,46 @@ def _add_products(pointer, columns, weight, upper):
         w = weight[t]
         if w > 0.0:
             for p in range(pointer[t], pointer[t + 1]):
-                for q in range(pointer[t], pointer[t + 1]):
-                    if columns[p] <= columns[q]:
-                        upper[columns[p], columns[q]] += w
+                upper[columns[p], columns[p]] += w
+                for q in range(p + 1, pointer[t + 1]):
+                    first, second = min(columns[p], columns[q]), max(columns[p], columns[q])
+                    upper[first, second] += w if first < second else 2.0 * w
+
+
+@njit(inline="always")
+@no_type_check
+def _add_difference(above, below, out):
+    for j in range(len(out)):
+        out[j] += above[j] - below[j]
 
 
 @njit(cache=True)
 @no_type_check
-def _add_box_sums(rows, start, low, high, running, sums):
-    """Gather differences of running sums at the edges of every spike's boxes."""
-    n_rows, n_targets, n_boxes = len(running) - 1, running.shape[1], len(low)
-    for i in range(len(start) - 1):
-        train = rows[start[i] : start[i + 1]]
-        s_first = start[i] + np.searchsorted(train, -high.max())
-        s_last = start[i] + np.searchsorted(train, n_rows - low.min())
-        for s in range(s_first, s_last):
-            for b in range(n_boxes):
-                begin = min(max(rows[s] + low[b], 0), n_rows)
-                end = min(max(rows[s] + high[b], 0), n_rows)
-                if begin < end:
-                    column = i * n_boxes + b
-                    for j in range(n_targets):
-                        sums[column, j] += running[end, j] - running[begin, j]
+def _add_box_sums(rows, start, low, high, values, sums):
+    """Gather differences of running sums at the edges of every spike's boxes.
+
+    By tiles of some rows and targets, whose running sums stay in the processor's cache.
+    """
+    n_rows, n_targets, n_boxes = len(values), values.shape[1], len(low)
+    running = np.empty((_ROWS_A_TILE + 1, _TILE))
+    for top in range(0, n_rows, _ROWS_A_TILE):
+        height = min(_ROWS_A_TILE, n_rows - top)
+        for left in range(0, n_targets, _TILE):
+            width = min(_TILE, n_targets - left)
+            running[0] = 0.0
+            for t in range(height):
+                for j in range(width):
+                    running[t + 1, j] = running[t, j] + values[top + t, left + j]
+            for i in range(len(start) - 1):
+                train = rows[start[i] : start[i + 1]]
+                s_first = np.searchsorted(train, top - high[n_boxes - 1])
+                s_last = np.searchsorted(train, top + height - low[0])
+                for s in range(s_first, s_last):
+                    for b in range(n_boxes):
+                        begin = min(max(train[s] + low[b] - top, 0), height)
+                        end = min(max(train[s] + high[b] - top, 0), height)
+                        if begin < end:
+                            _add_difference(running[end], running[begin], sums[i * n_boxes + b, left : left + width])
 
 
 @njit(cache=True)

@@ -15,12 +15,13 @@ from jaxtyping import Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._chunks import chunks, n_chunks
+from neurograft.copying._chunks import Chunk, Stretch, n_chunks, stretches
 from neurograft.progress import Progress
 from neurograft.recordings import Recording, Signal, n_channels
 from neurograft.units import MS, MV
 
 _CHUNK_S, _MARGIN_S = 10.0, 0.05
+_NOISE_RISES = 5000
 _MAD_TO_SD = 1.4826
 
 
@@ -70,30 +71,31 @@ def detect(recording: Recording, options: DetectionOptions, progress: Progress) 
     found: list[Events] = []
     noise: list[ndarray] = []
     n_ok, n_frames = np.zeros(n), 0
-    for done, chunk in enumerate(chunks(recording, chunk_frames=size, margin_frames=round(_MARGIN_S * rate_hz))):
+    parts = stretches(recording, stretch_frames=size, margin_frames=round(_MARGIN_S * rate_hz))
+    for done, stretch in enumerate(parts):
         progress("finding action potentials", done, total)
-        noise_v = _noise_v(chunk.volts, lag)
-        own = slice(chunk.before, chunk.before + chunk.stop - chunk.first)
-        n_ok += np.count_nonzero(chunk.is_ok[own], axis=0)
-        n_frames += chunk.stop - chunk.first
+        noise_v = _noise_v(stretch, lag)
+        n_frames += stretch.n_frames
         noise.append(noise_v)
-        for c in range(n):
-            if noise_v[c] > 0:
-                frame, amplitude_v, width, dip_v = find_peaks(
-                    np.ascontiguousarray(chunk.volts[:, c]),
-                    lag=lag,
-                    widest=widest,
-                    threshold_v=options.noise_sds * float(noise_v[c]),
-                )
-                frame = frame - chunk.before + chunk.first
-                keep = (frame >= chunk.first) & (frame < chunk.stop)
-                keep &= chunk.is_ok[np.clip(frame - chunk.first + chunk.before, 0, len(chunk.is_ok) - 1), c]
-                k = int(np.count_nonzero(keep))
-                where = np.full(k, c), np.full(k, chunk.segment), frame[keep]
-                found.append(Events(*where, amplitude_v[keep], width[keep] / rate_hz, dip_v[keep]))
+        for chunk in stretch:
+            n_ok += np.count_nonzero(chunk.is_ok[chunk.before :][: chunk.stop - chunk.first], axis=0)
+            for c in np.flatnonzero(noise_v > 0):
+                found.append(_candidates(chunk, int(c), lag, widest, options.noise_sds * float(noise_v[c]), rate_hz))
     candidates = Events(*(np.concatenate(column) for column in zip(*found, strict=True))) if found else _no_events()
     order = np.lexsort((candidates.frame, candidates.segment, candidates.channel))
     return _judge(candidates.select(order), recording, options, np.median(noise, axis=0), n_ok / n_frames)
+
+
+def _candidates(chunk: Chunk, c: int, lag: int, widest: int, threshold_v: float, rate_hz: float) -> Events:
+    """Return channel ``c``'s peaks among the chunk's own frames that are good samples."""
+    volts = np.ascontiguousarray(chunk.volts[:, c])
+    frame, amplitude_v, width, dip_v = find_peaks(volts, lag=lag, widest=widest, threshold_v=threshold_v)
+    frame = frame - chunk.before + chunk.first
+    keep = (frame >= chunk.first) & (frame < chunk.stop)
+    keep &= chunk.is_ok[np.clip(frame - chunk.first + chunk.before, 0, len(chunk.is_ok) - 1), c]
+    k = int(np.count_nonzero(keep))
+    where = np.full(k, c), np.full(k, chunk.segment), frame[keep]
+    return Events(*where, amplitude_v[keep], width[keep] / rate_hz, dip_v[keep])
 
 
 class Peaks(NamedTuple):
@@ -176,12 +178,12 @@ def running_amplitude_v(
     return out
 
 
-def _noise_v(volts: ndarray, lag: int) -> ndarray:
-    """Return each channel's robust sd of the rise over ``lag`` frames."""
-    rise = volts[lag:] - volts[:-lag]
-    rise = rise[:: max(len(rise) // 5000, 1)]
+def _noise_v(stretch: Stretch, lag: int) -> Float64[ndarray, " channels"]:
+    """Return each channel's robust sd of the rise over ``lag`` frames, from about 5000 of them."""
+    step = max(stretch.n_frames // _NOISE_RISES, 1)
+    rise = np.concatenate([(chunk.volts[lag:] - chunk.volts[:-lag])[::step] for chunk in stretch])
     if rise.size == 0:
-        return np.zeros(volts.shape[1])
+        return np.zeros(rise.shape[1])
     return _MAD_TO_SD * np.median(np.abs(rise - np.median(rise, axis=0)), axis=0)
 
 

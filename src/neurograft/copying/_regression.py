@@ -16,7 +16,7 @@ from jaxtyping import Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._design import LagBoxes, add_box_sums, blocks_of_rows, column_totals, gram, joined
+from neurograft.copying._design import LagBoxes, add_box_sums, blocks_of_rows, column_totals, gram, joined, mirror
 from neurograft.copying._slow import MIN_SHARE, slow_sd
 from neurograft.copying._whiten import Traces, Whitener, prepared
 from neurograft.progress import Progress
@@ -99,17 +99,20 @@ def inverse_gram(
 
     total = column_totals(trains, boxes, row_weight)
     matrix = gram(trains, boxes, row_weight)
-    matrix -= np.outer(total, total) / row_weight.sum()
+    mean = total / row_weight.sum()
+    for column, own in enumerate(total):  # row by row: a second matrix may find no room
+        matrix[column] -= own * mean
     diagonal = np.einsum("ii->i", matrix)
     diagonal[total == 0] = 1.0
     diagonal += _RIDGE * diagonal.mean()
     # the transpose is in Fortran order: no copy is made, and the matrix is symmetric
-    factor, failed = dpotrf(matrix.T, lower=False, overwrite_a=True)
+    factor, failed = dpotrf(matrix.T, lower=True, overwrite_a=True)
     assert failed == 0
-    upper, failed = dpotri(factor, lower=False, overwrite_c=True)
+    lower, failed = dpotri(factor, lower=True, overwrite_c=True)
     assert failed == 0
-    upper = np.triu(upper)
-    return upper + np.triu(upper, 1).T
+    assert np.shares_memory(lower, matrix)
+    mirror(lower.T)
+    return lower.T
 
 
 def fit(

@@ -8,7 +8,7 @@ from jaxtyping import Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._chunks import chunks, n_chunks
+from neurograft.copying._chunks import affordable_frames, chunks, n_chunks
 from neurograft.errors import CopyError
 from neurograft.progress import Progress, silent
 from neurograft.recordings import Recording
@@ -97,7 +97,7 @@ def averages(
     n_lags = before + after + 1
     total, square = np.zeros((len(pairs), n_lags)), np.zeros((len(pairs), n_lags))
     count = np.zeros(len(pairs), dtype=np.int64)
-    size = max(round(_CHUNK_S * rate_hz), 1)
+    size = affordable_frames(recording, _CHUNK_S)
     n = n_chunks(recording, chunk_frames=size)
     for done, chunk in enumerate(chunks(recording, chunk_frames=size, margin_frames=before + after + 1)):
         progress("averaging traces around spikes", done, n)

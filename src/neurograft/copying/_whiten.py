@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._chunks import chunks, n_chunks
+from neurograft.copying._chunks import n_chunks, row_means
 from neurograft.copying._coupling import Coupling
 from neurograft.copying._timeline import Timeline
 from neurograft.progress import Progress
@@ -81,18 +81,21 @@ def _rows(traces: Traces, margin_rows: int, progress: Progress, what: str) -> It
     recording, line = traces.recording, traces.line
     size = max(round(traces.options.chunk_s * line.rate_hz), 1) * line.factor
     total = n_chunks(recording, chunk_frames=size)
-    for done, chunk in enumerate(chunks(recording, chunk_frames=size, margin_frames=margin_rows * line.factor)):
+    pieces = [(k, first) for k, n in enumerate(recording.segment_frames) for first in range(0, n, size)]
+    for done, (segment, first) in enumerate(pieces):
         progress(what, done, total)
-        n_rows, before = len(chunk.volts) // line.factor, chunk.before // line.factor
-        own_rows = min((chunk.stop - chunk.first) // line.factor, n_rows - before)
+        start, end = max(first - margin_rows * line.factor, 0), recording.segment_frames[segment]
+        after = min(first + size + margin_rows * line.factor, end)
+        means = row_means(recording, segment, first=start, stop=after, factor=line.factor)
+        before, n_rows = (first - start) // line.factor, len(means.volts)
+        own_rows = min((min(first + size, end) - first) // line.factor, n_rows - before)
         if own_rows <= 0:
             continue
-        first = chunk.first // line.factor - before
-        time_s = recording.segment_start_s[chunk.segment] + (first + np.arange(n_rows) + 0.5) / line.rate_hz
-        volts = _row_means(chunk.volts, n_rows, line.factor)[:, traces.channel]
-        volts = volts * traces.coupling.at(time_s)[:, traces.channel]
-        is_ok = _row_means(chunk.is_ok, n_rows, line.factor)[:, traces.channel] == 1.0
-        yield _Rows(int(line.offset[chunk.segment]) + first, slice(before, before + own_rows), volts, is_ok)
+        first_row = start // line.factor
+        time_s = recording.segment_start_s[segment] + (first_row + np.arange(n_rows) + 0.5) / line.rate_hz
+        volts = means.volts[:, traces.channel] * traces.coupling.at(time_s)[:, traces.channel]
+        own = slice(before, before + own_rows)
+        yield _Rows(int(line.offset[segment]) + first_row, own, volts, means.is_ok[:, traces.channel])
 
 
 def prepared(traces: Traces, progress: Progress, what: str) -> Iterator[Prepared]:
@@ -259,10 +262,6 @@ def autoregression(traces: Traces, row_weight: Float64[ndarray, " rows"], progre
             past = full[1:, 1:] + _HAIR * np.diag([*(full[0, 0],) * order, full[-1, -1]])
             coefficient[:, j] = np.linalg.solve(past, full[1:, 0])[:order]
     return Whitener(coefficient)
-
-
-def _row_means(samples: ndarray, n_rows: int, factor: int) -> Float64[ndarray, "rows channels"]:
-    return samples[: n_rows * factor].reshape(n_rows, factor, samples.shape[1]).mean(axis=1)
 
 
 def _smooth(volts: Float64[ndarray, "rows neurons"], sd_rows: float) -> Float64[ndarray, "rows neurons"]:

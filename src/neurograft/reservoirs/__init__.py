@@ -1,16 +1,34 @@
 """Forecasting with few neurons, and any network's map as a reservoir."""
 
+from neurograft.reservoirs._choose import ClosedLoopChoice as ClosedLoopChoice
+from neurograft.reservoirs._choose import Trial as Trial
+from neurograft.reservoirs._choose import default_candidates as default_candidates
 from neurograft.reservoirs._climate import largest_exponent as largest_exponent
 from neurograft.reservoirs._climate import spectrum_distance_db as spectrum_distance_db
 from neurograft.reservoirs._driven import KURAMOTO_LYAPUNOV_TIME_22 as KURAMOTO_LYAPUNOV_TIME_22
 from neurograft.reservoirs._driven import kuramoto_sivashinsky as kuramoto_sivashinsky
 from neurograft.reservoirs._driven import mackey_glass as mackey_glass
 from neurograft.reservoirs._driven import narma10 as narma10
+from neurograft.reservoirs._field import integral_weights as integral_weights
+from neurograft.reservoirs._flow_map import FlowMap as FlowMap
+from neurograft.reservoirs._forecast import Forecast as Forecast
+from neurograft.reservoirs._forecast import Forecaster as Forecaster
+from neurograft.reservoirs._integral import IntegralNvar as IntegralNvar
+from neurograft.reservoirs._integral import LocalNvar as LocalNvar
+from neurograft.reservoirs._kernel_nvar import KernelNvar as KernelNvar
+from neurograft.reservoirs._least_squares import LeastSquares as LeastSquares
+from neurograft.reservoirs._least_squares import by_cholesky as by_cholesky
+from neurograft.reservoirs._least_squares import by_qr as by_qr
+from neurograft.reservoirs._least_squares import by_svd as by_svd
 from neurograft.reservoirs._measures import ValidTime as ValidTime
 from neurograft.reservoirs._measures import nrmse_mean as nrmse_mean
 from neurograft.reservoirs._measures import nrmse_total as nrmse_total
 from neurograft.reservoirs._measures import valid_steps as valid_steps
 from neurograft.reservoirs._measures import valid_time as valid_time
+from neurograft.reservoirs._monomials import Monomials as Monomials
+from neurograft.reservoirs._monomials import monomials as monomials
+from neurograft.reservoirs._nvar import Nvar as Nvar
+from neurograft.reservoirs._observer import LearnedObserver as LearnedObserver
 from neurograft.reservoirs._solvers import Accurate as Accurate
 from neurograft.reservoirs._solvers import Published as Published
 from neurograft.reservoirs._solvers import Solver as Solver

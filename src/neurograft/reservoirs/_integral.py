@@ -1,0 +1,236 @@
+"""A field learnt from samples by its integral over each step: one linear solve, no derivative is ever estimated."""
+
+from collections.abc import Sequence
+from typing import Protocol, final, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+from sklearn.base import BaseEstimator
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
+
+from neurograft.errors import OptionError, SeriesError
+from neurograft.reservoirs._check import Scaling, checked_series, scaling_of
+from neurograft.reservoirs._equations import equation_lines
+from neurograft.reservoirs._field import Stepping, flow, integral_rows, order_8
+from neurograft.reservoirs._forecast import Forecast, histories, packed
+from neurograft.reservoirs._least_squares import LeastSquares, by_svd
+from neurograft.reservoirs._monomials import Monomials, monomials
+
+ORDERS = (2, 4, 6, 8, 10)
+
+
+@runtime_checkable
+class Refine(Protocol):
+    """Improves a field's weights, given scaled series."""
+
+    def __call__(
+        self,
+        weights: Float64[ndarray, "outputs features"],
+        pieces: Sequence[Float64[ndarray, "rows variables"]],
+        *,
+        m: Monomials,
+        windows: Int64[ndarray, "groups inputs"],
+        dt: float,
+        limit: float,
+    ) -> Float64[ndarray, "outputs features"]:
+        """Return better weights."""
+        ...
+
+
+class _FieldModel(BaseEstimator):
+    """What both fields share once ``weights_`` are known: rollouts and scores.  One step of inheritance, private."""
+
+    dt: float
+    n_substeps: int
+    weights_: Float64[ndarray, "outputs features"]
+    _scaling: Scaling
+    _monomials: Monomials
+    _windows: Int64[ndarray, "groups inputs"]
+    _last: Float64[ndarray, "1 columns"]
+
+    @property
+    def n_history(self) -> int:
+        """Rows of history that a forecast starts from: one, because a field has no memory."""
+        return 1
+
+    def forecast(self, n_steps: int, history: ndarray | None = None) -> Forecast:
+        """Return the next ``n_steps`` states, after the training series or after a history (or many).
+
+        A rollout that leaves ten times the training range is stopped there (see ``Forecast``).
+        """
+        check_is_fitted(self, "weights_")
+        if n_steps < 1:
+            raise OptionError(f"n_steps is {n_steps}. Give 1 or more.")
+        many, is_single = histories(history, self._last)
+        out, n_bounded = self._flow(self._scaling.scaled(many[:, -1]), n_steps)
+        return packed(self._scaling.unscaled(out), n_bounded, is_single=is_single)
+
+    def predict(self, X: ndarray) -> ndarray:
+        """Return for each row the row that comes next."""
+        check_is_fitted(self, "weights_")
+        x = checked_series(X, min_rows=1)
+        if x.shape[1] != self._last.shape[1]:
+            raise SeriesError(
+                f"X has {x.shape[1]} features, but the model is expecting {self._last.shape[1]} features."
+            )
+        return self._scaling.unscaled(self._flow(self._scaling.scaled(x), 1)[0][:, 0])
+
+    def score(self, X: ndarray, y: ndarray | None = None) -> float:
+        """Return R^2 of each row predicted from the one before; ``y`` is there for scikit-learn and is ignored."""
+        return float(r2_score(X[1:], self.predict(X)[:-1]))
+
+    def _flow(self, z: ndarray, n_steps: int) -> tuple[ndarray, ndarray]:
+        stepping: Stepping = order_8(self.n_substeps)
+        return flow(
+            z, self.weights_, m=self._monomials, windows=self._windows, dt=self.dt, stepping=stepping,
+            n_steps=n_steps, limit=self._scaling.limit,
+        )  # fmt: skip
+
+    def _check(self, degree: int, order: int, ridge: float) -> None:
+        if not (self.dt > 0 and np.isfinite(self.dt)):
+            raise OptionError(f"dt is {self.dt}. Give the time between two rows, a positive number.")
+        if order not in ORDERS:
+            raise OptionError(f"order is {order}. Choose among {', '.join(map(str, ORDERS))}.")
+        if degree < 1 or self.n_substeps < 1 or not 0 <= ridge < np.inf:
+            raise OptionError(
+                f"degree {degree} and n_substeps {self.n_substeps} must be 1 or more, ridge {ridge} 0 or more."
+            )
+
+
+@final
+class IntegralNvar(_FieldModel):
+    """A polynomial field dx/dt learnt in integral form, rolled out by an ODE method of order 8.
+
+    Parameters
+    ----------
+    dt
+        Time between two rows.
+    degree
+        Highest degree of the field's monomials.
+    order
+        Order of the quadrature over a step: 2, 4, 6, 8 or 10; it spans as many rows.
+    ridge, solver
+        As in ``Nvar``.
+    refine
+        What improves the weights after the linear solve, such as ``FlowMap()``; nothing if None.
+    n_substeps
+        Substeps of a rollout between two rows.
+    """
+
+    def __init__(
+        self,
+        *,
+        dt: float = 1.0,
+        degree: int = 2,
+        order: int = 6,
+        ridge: float = 0.0,
+        solver: LeastSquares = by_svd,
+        refine: Refine | None = None,
+        n_substeps: int = 4,
+    ) -> None:
+        self.dt = dt
+        self.degree = degree
+        self.order = order
+        self.ridge = ridge
+        self.solver = solver
+        self.refine = refine
+        self.n_substeps = n_substeps
+
+    def fit(self, X: ndarray | Sequence[ndarray], y: ndarray | None = None) -> "IntegralNvar":
+        """Learn the field from one series, or from several of the same system in a list."""
+        self._check(self.degree, self.order, self.ridge)
+        given = list(X) if isinstance(X, list | tuple) and np.ndim(X[0]) == 2 else [X]
+        pieces = [checked_series(x, min_rows=self.order + 1) for x in given]
+        self._scaling = scaling_of(np.vstack(pieces))
+        columns = pieces[0].shape[1]
+        self._monomials = monomials(columns, self.degree)
+        self._windows = np.arange(columns)[None]
+        scaled = [self._scaling.scaled(x) for x in pieces]
+        rows, steps = zip(*(self._rows(z) for z in scaled), strict=True)
+        self.weights_ = self.solver(np.vstack(rows), np.vstack(steps), self.ridge).T
+        if self.refine is not None:
+            self.weights_ = self.refine(
+                self.weights_, scaled, m=self._monomials, windows=self._windows, dt=self.dt, limit=self._scaling.limit
+            )
+        self._last = pieces[-1][-1:].copy()
+        self.n_features_in_ = columns
+        return self
+
+    def _rows(self, z: Float64[ndarray, "rows columns"]) -> tuple[ndarray, ndarray]:
+        first = self.order // 2 - 1
+        rows = integral_rows(self._monomials.values(z), self.dt, self.order)
+        return rows, np.diff(z, axis=0)[first : first + rows.shape[0]]
+
+    def equations(self, names: Sequence[str] | None = None, *, smallest: float = 1e-6) -> list[str]:
+        """Return the field, one line a variable, in the series' own units; smaller terms are left out."""
+        check_is_fitted(self, "weights_")
+        named = tuple(names) if names is not None else tuple(f"x{i}" for i in range(self.n_features_in_))
+        left = [f"d{n}/dt" for n in named]
+        return equation_lines(
+            self._monomials, self.weights_, scaling=self._scaling, gain=self._scaling.scale, left=left, names=named,
+            smallest=smallest,
+        )  # fmt: skip
+
+
+@final
+class LocalNvar(_FieldModel):
+    """One field for all sites of a ring: dx_i/dt is a polynomial of the sites within ``radius`` of i.
+
+    Every site of every row teaches the same weights, so a few rows are enough.  Columns are the sites, in
+    order.  Parameters as in ``IntegralNvar``.
+    """
+
+    def __init__(
+        self,
+        *,
+        dt: float = 1.0,
+        radius: int = 2,
+        degree: int = 2,
+        order: int = 8,
+        ridge: float = 0.0,
+        solver: LeastSquares = by_svd,
+        n_substeps: int = 4,
+    ) -> None:
+        self.dt = dt
+        self.radius = radius
+        self.degree = degree
+        self.order = order
+        self.ridge = ridge
+        self.solver = solver
+        self.n_substeps = n_substeps
+
+    def fit(self, X: ndarray, y: ndarray | None = None) -> "LocalNvar":
+        """Learn the field from one series."""
+        self._check(self.degree, self.order, self.ridge)
+        x = checked_series(X, min_rows=self.order)
+        n = x.shape[1]
+        width = 2 * self.radius + 1
+        if self.radius < 0 or width > n:
+            raise OptionError(f"radius {self.radius} spans {width} sites, but there are {n}. Take a smaller radius.")
+        each = scaling_of(x)  # refuses constant sites
+        mean, scale = np.full(n, x.mean()), np.full(n, x.std())
+        self._scaling = Scaling(mean=mean, scale=scale, largest=float(np.max(np.abs((x - mean) / scale))))
+        assert each.mean.size == n
+        self._windows = (np.arange(n)[:, None] + np.arange(-self.radius, self.radius + 1)) % n
+        self._monomials = monomials(width, self.degree)
+        z = self._scaling.scaled(x)
+        rows = integral_rows(self._monomials.values(z[:, self._windows]), self.dt, self.order)
+        first = self.order // 2 - 1
+        steps = np.diff(z, axis=0)[first : first + rows.shape[0]]
+        self.weights_ = self.solver(rows.reshape(-1, rows.shape[2]), steps.reshape(-1, 1), self.ridge).T
+        self._last = x[-1:].copy()
+        self.n_features_in_ = n
+        return self
+
+    def equations(self, *, smallest: float = 1e-6) -> list[str]:
+        """Return the field of site i in the series' own units; smaller terms are left out."""
+        check_is_fitted(self, "weights_")
+        names = tuple("x[i]" if k == 0 else f"x[i{k:+d}]" for k in range(-self.radius, self.radius + 1))
+        s, width = self._scaling, len(names)
+        one = Scaling(mean=s.mean[:width], scale=s.scale[:width], largest=s.largest)
+        return equation_lines(
+            self._monomials, self.weights_, scaling=one, gain=s.scale[:1], left=["dx[i]/dt"], names=names,
+            smallest=smallest,
+        )  # fmt: skip

@@ -20,120 +20,102 @@ def _between(rng, low, high):
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _drive(rng, seed):
-    return lif(
-        LifNet(
-            inputs=_between(rng, 2, 8),
-            psp_mv=_between(rng, 0.5, 1.5),
-            tau_s_ms=float(rng.choice([0.0, 2.0, 4.0])),
-            delay_ms=(1.0, float(rng.uniform(2, 6))),
-            rate_hz=_between(rng, 2, 12),
-            drives=int(rng.integers(1, 5)),
-            drive_mv=float(rng.uniform(2, 5)),
-            drive_tau_ms=_between(rng, 3, 30),
-            drive_hz=float(rng.choice([0.0, 0.0, 8.0])),
-            same_sign=bool(rng.random() < 0.4),
-            seconds=_between(rng, 200, 900),
-        ),
-        seed=seed,
+def _drive(rng):
+    return LifNet(
+        inputs=_between(rng, 2, 8),
+        psp_mv=_between(rng, 0.5, 1.5),
+        tau_s_ms=float(rng.choice([0.0, 2.0, 4.0])),
+        delay_ms=(1.0, float(rng.uniform(2, 6))),
+        rate_hz=_between(rng, 2, 12),
+        drives=int(rng.integers(1, 5)),
+        drive_mv=float(rng.uniform(2, 5)),
+        drive_tau_ms=_between(rng, 3, 30),
+        drive_hz=float(rng.choice([0.0, 0.0, 8.0])),
+        same_sign=bool(rng.random() < 0.4),
+        seconds=_between(rng, 200, 900),
     )
 
 
-def _slow(rng, seed):
-    return lif(
-        LifNet(
-            inputs=_between(rng, 2, 7),
-            psp_mv=_between(rng, 0.6, 1.6),
-            tau_s_ms=float(rng.choice([0.0, 3.0])),
-            rate_hz=_between(rng, 2, 10),
-            drives=int(rng.integers(1, 4)),
-            drive_mv=float(rng.uniform(4, 8)),
-            drive_tau_ms=_between(rng, 20, 100),
-            same_sign=bool(rng.random() < 0.5),
-            seconds=_between(rng, 200, 900),
-        ),
-        seed=seed,
+def _slow(rng):
+    return LifNet(
+        inputs=_between(rng, 2, 7),
+        psp_mv=_between(rng, 0.6, 1.6),
+        tau_s_ms=float(rng.choice([0.0, 3.0])),
+        rate_hz=_between(rng, 2, 10),
+        drives=int(rng.integers(1, 4)),
+        drive_mv=float(rng.uniform(4, 8)),
+        drive_tau_ms=_between(rng, 20, 100),
+        same_sign=bool(rng.random() < 0.5),
+        seconds=_between(rng, 200, 900),
     )
 
 
-def _sources(rng, seed):
-    return lif(
-        LifNet(
-            inputs=_between(rng, 2, 7),
-            psp_mv=_between(rng, 0.6, 1.5),
-            rate_hz=_between(rng, 2, 8),
-            drives=int(rng.integers(0, 3)),
-            drive_mv=2.0,
-            sources=int(rng.integers(5, 40)),
-            source_hz=_between(rng, 3, 20),
-            source_mv=float(rng.uniform(1, 3)),
-            source_share=float(rng.uniform(0.05, 0.3)),
-            seconds=_between(rng, 200, 900),
-        ),
-        seed=seed,
+def _sources(rng):
+    return LifNet(
+        inputs=_between(rng, 2, 7),
+        psp_mv=_between(rng, 0.6, 1.5),
+        rate_hz=_between(rng, 2, 8),
+        drives=int(rng.integers(0, 3)),
+        drive_mv=2.0,
+        sources=int(rng.integers(5, 40)),
+        source_hz=_between(rng, 3, 20),
+        source_mv=float(rng.uniform(1, 3)),
+        source_share=float(rng.uniform(0.05, 0.3)),
+        seconds=_between(rng, 200, 900),
     )
 
 
-def _partial(rng, seed):
-    return lif(
-        LifNet(
-            n=int(rng.integers(100, 200)),
-            n_seen=int(rng.integers(30, 60)),
-            inputs=_between(rng, 8, 25),
-            psp_mv=_between(rng, 0.5, 1.2),
-            rate_hz=_between(rng, 2, 8),
-            drives=int(rng.integers(0, 3)),
-            drive_mv=2.5,
-            drive_tau_ms=_between(rng, 5, 40),
-            same_sign=True,
-            seconds=_between(rng, 200, 600),
-        ),
-        seed=seed,
+def _partial(rng):
+    return LifNet(
+        n=int(rng.integers(100, 200)),
+        n_seen=int(rng.integers(30, 60)),
+        inputs=_between(rng, 8, 25),
+        psp_mv=_between(rng, 0.5, 1.2),
+        rate_hz=_between(rng, 2, 8),
+        drives=int(rng.integers(0, 3)),
+        drive_mv=2.5,
+        drive_tau_ms=_between(rng, 5, 40),
+        same_sign=True,
+        seconds=_between(rng, 200, 600),
     )
 
 
-def _dense(rng, seed):
+def _dense(rng):
     n = int(rng.integers(30, 60))
-    return lif(
-        LifNet(
-            n=n,
-            n_seen=n,
-            inputs=_between(rng, 3, 10),
-            psp_mv=_between(rng, 0.6, 2.0),
-            tau_s_ms=float(rng.choice([0.0, 2.0, 5.0])),
-            rate_hz=_between(rng, 12, 35),
-            drives=int(rng.integers(0, 3)),
-            drive_mv=2.0,
-            drive_tau_ms=_between(rng, 5, 40),
-            seconds=_between(rng, 45, 150),
-        ),
-        seed=seed,
+    return LifNet(
+        n=n,
+        n_seen=n,
+        inputs=_between(rng, 3, 10),
+        psp_mv=_between(rng, 0.6, 2.0),
+        tau_s_ms=float(rng.choice([0.0, 2.0, 5.0])),
+        rate_hz=_between(rng, 12, 35),
+        drives=int(rng.integers(0, 3)),
+        drive_mv=2.0,
+        drive_tau_ms=_between(rng, 5, 40),
+        seconds=_between(rng, 45, 150),
     )
 
 
-def _few(rng, seed):
-    return lif(
-        LifNet(
-            n=120,
-            n_seen=int(rng.integers(10, 26)),
-            inputs=_between(rng, 5, 15),
-            inhibitory=float(rng.choice([0.0, 0.2])),
-            psp_mv=_between(rng, 0.8, 2.0),
-            log_spread=0.9,
-            delay_ms=(1.0, 5.0),
-            rate_hz=_between(rng, 1, 4),
-            rate_spread=0.8,
-            drives=1,
-            drive_mv=float(rng.uniform(1, 4)),
-            drive_tau_ms=_between(rng, 10, 60),
-            same_sign=True,
-            seconds=_between(rng, 900, 1800),
-        ),
-        seed=seed,
+def _few(rng):
+    return LifNet(
+        n=120,
+        n_seen=int(rng.integers(10, 26)),
+        inputs=_between(rng, 5, 15),
+        inhibitory=float(rng.choice([0.0, 0.2])),
+        psp_mv=_between(rng, 0.8, 2.0),
+        log_spread=0.9,
+        delay_ms=(1.0, 5.0),
+        rate_hz=_between(rng, 1, 4),
+        rate_spread=0.8,
+        drives=1,
+        drive_mv=float(rng.uniform(1, 4)),
+        drive_tau_ms=_between(rng, 10, 60),
+        same_sign=True,
+        seconds=_between(rng, 900, 1800),
     )
 
 
-def _izhikevich(rng, seed, *, n, n_seen, outputs, scale_free, slowest):
+def _izhikevich(rng, seed, *, n, n_seen, outputs, scale_free, slowest, seconds=(600, 1500)):
     return izhikevich(
         IzhikevichNet(
             n=n,
@@ -148,7 +130,7 @@ def _izhikevich(rng, seed, *, n, n_seen, outputs, scale_free, slowest):
             rate_hz=_between(rng, 1.5, 6),
             noise=float(rng.uniform(2, 5)),
             thalamic_hz=float(rng.choice([0.0, 1.0])),
-            seconds=_between(rng, 600, 1500),
+            seconds=_between(rng, *seconds),
         ),
         seed=seed,
     )
@@ -182,6 +164,19 @@ def _izhikevich_hubs(rng, seed):
     return _izhikevich(rng, seed, n=800, n_seen=90, outputs=int(rng.integers(12, 30)), scale_free=True, slowest=20)
 
 
+def _izhikevich_long(rng, seed):
+    return _izhikevich(
+        rng,
+        seed,
+        n=800,
+        n_seen=70,
+        outputs=int(rng.integers(10, 30)),
+        scale_free=bool(rng.random() < 0.6),
+        slowest=int(rng.integers(8, 21)),
+        seconds=(2400, 4000),
+    )
+
+
 def _culture(kind, *, seconds, n=70, is_sorted=False):
     def make(rng, seed):
         options = culture_named(kind, n_neurons=n if kind != "mostly-hidden" else 400)
@@ -207,16 +202,30 @@ def _culture(kind, *, seconds, n=70, is_sorted=False):
     return make
 
 
-FAMILIES = {
+LIF_DRAWS = {
     "lif drive": _drive,
     "lif slow drive": _slow,
     "lif unseen sources": _sources,
     "lif partly seen": _partial,
     "lif dense": _dense,
     "lif few seen": _few,
+}
+
+
+def _lif(draw):
+    return lambda rng, seed: lif(draw(rng), seed=seed)
+
+
+def drawn(family: str, seed: int) -> LifNet:
+    """Return the parameters of one network of a LIF family."""
+    return LIF_DRAWS[family](_rng(family, seed))
+
+
+FAMILIES = {family: _lif(draw) for family, draw in LIF_DRAWS.items()} | {
     "izhikevich near": _izhikevich_near,
     "izhikevich far": _izhikevich_far,
     "izhikevich hubs": _izhikevich_hubs,
+    "izhikevich long": _izhikevich_long,
     "culture calm": _culture("calm", seconds=400),
     "culture bursting": _culture("bursting", seconds=500),
     "culture driven": _culture("driven", seconds=500),
@@ -230,14 +239,17 @@ FAMILIES = {
 }
 
 
+def _rng(family: str, seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, sum(map(ord, family))])
+
+
 def network(family: str, seed: int, cache: Path) -> Net:
     """Return one network of a family, from the cache where it was made before."""
     path = cache / f"{family.replace(' ', '_')}-{seed}.npz"
     if path.exists():
         with np.load(path) as file:
             return Net(file["time_s"], file["neuron"], float(file["seconds"]), file["weight"], file["delay_s"])
-    rng = np.random.default_rng([seed, sum(map(ord, family))])
-    net = FAMILIES[family](rng, 1000 * seed + len(family))
+    net = FAMILIES[family](_rng(family, seed), 1000 * seed + len(family))
     cache.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
     np.savez(part, **net._asdict())

@@ -102,20 +102,51 @@ def lif(net: LifNet, *, seed: int) -> Net:
     source_delay = rng.integers(round(1 / dt), round(5 / dt) + 1, size=(net.sources, n))
     sources = _sparse(source_psp * jump_of_peak, source_delay)
     wanted = net.rate_hz * np.exp(net.rate_spread * rng.standard_normal(n) - net.rate_spread**2 / 2)
-    mean = np.full(n, 9.0)
+    time_s, who = _settled(net, wiring, sources, loading, wanted, seconds=net.seconds, seed=seed)
+    return _observe(time_s, who, net.n_seen, net.seconds, psp, delay * dt * 1e-3, rng)
+
+
+def kicked(net: LifNet, wanted_hz: np.ndarray, psp_mv: np.ndarray, *, seconds: float, seed: int):
+    """Return a run of the net's neurons, driven alike but not wired to each other, and how many of them there are.
+
+    Target j fires at ``wanted_hz[j % len]``; it is kicked by two undriven neurons, which come after the targets, with
+    one of the potentials each.
+    """
+    rng = np.random.default_rng([seed, 3])
+    n_targets, n_kickers = 24 * wanted_hz.size, 6 * psp_mv.size
+    n = n_targets + n_kickers
+    psp = np.zeros((n, n))
+    for j in range(n_targets):
+        psp[n_targets + rng.choice(n_kickers, size=2, replace=False), j] = np.nan
+    psp = np.where(np.isnan(psp), psp_mv[np.arange(n) % psp_mv.size][:, None], 0.0)
+    loading = np.zeros((n, net.drives))
+    if net.drives:
+        loading[:n_targets] = rng.standard_normal((n_targets, net.drives))
+        loading[:n_targets] *= net.drive_mv / np.linalg.norm(loading[:n_targets], axis=1, keepdims=True)
+    wanted = np.concatenate([np.tile(wanted_hz, 24), np.full(n_kickers, 15.0)])
+    delay = np.full((n, n), round(1.0 / net.dt_ms))
+    wiring = _sparse(psp * _peak_to_jump(20.0, net.tau_s_ms), delay)
+    none = _sparse(np.zeros((0, n)), np.zeros((0, n), dtype=np.int64))
+    time_s, who = _settled(net, wiring, none, loading, wanted, seconds=seconds, seed=seed)
+    return Net(time_s, who, seconds, psp, delay * net.dt_ms * 1e-3), n_targets
+
+
+def _settled(net: LifNet, wiring, sources, loading, wanted_hz, *, seconds: float, seed: int):
+    """Return times and neurons of all spikes after the neurons' steady drives were set for the rates wanted."""
+    mean = np.full(wanted_hz.size, 9.0)
 
     def run(seconds, mean, seed):
         return _run_lif(
             wiring, sources, mean, net.noise_mv, loading, net.drive_tau_ms, net.drive_hz, net.source_hz,
-            net.tau_s_ms, round(seconds * 1e3 / dt), dt, seed,
+            net.tau_s_ms, round(seconds * 1e3 / net.dt_ms), net.dt_ms, seed,
         )  # fmt: skip
 
     for k in range(8):
         _, who = run(8.0, mean, seed + 7919 * (k + 1))
-        rate = (np.bincount(who, minlength=n) + 0.5) / 8.0
-        mean += np.clip(1.5 * 0.8**k * np.log(wanted / rate), -2.5, 2.5)
-    step, who = run(net.seconds, mean, seed)
-    return _observe(step * dt * 1e-3, who, net.n_seen, net.seconds, psp, delay * dt * 1e-3, rng)
+        rate = (np.bincount(who, minlength=wanted_hz.size) + 0.5) / 8.0
+        mean += np.clip(1.5 * 0.8**k * np.log(wanted_hz / rate), -2.5, 2.5)
+    step, who = run(seconds, mean, seed)
+    return step * net.dt_ms * 1e-3, who
 
 
 def izhikevich(net: IzhikevichNet, *, seed: int) -> Net:

@@ -20,28 +20,32 @@ from spikes_nets import Net
 import neurograft.copying
 from neurograft.copying._correlogram import events, exposure
 from neurograft.copying._spikes_coupling import BoxOptions
+from neurograft.copying._spikes_dale import by_sign_of_neuron
 from neurograft.copying._spikes_features import describe
 from neurograft.copying._spikes_input import grid_of
 from neurograft.copying._spikes_joint import all_correlograms
-from neurograft.copying._spikes_judge import jittered
+from neurograft.copying._spikes_judge import calibrated, jittered, recording_signs
 from neurograft.copying._spikes_latent import DriveOptions
-from neurograft.copying._spikes_model import LARGEST, Judge, Line, Trees, log_odds, pack, squash
+from neurograft.copying._spikes_model import LARGEST, Calibration, Judge, Line, Trees, log_odds, pack, squash
 from neurograft.progress import silent
 from neurograft.spikes import spike_trains
 
-RISING = {"joint z", "local z", "clean flat z", "clean sharp z", "clean white z"}
+RISING = {"joint z", "local z", "clean flat z", "clean sharp z", "clean white z", "course z"}
 SIMULATORS = {  # left out together: they share cells and wiring
     "driven LIF": ("lif drive", "lif slow drive", "lif unseen sources"),
     "partly seen LIF": ("lif partly seen", "lif few seen"),
     "dense LIF": ("lif dense",),
     "near Izhikevich": ("izhikevich near",),
-    "far Izhikevich": ("izhikevich far", "izhikevich hubs"),
+    "far Izhikevich": ("izhikevich far", "izhikevich hubs", "izhikevich long"),
     "adaptive cultures": tuple(
         f"culture {k}" for k in ("calm", "bursting", "late", "sorted", "hidden", "mostly hidden")
     ),
     "other cultures": tuple(f"culture {k}" for k in ("driven", "fast", "noisy", "electrical")),
 }
-SLOW_TO_GROW = {"culture noisy", "culture electrical"}
+PLAIN = Calibration(0.0, 1.0, np.zeros(2))
+LEAST_ODDS = -2.0  # pairs below never come near a call
+FEWER_SEEDS = {"culture noisy": 2, "culture electrical": 2, "izhikevich long": 2}
+NOT_FRESH = ("culture noisy", "culture electrical", "izhikevich long")  # slow to grow
 
 
 class Sample(NamedTuple):
@@ -52,6 +56,7 @@ class Sample(NamedTuple):
     excitatory: np.ndarray  # [pairs, features]
     inhibitory: np.ndarray
     weight: np.ndarray
+    is_judged: np.ndarray  # [pre, post]: which pairs the rows belong to
 
 
 def trains_of(net: Net):
@@ -65,7 +70,7 @@ def described(net: Net):
     trains = trains_of(net)
     grid = grid_of(trains)
     counts = all_correlograms(events(trains, grid), grid, threads=1, progress=silent)
-    return trains.counts(), describe(
+    return describe(
         counts,
         trains.counts(),
         grid,
@@ -85,19 +90,20 @@ def without_synapses(net: Net, rng) -> Net:
 
 
 def sample(family: str, seed: int, kind: str, cache: Path) -> Sample:
+    net = network(family, seed, cache / "nets")
+    fires = np.bincount(net.neuron, minlength=len(net.weight)) > 0
+    ok = fires[:, None] & fires[None, :] & ~np.eye(fires.size, dtype=bool)
     path = cache / "described" / f"{family.replace(' ', '_')}-{seed}-{kind}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        net, rng = network(family, seed, cache / "nets"), np.random.default_rng([seed, 5])
         if kind == "null":
-            net = without_synapses(net, rng)
-        n_spikes, found = described(net)
-        ok = (n_spikes > 0)[:, None] & (n_spikes > 0)[None, :] & ~np.eye(n_spikes.size, dtype=bool)
+            net = without_synapses(net, np.random.default_rng([seed, 5]))
+        found = described(net)
         part = path.with_suffix(".part.npz")
         np.savez(part, n=np.array(found.names), e=found.excitatory[ok], i=found.inhibitory[ok], w=net.weight[ok])
         part.rename(path)
     with np.load(path) as file:
-        return Sample(family, seed, kind, tuple(map(str, file["n"])), file["e"], file["i"], file["w"])
+        return Sample(family, seed, kind, tuple(map(str, file["n"])), file["e"], file["i"], file["w"], ok)
 
 
 def rows_of(samples: list[Sample], rng, *, kept: float = 0.3):
@@ -132,7 +138,7 @@ def fitted(samples: list[Sample], *, seed: int = 0):
     trees = trees_of(model.fit(x, y, sample_weight=weight), names)
     part = np.random.default_rng(seed + 1).random(len(x)) < 0.35
     line = fitted_line(x[part], y[part], weight[part], names)
-    return Judge(trees, line, float(np.average(y, weights=weight)))
+    return Judge(trees, line, PLAIN, float(np.average(y, weights=weight)))
 
 
 def fitted_line(x, y, weight, names: tuple) -> Line:
@@ -209,43 +215,88 @@ def table(title: str, samples: list[Sample], answers: list) -> list[str]:
     return lines
 
 
-def more_cautious(judge: Judge, by: float) -> Judge:
-    """Return the judge with so much taken from all its log odds."""
-    trees, line = judge.trees, judge.line
-    return Judge(trees._replace(base=trees.base - by), line._replace(base=line.base - by), judge.prior)
+def more_cautious(calibration: Calibration, by: float) -> Calibration:
+    """Return the calibration with so much taken from all log odds."""
+    return calibration._replace(base=calibration.base - by)
 
 
-def needed_caution(samples, answers) -> float:
-    """Return how much to take from the log odds so that left-out families have 5 % of false calls in the mean.
+def odds_of(judge: Judge, samples: list[Sample]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the log odds of both readings of each sample's pairs, all outputs of a neuron together."""
+    answers = []
+    for s in samples:
+        both = [np.full(s.is_judged.shape, -np.inf) for _ in range(2)]
+        for store, rows in zip(both, (s.excitatory, s.inhibitory), strict=True):
+            store[s.is_judged] = log_odds(judge, rows)
+        pooled = by_sign_of_neuron(both[0], both[1], s.is_judged, judge.prior)
+        answers.append(tuple(x[s.is_judged] for x in pooled))
+    return answers
 
-    Families count alike, from 20 calls on; half of them being better than that does not excuse the others.
+
+def chances_of(samples, odds, calibration: Calibration):
+    """Return the calibrated chances of both readings of each sample's pairs."""
+    signs = [recording_signs(s.names, s.excitatory) for s in samples]
+    return [
+        tuple(1 / (1 + np.exp(-calibrated(x, sign, calibration))) for x in pair)
+        for pair, sign in zip(odds, signs, strict=True)
+    ]
+
+
+def fitted_calibration(samples: list[Sample], odds) -> Calibration:
+    """Return the logistic regression of being right on log odds and recording's signs.
+
+    Recordings weigh like the root of their pairs.  The odds have to come from judges that did not see the family.
+    """
+    x, y, weight = [], [], []
+    for s, (up, down) in zip(samples, odds, strict=True):
+        if s.kind != "full":
+            continue
+        best = np.maximum(up, down)
+        keep = best > LEAST_ODDS
+        right = np.where(up >= down, s.weight > 0, s.weight < 0)[keep]
+        signs = np.tile(recording_signs(s.names, s.excitatory), (right.size, 1))
+        x.append(np.column_stack([best[keep], signs]))
+        y.append(right)
+        weight.append(np.full(right.size, 1 / np.sqrt(right.size + 5)))
+    x, y, weight = np.concatenate(x), np.concatenate(y), np.concatenate(weight)
+    scaler = StandardScaler().fit(x)
+    model = LogisticRegression(C=0.1).fit(scaler.transform(x), y, sample_weight=weight)
+    slope = model.coef_[0] / scaler.scale_
+    return Calibration(float(model.intercept_[0] - slope @ scaler.mean_), float(slope[0]), slope[1:])
+
+
+def needed_caution(samples, chances_at) -> float:
+    """Return how much to take from the log odds so that left-out families have few false calls.
+
+    The mean of the families (those with 20 calls) at 5 % at most, and the worst of them at 10 %: families that hold
+    better than stated do not excuse the others.
     """
     for caution in np.arange(0.0, 3.1, 0.25):
         rows: dict = {}
-        for s, pair in zip(samples, answers, strict=True):
+        for s, pair in zip(samples, chances_at(caution), strict=True):
             if s.kind == "full":
-                lower = [1 / (1 + np.exp(caution) * (1 - p) / np.maximum(p, 1e-12)) for p in pair]
-                rows.setdefault(s.family, []).append(score(s, *lower)[2:4])
+                rows.setdefault(s.family, []).append(score(s, *pair)[2:4])
         sums = np.array([np.sum(r, axis=0) for r in rows.values()], dtype=float)
         many = sums[:, 0] >= 20
-        share = np.mean(sums[many, 1] / sums[many, 0])
+        share = sums[many, 1] / sums[many, 0]
         print(
-            f"caution {caution:.2f}: {share:.3f} false, mean of {many.sum()} families; {sums[:, 0].sum():.0f} calls",
+            f"caution {caution:.2f}: {share.mean():.3f} false, mean of {many.sum()} families, worst {share.max():.3f}; "
+            f"{sums[:, 0].sum():.0f} calls",
             flush=True,
         )
-        if share <= 0.05:
+        if share.mean() <= 0.05 and share.max() <= 0.10:
             return float(caution)
     return 3.0
 
 
-def answers_of(judge: Judge, samples):
-    return [tuple(1 / (1 + np.exp(-log_odds(judge, x))) for x in (s.excitatory, s.inhibitory)) for s in samples]
+def joined(parts):
+    """Return all samples, and what belongs to each, of several lists."""
+    return [s for some, _ in parts for s in some], [x for _, some in parts for x in some]
 
 
 def plan(n_seeds: int):
     for seed in range(1, n_seeds + 1):
         for family in FAMILIES:
-            if family.startswith("culture") and seed > (2 if family in SLOW_TO_GROW else 3):
+            if seed > FEWER_SEEDS.get(family, 3 if family.startswith("culture") else n_seeds):
                 continue
             for kind in ("full", "null") if seed in (1, 3) else ("full",):
                 yield family, seed, kind
@@ -262,20 +313,34 @@ def main():
     for family, seed, kind in plan(args.seeds):
         samples.append(sample(family, seed, kind, args.cache))
         print(family, seed, kind, len(samples[-1].weight), flush=True)
-    left_out: list = []
+    by_simulator = []
     for title, families in SIMULATORS.items():
         held = [s for s in samples if s.family in families]
         judge = fitted([s for s in samples if s.family not in families])
-        left_out += zip(held, answers_of(judge, held), strict=True)
+        by_simulator.append((held, odds_of(judge, held)))
         print(title, flush=True)
-    held, answers = map(list, zip(*left_out, strict=True))
-    caution = needed_caution(held, answers)
-    lowered = [tuple(1 / (1 + np.exp(caution) * (1 - p) / np.maximum(p, 1e-12)) for p in pair) for pair in answers]
-    lines = table("families left out, no caution", held, answers)
-    lines += table(f"families left out, caution {caution}", held, lowered)
-    judge = more_cautious(fitted(samples), caution)
-    fresh = [sample(family, 101, "full", args.cache) for family in FAMILIES if family not in SLOW_TO_GROW]
-    lines += table("other seeds of the families trained on", fresh, answers_of(judge, fresh))
+    # A family's calibration, too, has to know nothing of its simulator.
+    calibrations = [
+        fitted_calibration(*joined([pair for k, pair in enumerate(by_simulator) if k != out]))
+        for out in range(len(by_simulator))
+    ]
+    held, odds = joined(by_simulator)
+
+    def chances_at(caution: float):
+        return [
+            pair
+            for (some, of_these), c in zip(by_simulator, calibrations, strict=True)
+            for pair in chances_of(some, of_these, more_cautious(c, caution))
+        ]
+
+    caution = needed_caution(held, chances_at)
+    lines = table("families left out, not calibrated", held, chances_of(held, odds, PLAIN))
+    lines += table("families left out, calibrated on the others", held, chances_at(0.0))
+    lines += table(f"families left out, calibrated, caution {caution}", held, chances_at(caution))
+    judge = fitted(samples)._replace(calibration=more_cautious(fitted_calibration(held, odds), caution))
+    fresh = [sample(family, 101, "full", args.cache) for family in FAMILIES if family not in NOT_FRESH]
+    answers = chances_of(fresh, odds_of(judge, fresh), judge.calibration)
+    lines += table("other seeds of the families trained on", fresh, answers)
     print("\n".join(lines))
     if args.scores:
         args.scores.write_text("\n".join(lines) + "\n")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from neurograft.copying import _spikes_coupling
 from neurograft.copying._correlogram import LagGrid, events
 from neurograft.copying._spikes_coupling import BoxOptions, boxes, counted_z, coupling, normal_equations
 from neurograft.copying._spikes_duplicates import duplicates, without
@@ -13,14 +14,14 @@ from neurograft.errors import CopyError
 from neurograft.progress import silent
 from neurograft.spikes import spike_trains
 
-GRID = LagGrid(bin_s=1e-3, half_window_s=50e-3)
+GRID = LagGrid(bin_s=1e-3, half_window_s=60e-3)
 OPTIONS = BoxOptions()
 
 
 def binned_trains(rng, *, n=3, n_bins=20_000, rate=0.02):
     """Spikes on the bins of the grid, at most one a bin, silent at both ends so that no lag is cut off."""
     spikes = rng.random((n, n_bins)) < rate
-    spikes[:, :60] = spikes[:, -60:] = False
+    spikes[:, :70] = spikes[:, -70:] = False
     neuron, frame = np.nonzero(spikes)
     trains = spike_trains(time_s=frame * 1e-3, neuron=neuron, n_neurons=n, epochs_s=np.array([[0.0, n_bins * 1e-3]]))
     return spikes, trains
@@ -105,10 +106,10 @@ def test_counted_z_leaves_large_counts_alone():
 
 def test_boxes_hold_the_bins_whose_centres_they_hold():
     fine = boxes(LagGrid(), OPTIONS)
-    assert [0.5 * box[0] for box in fine] == [1.0, 2.0, 3.0, 4.0, 5.5, 7.5, 10.5, 15.5]
-    assert np.array_equal(np.concatenate(fine), np.arange(2, 45))
+    assert [0.5 * box[0] for box in fine] == [1.0, 2.0, 3.0, 4.0, 5.5, 7.5, 10.5, 15.5, 22.5]
+    assert np.array_equal(np.concatenate(fine), np.arange(2, 60))
     coarse = boxes(LagGrid(bin_s=2e-3), OPTIONS)
-    assert np.array_equal(np.concatenate(coarse), np.arange(1, 12))
+    assert np.array_equal(np.concatenate(coarse), np.arange(1, 15))
     with pytest.raises(CopyError, match="rising lags"):
         BoxOptions(edges_s=(2e-3, 1e-3))
     with pytest.raises(CopyError, match="Raise half_window_s"):
@@ -146,3 +147,13 @@ def test_duplicates_are_the_quieter_of_two_units_that_fire_together():
     assert set(left.neuron.tolist()) == {1, 2}
     assert left.ticks.size == left.own.size == 1000
     assert not duplicates(left).any()
+
+
+def test_single_precision_of_many_neurons_gives_the_same_z(monkeypatch):
+    spikes, trains = binned_trains(np.random.default_rng(5), n=40, n_bins=50_000)
+    found = excess_of(trains)
+    double = coupling(found.values, found.mean, GRID, OPTIONS, n_bins_seen=spikes.shape[1]).z
+    monkeypatch.setattr(_spikes_coupling, "_MOST_DOUBLE", 10)
+    single = coupling(found.values, found.mean, GRID, OPTIONS, n_bins_seen=spikes.shape[1]).z
+    assert not np.array_equal(single, double)
+    assert np.allclose(single, double, atol=2e-3)

@@ -96,3 +96,35 @@ def test_the_grid_of_the_times_is_found():
     assert grid_of(trains_of(coarse, 121.0)).bin_s == pytest.approx(1e-3)
     assert is_on_grid(trains_of(coarse, 121.0), 1e-3)
     assert not is_on_grid(trains_of(fine, 121.0), 1e-3)
+
+
+def test_one_neuron_seen_in_part_by_every_pad_makes_no_synapse():
+    # 40 % of its spikes on each pad, 0.1 ms later from pad to pad: no pair shares half of its spikes.
+    rng = np.random.default_rng(6)
+    train = spikes(rng, n=1, seconds=400.0)[0]
+    train = train[train < 399.0]
+    pads = [train[rng.random(train.size) < 0.4] + 1e-4 * k for k in range(8)]
+    others = inside(spikes(rng, n=2, seconds=400.0), 399.0)
+    found = copy_spikes(trains_of([*pads, *others], 400.0))
+    assert found.n_synapses == 0
+    off = ~np.eye(10, dtype=bool)
+    is_pad = np.arange(10) < 8
+    assert np.all(found.evidence.undecidable[(is_pad[:, None] & is_pad) & off] == Undecidable.SHARED_PAD)
+    assert np.all(found.evidence.undecidable[8:, 8:] != Undecidable.SHARED_PAD)
+
+
+def test_neurons_that_fire_together_within_a_millisecond_are_not_one():
+    rng = np.random.default_rng(7)
+    common = rng.uniform(0, 299, 700)
+    times = [np.append(rng.uniform(0, 299, 1300), common + 3e-4 * rng.standard_normal(700)) for _ in range(3)]
+    times = [np.sort(np.clip(t, 0, 299)) for t in times]
+    found = copy_spikes(trains_of(times, 300.0))
+    assert np.all(found.evidence.undecidable != Undecidable.SHARED_PAD)
+
+
+def test_a_day_of_neurons_that_hardly_fire_is_refused():
+    # 200 s of Poisson trains in milliseconds: short intervals exist, so only rate and length tell.
+    rng = np.random.default_rng(8)
+    times = [np.sort(rng.uniform(0, 2e5, 1000)) for _ in range(5)]
+    with pytest.raises(CopyError, match="not milliseconds or samples"):
+        copy_spikes(trains_of(times, 2e5))

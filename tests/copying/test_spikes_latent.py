@@ -105,3 +105,26 @@ def test_the_high_pass_takes_what_is_slow_and_leaves_what_is_fast():
     left = high_passed(values, GRID, 5e-3)
     assert np.abs(left[0, 0, GRID.n_half - 20 : GRID.n_half + 20]).max() < 0.05
     assert left[0, 1].max() > 0.85
+
+
+def test_one_strong_pair_is_no_drive_and_stays_whole():
+    rng = np.random.default_rng(8)
+    values, _ = driven_excess(rng, n=20, height=0.0)
+    peak = np.where((GRID.lag_s > 0.5e-3) & (GRID.lag_s < 5e-3), 60.0, 0.0).astype(np.float32)
+    values[2, 7] += peak
+    values[7, 2] += peak[::-1]
+    cleaned, found = remove_drives(values, GRID, DriveOptions())
+    assert found == 0
+    assert cleaned[2, 7][peak > 0].mean() > 50
+    # Allowed to take what two neurons share, the fit takes the synapse for a drive.
+    _, taken = remove_drives(values, GRID, DriveOptions(least_shared=1.0))
+    assert taken > 0
+
+
+def test_smoothing_by_a_matrix_is_the_filter():
+    from scipy.ndimage import gaussian_filter1d
+
+    values = np.random.default_rng(9).standard_normal((3, 3, GRID.n_bins)).astype(np.float32)
+    np.testing.assert_allclose(
+        values - high_passed(values, GRID, 10e-3), gaussian_filter1d(values, 10.0, axis=2, mode="reflect"), atol=1e-5
+    )

@@ -2,11 +2,21 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurograft.copying._spikes_judge import trained_judge
-from neurograft.copying._spikes_model import Judge, Line, Trees, line_odds, load_judge, log_odds, pack, tree_odds
+from neurograft.copying._spikes_model import (
+    Calibration,
+    Judge,
+    Line,
+    Trees,
+    line_odds,
+    load_judge,
+    log_odds,
+    pack,
+    tree_odds,
+)
 from neurograft.errors import CopyError
 
 
@@ -40,7 +50,8 @@ def random_trees(rng, *, n_trees=5, depth=3, n_features=4):
 
 
 def random_judge(rng):
-    return Judge(random_trees(rng), Line(-0.5, rng.standard_normal(4), rng.standard_normal(4)), 0.05)
+    trees, line = random_trees(rng), Line(-0.5, rng.standard_normal(4), rng.standard_normal(4))
+    return Judge(trees, line, Calibration(-0.3, 0.8, rng.standard_normal(2)), 0.05)
 
 
 def walked(trees, row):
@@ -55,6 +66,7 @@ def walked(trees, row):
     return trees.base + sum(below(r) for r in trees.root)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(seed=st.integers(0, 1000), n_rows=st.integers(0, 6))
 def test_the_kernel_equals_a_slow_walk(seed, n_rows):
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurograft.copying._correlogram import LagGrid
-from neurograft.copying._spikes_scan import Baseline, contrasts, extremes, spectra, whitened
+from neurograft.copying._spikes_scan import Baseline, contrasts, courses, extremes, spectra, whitened
 
 GRID = LagGrid()
 each_baseline = pytest.mark.parametrize("baseline", list(Baseline))
@@ -83,3 +83,20 @@ def test_whitening_of_poisson_trains_changes_nothing():
     values = np.random.default_rng(3).standard_normal((2, 2, GRID.n_bins)).astype(np.float32)
     flat = spectra(np.zeros((2, GRID.n_bins), dtype=np.float32), GRID)
     np.testing.assert_allclose(whitened(values, flat, 0), values, atol=1e-5)
+
+
+@each_grid
+def test_a_synapses_course_fits_better_than_a_bump_and_the_other_way_round(grid):
+    table = courses(grid)
+    for columns in (table.synapse, table.lead, table.bump):
+        np.testing.assert_allclose(np.sum(columns.astype(np.float64) ** 2, axis=0), 1.0, rtol=1e-5)
+        assert np.abs(columns.sum(axis=0)).max() < 0.5  # blind to a constant, up to the ends of the lags
+    for delay_s in (1.3e-3, 8.2e-3, 19.6e-3):
+        after_s = np.maximum(grid.lag_s - delay_s, 0.0)
+        synapse = np.exp(-after_s / 3e-3) - np.exp(-after_s / 0.8e-3)
+        assert (synapse @ table.synapse).max() > 1.02 * (synapse @ table.bump).max()
+        bump = np.exp(-0.5 * ((grid.lag_s - delay_s) / 3e-3) ** 2)
+        assert (bump @ table.bump).max() > 1.02 * (bump @ table.synapse).max()
+        # Before a synapse's course there is nothing, before the middle of a bump there is.
+        best = (synapse @ table.synapse).argmax()
+        assert synapse @ table.lead[:, best] < 0.1 * (synapse @ table.synapse[:, best])

@@ -14,7 +14,16 @@ from numpy import ndarray
 from neurograft.copying._correlogram import LagGrid
 from neurograft.copying._spikes_coupling import BoxOptions, BoxScores, box_scores, counted_z
 from neurograft.copying._spikes_latent import DriveOptions, excess, high_passed, most_drives, remove_drives
-from neurograft.copying._spikes_scan import Baseline, Contrasts, contrasts, extremes, spectra, whitened
+from neurograft.copying._spikes_scan import (
+    Baseline,
+    Contrasts,
+    Courses,
+    contrasts,
+    courses,
+    extremes,
+    spectra,
+    whitened,
+)
 from neurograft.progress import Progress
 from neurograft.units import MS
 
@@ -23,6 +32,7 @@ _SD_OF_MAD = 1.4826
 _ZERO_S = 0.75 * MS
 _BROAD_S = 25 * MS
 _BASELINE_SD_S = 10 * MS
+_COURSE_BINS = 4.0  # bins that a course of a few milliseconds fills: only few counts depend on it
 _LEAST_SD = 0.03  # counts
 
 _Columns = dict[str, tuple[ndarray, ndarray]]  # excitatory and inhibitory reading
@@ -64,7 +74,9 @@ def describe(
     scores = box_scores(clean, mean, grid, boxes, n_bins_seen=n_bins_seen)
     _add_regression(columns, "joint", scores, grid)
     progress("regression", 1, 2)
-    _add_regression(columns, "local", box_scores(local, mean, grid, boxes, n_bins_seen=n_bins_seen), grid)
+    nearby = box_scores(local, mean, grid, boxes, n_bins_seen=n_bins_seen)
+    _add_regression(columns, "local", nearby, grid)
+    _add_agreement(columns, scores, nearby)
     progress("regression", 2, 2)
     del local
     autos = raw[np.arange(n), np.arange(n)] * (np.sqrt(np.diag(mean)) / np.maximum(n_spikes, 1))[:, None].astype(
@@ -81,6 +93,7 @@ def describe(
         progress("shapes of correlograms", 0, 1)
         spectrum = white if is_white else None
         _add_scan(columns, name, values, mean, tests=contrasts(grid, baseline), spectrum=spectrum)
+    _add_courses(columns, raw, clean, mean, courses(grid))
     _add_shape(columns, raw, clean, grid)
     _add_context(columns, n_spikes)
     _add_plain(columns, mean, n_spikes, autos=autos, grid=grid, n_drives=n_drives)
@@ -111,6 +124,15 @@ def _add_regression(columns: _Columns, name: str, scores: BoxScores, grid: LagGr
     columns[f"{name} back, other sign"] = down.T, up.T
 
 
+def _add_agreement(columns: _Columns, scores: BoxScores, nearby: BoxScores) -> None:
+    """Add what the high-passed regression says where the other one is strongest: drives removed too far fail here."""
+    both = [
+        np.take_along_axis(sign * nearby.z, (sign * scores.z).argmax(axis=2)[..., None], axis=2)[..., 0]
+        for sign in (1.0, -1.0)
+    ]
+    columns["local at joint"] = both[0].astype(np.float32), both[1].astype(np.float32)
+
+
 def _add_scan(
     columns: _Columns,
     name: str,
@@ -139,6 +161,31 @@ def _add_scan(
     columns[f"{name} z"] = up, down
     columns[f"{name} width"] = tests.width_s[high], tests.width_s[low]
     columns[f"{name} before"] = behind[0], behind[1]
+
+
+def _add_courses(
+    columns: _Columns, raw: ndarray, clean: ndarray, mean: Float64[ndarray, "pre post"], table: Courses
+) -> None:
+    """Add how well the course of a synapse fits, how much better than a bump, and what comes before it."""
+    n = clean.shape[0]
+    names = ("course z", "course decay", "course over bump", "course lead", "course in raw")
+    both = {name: (np.empty((n, n), dtype=np.float32), np.empty((n, n), dtype=np.float32)) for name in names}
+    rows = max(1, _BLOCK_BYTES // (4 * n * (3 * table.synapse.shape[1] + clean.shape[2])))
+    for first in range(0, n, rows):
+        part = slice(first, first + rows)
+        fit, bump = clean[part] @ table.synapse, clean[part] @ table.bump
+        lead, in_raw = clean[part] @ table.lead, raw[part] @ table.synapse
+        for k, sign in ((0, 1.0), (1, -1.0)):
+            best = (sign * fit).argmax(axis=2)[..., None]
+            z = sign * np.take_along_axis(fit, best, axis=2)[..., 0]
+            rival = np.maximum((sign * bump).max(axis=2), 0.0)
+            better = np.maximum(z, 0.0) ** 2 - rival**2
+            both["course z"][k][part] = counted_z(sign * z.astype(np.float64), mean[part] * _COURSE_BINS) * sign
+            both["course decay"][k][part] = table.decay_s[best[..., 0]]
+            both["course over bump"][k][part] = np.copysign(np.sqrt(np.abs(better)), better)
+            both["course lead"][k][part] = sign * np.take_along_axis(lead, best, axis=2)[..., 0]
+            both["course in raw"][k][part] = sign * np.take_along_axis(in_raw, best, axis=2)[..., 0]
+    columns.update(both)
 
 
 def _add_shape(columns: _Columns, raw: ndarray, clean: ndarray, grid: LagGrid) -> None:

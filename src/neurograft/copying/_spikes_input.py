@@ -12,6 +12,8 @@ from neurograft.units import MS
 _SHORTEST_S = 1.0
 _FASTEST_HZ = 500.0  # mean rate over the whole recording that no neuron holds: refractoriness alone is 1 to 2 ms
 _LONGEST_SHORT_INTERVAL_S = 0.5
+_LONG_S = 6 * 3600.0
+_SLOWEST_HZ = 0.1
 _ENOUGH_INTERVALS = 500
 _GRID_TOLERANCE = 1e-3  # of the grid's step
 
@@ -27,6 +29,11 @@ def require_usable(trains: SpikeTrains) -> None:
         raise CopyError(
             f"{np.count_nonzero(fast)} of {trains.n_neurons} neurons fire over {_FASTEST_HZ:g} times a second on "
             f"average, the fastest {trains.rates_hz().max():.3g} times. Give spike times in seconds."
+        )
+    if trains.duration_s > _LONG_S and trains.rates_hz().max() < _SLOWEST_HZ:
+        raise CopyError(
+            f"The recording lasts {trains.duration_s / 3600:.3g} h and its fastest neuron fires "
+            f"{trains.rates_hz().max():.2g} times a second. Give spike times in seconds, not milliseconds or samples."
         )
     if trains.duration_s < _SHORTEST_S:
         raise CopyError(

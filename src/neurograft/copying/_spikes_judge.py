@@ -2,7 +2,8 @@
 
 The judge was trained on many families of simulated networks (``benchmarks/train_spikes.py``).  Its
 probabilities are checked on this recording: the same judge sees the same trains with every spike drawn anew
-within its fixed window of 20 ms (Platkiewicz 2021: interval jitter), where no synapse can be left.
+within its fixed window of 20 ms (Platkiewicz 2021: interval jitter), where no synapse can be left.  Jitter keeps
+nothing of what unseen neurons do within 20 ms; for that the odds are calibrated by the recording's own signs of it.
 """
 
 from functools import cache
@@ -10,18 +11,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int8
+from jaxtyping import Float32, Float64, Int8
 from numpy import ndarray
 from numpy.random import Generator
 
+from neurograft.copying._spikes_dale import by_sign_of_neuron
 from neurograft.copying._spikes_features import Described
-from neurograft.copying._spikes_model import Judge, load_judge, log_odds
+from neurograft.copying._spikes_model import Calibration, Judge, load_judge, log_odds
 from neurograft.errors import CopyError
 from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MS
 
 JITTER_S = 20 * MS
 _ROWS_AT_ONCE = 200_000
+_CLEAR_Z = 5.0
 
 
 class Verdict(NamedTuple):
@@ -42,7 +45,14 @@ def verdict(described: Described, is_judged: ndarray, judge: Judge) -> Verdict:
     """Return what the judge says of every pair of the mask."""
     if described.names != judge.trees.names:
         raise CopyError("The trained judge was made for other features than this version computes. Train it again.")
-    odds = [_odds(rows[is_judged], judge) for rows in (described.excitatory, described.inhibitory)]
+    odds = [np.full(is_judged.shape, -np.inf) for _ in range(2)]
+    for store, rows in zip(odds, (described.excitatory, described.inhibitory), strict=True):
+        store[is_judged] = _odds(rows[is_judged], judge)
+    signs = recording_signs(described.names, described.excitatory[is_judged])
+    odds = [
+        calibrated(both[is_judged], signs, judge.calibration)
+        for both in by_sign_of_neuron(odds[0], odds[1], is_judged, judge.prior)
+    ]
     is_excitatory = odds[0] >= odds[1]
     best = np.where(is_excitatory, odds[0], odds[1])
     chance, z = np.full(is_judged.shape, np.nan), np.full(is_judged.shape, np.nan)
@@ -53,6 +63,29 @@ def verdict(described: Described, is_judged: ndarray, judge: Judge) -> Verdict:
     factor = best - np.log(judge.prior / (1 - judge.prior))
     z[is_judged] = direction[is_judged] * np.sqrt(2 * np.logaddexp(0.0, factor))
     return Verdict(chance, direction, z)
+
+
+def recording_signs(names: tuple[str, ...], rows: Float32[ndarray, "pairs features"]) -> Float64[ndarray, " signs"]:
+    """Return what the recording itself shows of coincidences that no synapse makes.
+
+    The z of the most synchronous hundredth of pairs, at lags too short for a synapse; and of the clear peaks the
+    odds (logarithm) that they are rather a bump, as unseen neurons make them, than a synapse's course.
+    """
+    column = {name: rows[:, k] for k, name in enumerate(names)}
+    if not len(rows):
+        return np.zeros(2)
+    clear = column["course z"] > _CLEAR_Z
+    bumps = np.count_nonzero(clear & (column["course over bump"] < 0))
+    return np.array(
+        [float(column["clean zero lag, top"][0]), np.log(bumps + 0.5) - np.log(np.count_nonzero(clear) - bumps + 0.5)]
+    )
+
+
+def calibrated(
+    odds: Float64[ndarray, " pairs"], signs: Float64[ndarray, " signs"], calibration: Calibration
+) -> Float64[ndarray, " pairs"]:
+    """Return what log odds of this size proved to be worth in recordings with such signs."""
+    return calibration.base + calibration.slope * odds + float(signs @ calibration.signs)
 
 
 def q_values(found: Verdict, decoys: list[Verdict]) -> Float64[ndarray, "pre post"]:

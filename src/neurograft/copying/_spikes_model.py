@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from neurograft.errors import CopyError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 LARGEST = 20.0  # z beyond which more says nothing more
 
 
@@ -45,11 +45,21 @@ class Line(NamedTuple):
 
 
 @final
+class Calibration(NamedTuple):
+    """What the judge's log odds are worth in a recording that itself shows how many coincidences are no synapses."""
+
+    base: float
+    slope: float
+    signs: Float64[ndarray, " signs"]  # slopes of the recording's own signs, see ``_spikes_judge.recording_signs``
+
+
+@final
 class Judge(NamedTuple):
-    """Trees, line, and the share of synapses among the readings of pairs that they were trained on."""
+    """Trees, line, calibration, and the share of synapses among the readings of pairs that they were trained on."""
 
     trees: Trees
     line: Line
+    calibration: Calibration
     prior: float
 
 
@@ -87,14 +97,20 @@ def load_judge(path: Path) -> Judge:
         line = Line(float(file["line_base"]), file["line_squashed"], file["line_capped"])
         if line.squashed.shape != (len(trees.names),) or line.capped.shape != line.squashed.shape:
             raise CopyError(f"{path.name} is damaged: its line is not one of {len(trees.names)} features.")
-        return Judge(trees, line, float(file["prior"]))
+        calibration = Calibration(
+            float(file["calibration_base"]), float(file["calibration_slope"]), file["calibration_signs"]
+        )
+        if calibration.slope <= 0:
+            raise CopyError(f"{path.name} is damaged: the slope of its calibration is {calibration.slope}.")
+        return Judge(trees, line, calibration, float(file["prior"]))
 
 
 def pack(judge: Judge) -> dict[str, ndarray]:
     """Return the arrays of a judge as they are written to its file."""
     trees = {field: np.array(value) for field, value in judge.trees._asdict().items()}
     line = {f"line_{field}": np.array(value) for field, value in judge.line._asdict().items()}
-    return {"format_version": np.array(FORMAT_VERSION), "prior": np.array(judge.prior)} | trees | line
+    calibration = {f"calibration_{field}": np.array(value) for field, value in judge.calibration._asdict().items()}
+    return {"format_version": np.array(FORMAT_VERSION), "prior": np.array(judge.prior)} | trees | line | calibration
 
 
 def _trees(file: "np.lib.npyio.NpzFile") -> Trees:

@@ -20,6 +20,10 @@ _FIRST_S = 0.5 * MS  # a chemical synapse is not faster
 _LAST_S = 24 * MS  # the slowest axon, 20 ms, and its potential's rise
 _WIDTHS_S = (1 * MS, 2 * MS, 4 * MS, 8 * MS)
 _SURROUND_SD_S = 10 * MS
+_COURSES_S = ((0.2 * MS, 1 * MS), (0.5 * MS, 2 * MS), (1 * MS, 4 * MS), (2 * MS, 8 * MS))  # rise, decay
+_BUMP_SDS_S = (0.5 * MS, 1 * MS, 2 * MS, 4 * MS)
+_LEAD_S = 4 * MS
+_FINE = 20  # points in a bin where a course is averaged over it
 
 
 class Baseline(IntEnum):
@@ -41,6 +45,19 @@ class Contrasts(NamedTuple):
     def mirrored(self) -> Float32[ndarray, "bins windows"]:
         """The acausal side."""
         return np.ascontiguousarray(self.weights[::-1])
+
+
+class Courses(NamedTuple):
+    """Templates of a synapse's course and of symmetric bumps, each without its 10 ms surroundings, of unit norm.
+
+    A synapse starts at its delay and decays; what a third, unseen neuron puts into a correlogram is its course
+    convolved with another one read backwards, which is symmetric and broader.
+    """
+
+    synapse: Float32[ndarray, "bins courses"]
+    lead: Float32[ndarray, "bins courses"]  # the time just before each course, where a synapse does nothing yet
+    decay_s: Float64[ndarray, " courses"]
+    bump: Float32[ndarray, "bins bumps"]
 
 
 class Extremes(NamedTuple):
@@ -70,6 +87,24 @@ def contrasts(grid: LagGrid, baseline: Baseline) -> Contrasts:
             middle.append(float(lag_s[start : start + span].mean()))
             width.append(span * grid.bin_s)
     return Contrasts(np.array(rows, dtype=np.float32).T.copy(), np.array(middle), np.array(width))
+
+
+def courses(grid: LagGrid) -> Courses:
+    """Return the templates on this grid: delays to 24 ms, decays of 1 to 8 ms, bumps of sd 0.5 to 4 ms."""
+    synapse: list[ndarray] = []
+    lead: list[ndarray] = []
+    bump: list[ndarray] = []
+    decays: list[float] = []
+    step = max(1, round(0.5 * MS / grid.bin_s))
+    for rise_s, decay_s in _COURSES_S:
+        for delay_s in _spaced(_FIRST_S, _LAST_S, max(step * grid.bin_s, decay_s / 4)):
+            synapse.append(_binned(grid, _Course(delay_s, rise_s, decay_s)))
+            lead.append(_binned(grid, _Box(delay_s - _LEAD_S, delay_s)))
+            decays.append(decay_s)
+    for sd_s in _BUMP_SDS_S:
+        for middle_s in _spaced(0.0, _LAST_S + 2 * MS, max(step * grid.bin_s, sd_s / 2)):
+            bump.append(_binned(grid, _Bump(middle_s, sd_s)))
+    return Courses(_high_passed(synapse, grid), _high_passed(lead, grid), np.array(decays), _high_passed(bump, grid))
 
 
 def extremes(values: Float32[ndarray, "pre post bins"], weights: Float32[ndarray, "bins windows"]) -> Extremes:
@@ -135,3 +170,47 @@ def _expected(inside: ndarray, start: int, span: int, grid: LagGrid, baseline: B
     distance = (np.flatnonzero(inside)[:, None] - np.arange(grid.n_bins)[None, :]) * grid.bin_s
     weight = np.exp(-0.5 * (distance / _SURROUND_SD_S) ** 2) * (inside == 0)
     return np.sum(weight / weight.sum(axis=1, keepdims=True), axis=0)
+
+
+class _Course(NamedTuple):
+    delay_s: float
+    rise_s: float
+    decay_s: float
+
+    def at(self, lag_s: ndarray) -> ndarray:
+        after_s = np.maximum(lag_s - self.delay_s, 0.0)
+        return np.exp(-after_s / self.decay_s) - np.exp(-after_s / self.rise_s)
+
+
+class _Bump(NamedTuple):
+    middle_s: float
+    sd_s: float
+
+    def at(self, lag_s: ndarray) -> ndarray:
+        return np.exp(-0.5 * ((lag_s - self.middle_s) / self.sd_s) ** 2)
+
+
+class _Box(NamedTuple):
+    start_s: float
+    stop_s: float
+
+    def at(self, lag_s: ndarray) -> ndarray:
+        return ((lag_s >= self.start_s) & (lag_s < self.stop_s)).astype(np.float64)
+
+
+def _spaced(first_s: float, last_s: float, step_s: float) -> list[float]:
+    return [float(x) for x in np.arange(first_s, last_s + step_s / 2, step_s)]
+
+
+def _binned(grid: LagGrid, shape: _Course | _Bump | _Box) -> Float64[ndarray, " bins"]:
+    offset_s = (np.arange(_FINE) + 0.5) / _FINE - 0.5
+    return shape.at(grid.lag_s[:, None] + offset_s[None, :] * grid.bin_s).mean(axis=1)
+
+
+def _high_passed(rows: list[ndarray], grid: LagGrid) -> Float32[ndarray, "bins templates"]:
+    from scipy.ndimage import gaussian_filter1d
+
+    table = np.array(rows)
+    table = table - gaussian_filter1d(table, _SURROUND_SD_S / grid.bin_s, axis=1, mode="reflect")
+    table /= np.sqrt(np.sum(table**2, axis=1, keepdims=True))
+    return np.ascontiguousarray(table.T, dtype=np.float32)

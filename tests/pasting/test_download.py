@@ -161,3 +161,23 @@ def test_a_recording_of_nothing_is_refused_or_left_empty():
     flat = array_recording(np.zeros((20_000, 3), dtype=np.float32), rate_hz=RATE_HZ, signal=Signal.MEMBRANE_V)
     with pytest.raises(RecordingError, match="All 3 channels"):
         download(flat, memory=card("rram"), seed=0)
+
+
+def test_a_recording_is_read_in_pieces_however_long_it_is(made, monkeypatch):
+    asked = []
+
+    class Watched:
+        """The recording, taking down how much is asked for at once."""
+
+        def __getattr__(self, name):
+            return getattr(made.recording, name)
+
+        def read(self, segment, start, stop):
+            asked.append(stop - start)
+            return made.recording.read(segment, start, stop)
+
+    for module in ("_front_end", "_front_end_set"):
+        monkeypatch.setattr(f"neurograft.pasting.{module}.CHUNK_SAMPLES", 80_000)
+    found = download(Watched(), memory=card("rram"), seed=1)
+    assert max(asked) <= 80_000 / 8 + 0.4 * RATE_HZ  # a piece of eight channels and its margins; 300,000 in all
+    assert _pairs(found.map) == {EXCITES, INHIBITS}

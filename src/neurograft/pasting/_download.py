@@ -43,7 +43,8 @@ from neurograft.units import MS
 
 _SMALLEST = 1e-6  # of the window: pulses as weak as they come
 _LEAST_SPIKES = 10.0  # a row's step is that of a row that fires so often at least
-_MOST_CELLS = 1 << 28
+_MOST_CELLS = 1 << 27  # some 60 bytes each
+_AT_ONCE = 1 << 22  # pulses that are computed together
 REFERENCE_Z = (-64.0, -32.0, -16.0, -8.0, -4.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
@@ -240,8 +241,10 @@ def _drive_all(recording: Recording, circuit: _Circuit, rng: Generator, progress
     n_spikes = np.zeros(n, dtype=np.int64)
     for stretch in ticks(recording, front, progress):
         windows = past.windows(stretch)
-        asked = _asked(windows, columns, options) * step[windows.row][:, None]
-        drive(bar, windows.row, asked, writer, rng)
+        for low in range(0, windows.row.size, max(_AT_ONCE // bar.width, 1)):
+            some = Windows(*(part[low : low + max(_AT_ONCE // bar.width, 1)] for part in windows))
+            asked = _asked(some, columns, options) * step[some.row][:, None]
+            drive(bar, some.row, asked, writer, rng)
         n_spikes += np.bincount(windows.row, minlength=n)
     return n_spikes
 

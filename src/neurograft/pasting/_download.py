@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple, cast, final
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 from numpy.random import Generator, default_rng
 
@@ -155,13 +155,14 @@ def download(
     rng = default_rng(seed)
     front = calibrated(recording, options.front, progress)
     options = replace(options, state=options.state.for_network(front.loud_share))
-    bar, start = _new_bar(writer, n, width, options, rng)
+    bar, start, is_good = _new_bar(writer, n, width, options, rng)
     columns = _columns(front, recording, options, rng)
     circuit = _Circuit(front, bar, columns, writer, options)
     n_spikes = _drive_all(recording, circuit, rng, progress)
     held = Held(
         start=start.reshape(n, width),
         now=_relaxed(bar.state.g_siemens, memory, options, rng).reshape(n, width),
+        is_good=is_good.reshape(n, width),
         n_spikes=n_spikes,
         test=columns.test,
     )
@@ -192,8 +193,8 @@ def _width(n: int, options: DownloadOptions) -> int:
 
 def _new_bar(
     writer: PulseWriter, n: int, width: int, options: DownloadOptions, rng: Generator
-) -> tuple[Crossbar, Float64[ndarray, " cells"]]:
-    """Return cells programmed to mid-window, defects and all, and what a read of them gave."""
+) -> tuple[Crossbar, Float64[ndarray, " cells"], Bool[ndarray, " cells"]]:
+    """Return cells programmed to mid-window, what a read of them gave, and which could be programmed."""
     cell, address = writer.cell, np.arange(n * width, dtype=np.uint64)
     middle = 0.5 * (cell.g_min_siemens + cell.g_max_siemens)
     key, defect_key = (int(k) for k in rng.integers(0, 2**63, 2))
@@ -207,7 +208,8 @@ def _new_bar(
     gains = np.exp(options.cell_spread * rng.standard_normal((2, n * width), dtype=np.float32))
     gains[:, (written.flags & Flag.DEFECTIVE) > 0] = 0.0  # no pulse moves them
     state: PlasticState = plastic_state(written.g_siemens, writer)
-    return Crossbar(state, width, gains[0], gains[1]), state.g_siemens.copy()
+    is_good = (written.flags & Flag.OUT_OF_BAND) == 0
+    return Crossbar(state, width, gains[0], gains[1]), state.g_siemens.copy(), is_good
 
 
 def _columns(front: FrontEnd, recording: Recording, options: DownloadOptions, rng: Generator) -> _Columns:

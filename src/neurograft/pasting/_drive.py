@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 from numpy.random import Generator
 
+from neurograft.arrays import turns
 from neurograft.cells import PlasticState, PlasticWriter
 from neurograft.errors import OptionError
 from neurograft.pasting._front_end import Ticks
@@ -190,7 +191,7 @@ def drive(
     rng: Generator,
 ) -> None:
     """Pulse the cells of the spikes' rows, each row's spikes one after the other."""
-    turn = _turns(row)
+    turn = turns(row)
     for k in range(int(turn.max(initial=-1)) + 1):
         now = np.flatnonzero(turn == k)
         now = now[np.argsort(row[now])]
@@ -198,12 +199,3 @@ def drive(
         wanted = wanted_siemens[now].ravel()
         wanted = wanted * np.where(wanted > 0, bar.up[which], bar.down[which])
         writer.change(bar.state, which, wanted, rng)
-
-
-def _turns(row: Int64[ndarray, " spikes"]) -> Int64[ndarray, " spikes"]:
-    """Return for each spike how many of its row came before."""
-    order = np.argsort(row, kind="stable")
-    ordered = row[order]
-    turn = np.empty(row.size, dtype=np.int64)
-    turn[order] = np.arange(row.size) - np.searchsorted(ordered, ordered)
-    return turn

@@ -38,7 +38,7 @@ from neurograft.pasting._front_end_set import calibrated
 from neurograft.pasting._place import Tiles
 from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue, Provenance
-from neurograft.recordings import Recording, n_channels
+from neurograft.recordings import Recording, Signal, n_channels
 from neurograft.units import MS
 
 _SMALLEST = 1e-6  # of the window: pulses as weak as they come
@@ -154,7 +154,8 @@ def download(
     writer = pulse_writer(memory, smallest=_SMALLEST, keeps_rest=False)
     rng = default_rng(seed)
     front = calibrated(recording, options.front, progress)
-    options = replace(options, state=options.state.for_network(front.loud_share))
+    is_pad = recording.signal is not Signal.MEMBRANE_V
+    options = replace(options, state=options.state.for_recording(loud_share=front.loud_share, is_pad=is_pad))
     bar, start, is_good = _new_bar(writer, n, width, options, rng)
     columns = _columns(front, recording, options, rng)
     circuit = _Circuit(front, bar, columns, writer, options)

@@ -132,7 +132,7 @@ def _test_response(front: FrontEnd, options: "DownloadOptions") -> Float64[ndarr
     membrane): assumed.
     """
     kernel = options.state.kernel(front.tick_s)
-    first = options.state.first_tick
+    first = options.state.first_tick(front.tick_s)
     t = (np.arange(len(kernel) + first) + 0.5) * front.tick_s - _TEST_ONSET_S
     late = np.maximum(t, 0.0)
     shape = np.exp(-late / _TEST_DECAY_S) - np.exp(-late / _TEST_RISE_S)

@@ -36,3 +36,16 @@ def require_ids(ids: NDArray[np.integer], *, n: int, name: str, things: str, err
         raise error(
             f"{name}[{first}] is {ids.flat[first]}, but there are {known}. Renumber the {things} or raise their number."
         )
+
+
+def turns(ids: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return for each entry how often the same id came before it.
+
+    >>> turns(np.array([5, 7, 5, 5])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = np.argsort(ids, kind="stable")
+    ordered = ids[order]
+    turn = np.empty(ids.size, dtype=np.int64)
+    turn[order] = np.arange(ids.size) - np.searchsorted(ordered, ordered)
+    return turn

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurograft.cells import card, card_sha256, image_to_map, load_image, save_image
+from neurograft.cells import Defects, Flag, card, card_sha256, image_to_map, load_image, save_image
 from neurograft.errors import OptionError, RecordingError
 from neurograft.pasting import DownloadOptions, SecondOrder, download
 from neurograft.recordings import Signal, array_recording
@@ -46,10 +46,10 @@ def test_weights_are_of_the_size_that_was_put_in(made):
 
 
 def test_stronger_potentials_leave_larger_weights():
-    sizes = {}
+    sizes, small_steps = {}, replace(QUIET, step=0.01)  # far from the ends of the window
     for peak_v in (0.3 * MV, 0.8 * MV, 2.0 * MV):
         both = seen(6, 40.0, synapses={EXCITES: peak_v}).recording
-        sizes[peak_v] = download(both, memory=card("ideal"), options=QUIET, seed=0).reading.moved_siemens[EXCITES]
+        sizes[peak_v] = download(both, memory=card("ideal"), options=small_steps, seed=0).reading.moved_siemens[EXCITES]
     assert list(sizes.values()) == sorted(sizes.values())
 
 
@@ -161,3 +161,35 @@ def test_a_recording_of_nothing_is_refused_or_left_empty():
     flat = array_recording(np.zeros((20_000, 3), dtype=np.float32), rate_hz=RATE_HZ, signal=Signal.MEMBRANE_V)
     with pytest.raises(RecordingError, match="All 3 channels"):
         download(flat, memory=card("rram"), seed=0)
+
+
+def test_a_recording_is_read_in_pieces_however_long_it_is(made, monkeypatch):
+    asked = []
+
+    class Watched:
+        """The recording, taking down how much is asked for at once."""
+
+        def __getattr__(self, name):
+            return getattr(made.recording, name)
+
+        def read(self, segment, start, stop):
+            asked.append(stop - start)
+            return made.recording.read(segment, start, stop)
+
+    for module in ("_front_end", "_front_end_set"):
+        monkeypatch.setattr(f"neurograft.pasting.{module}.CHUNK_SAMPLES", 80_000)
+    found = download(Watched(), memory=card("rram"), seed=1)
+    assert max(asked) <= 80_000 / 8 + 0.4 * RATE_HZ  # a piece of eight channels and its margins; 300,000 in all
+    assert _pairs(found.map) == {EXCITES, INHIBITS}
+
+
+def test_cells_that_cannot_be_programmed_are_cut_off_and_change_no_weight(made):
+    many = replace(card("rram"), defects=Defects(dead=0.05, stuck_low=0.05, leaky=0.05))
+    found = download(made.recording, memory=many, options=DownloadOptions(cells_per_pair=9), seed=4)
+    assert _pairs(found.map) == {EXCITES, INHIBITS}
+    assert found.image.n_cells < 18
+    assert not (found.image.flags & Flag.DEFECTIVE).any()
+    good = download(made.recording, memory=card("rram"), options=DownloadOptions(cells_per_pair=9), seed=4)
+    for pair in (EXCITES, INHIBITS):
+        ratio = found.map.weight_matrix_v()[pair] / good.map.weight_matrix_v()[pair]
+        assert ratio == pytest.approx(1.0, abs=0.4)  # dead cells left in would take 0.1 of full scale each

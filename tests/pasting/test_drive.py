@@ -19,7 +19,7 @@ TICK_S = 1e-3
 
 def _windows_slowly(trace, tick, channel, state):
     """Return each spike's sums as the module's text says them, a spike at a time."""
-    kernel, first = state.kernel(TICK_S), state.first_tick
+    kernel, first = state.kernel(TICK_S), state.first_tick(TICK_S)
     decay = np.exp(-TICK_S / state.decay_s)
     out = []
     for i in range(tick.size):
@@ -45,11 +45,12 @@ def _windows_slowly(trace, tick, channel, state):
     seed=st.integers(0, 1000),
     before=st.sampled_from([0.0, 0.5, 1.0]),
     adds_up=st.booleans(),
+    wait_s=st.sampled_from([0.0, 2e-3]),
     cuts=st.lists(st.integers(1, 399), min_size=0, max_size=4),
 )
-def test_windows_equal_their_slow_twin_however_the_recording_is_cut(seed, before, adds_up, cuts):
+def test_windows_equal_their_slow_twin_however_the_recording_is_cut(seed, before, adds_up, wait_s, cuts):
     rng = np.random.default_rng(seed)
-    state = SecondOrder(decay_s=0.003, before=before, adds_up=adds_up)
+    state = SecondOrder(decay_s=0.003, before=before, adds_up=adds_up, wait_s=wait_s)
     trace = rng.standard_normal((400, 3)).astype(np.float32)
     tick = np.sort(rng.integers(0, 380, 40))
     channel = rng.integers(0, 3, 40)
@@ -89,7 +90,8 @@ def test_the_kernel_has_size_one_and_a_first_order_cell_lives_as_long_as_the_act
     assert 2 * np.sum(SecondOrder(before=1.0).kernel(TICK_S) ** 2) == pytest.approx(1.0)
     first = SecondOrder(decay_s=0.0, before=0.0)
     assert first.kernel(TICK_S).size == 2
-    assert first.first_tick == 0
+    assert first.first_tick(TICK_S) == 0
+    assert SecondOrder(wait_s=2e-3).first_tick(TICK_S) == 3
 
 
 def test_each_spike_moves_its_own_row_and_no_other():
@@ -111,7 +113,16 @@ def test_a_rows_spikes_come_one_after_the_other():
     assert state.g_siemens[0] == pytest.approx(0.8)  # up to the end first; the other order gives 1.0
 
 
-@pytest.mark.parametrize("change", [{"decay_s": -1.0}, {"reach": 0.0}, {"before": 2.0}])
+@pytest.mark.parametrize("change", [{"decay_s": -1.0}, {"reach": 0.0}, {"before": 2.0}, {"wait_s": 1.0}])
 def test_impossible_states_are_refused(change):
     with pytest.raises(OptionError, match=next(iter(change))):
         replace(SecondOrder(), **change)
+
+
+def test_what_is_left_open_is_decided_by_the_recording():
+    calm, bursting = (SecondOrder().for_recording(loud_share=x, is_pad=False) for x in (0.01, 0.1))
+    assert (calm.before, bursting.before) == (0.0, 1.0)
+    assert calm.wait_s == 0.0
+    assert SecondOrder().for_recording(loud_share=0.0, is_pad=True).wait_s == 2e-3
+    told = SecondOrder(before=0.5, wait_s=1e-3)
+    assert told.for_recording(loud_share=1.0, is_pad=True) == told

@@ -18,6 +18,7 @@ from jaxtyping import Float64, Int64, UInt32
 from numpy import ndarray
 from numpy.random import Generator
 
+from neurograft.arrays import turns
 from neurograft.cells._protocol import MemoryCell
 from neurograft.errors import CellError, OptionError
 
@@ -106,7 +107,7 @@ class PulseWriter:
         if which.size < 2 or np.all(which[1:] > which[:-1]):
             self._change_once(state, which, wanted_siemens, rng)
             return
-        turn = _turn(which)
+        turn = turns(which)
         for k in range(int(turn.max(initial=-1)) + 1):
             now = turn == k
             self._change_once(state, which[now], wanted_siemens[now], rng)
@@ -151,7 +152,7 @@ class ExactWriter:
     ) -> None:
         """Add the changes, each kept in the window."""
         low, high = self.window_siemens
-        turn = _turn(which)
+        turn = turns(which)
         for k in range(int(turn.max(initial=-1)) + 1):
             now = turn == k
             at, wanted = which[now], wanted_siemens[now]
@@ -214,12 +215,3 @@ def _mean_change(cell: MemoryCell, sign: float, drives: Float64[ndarray, " drive
     start = np.full(drives.size * _N_REPEATS, middle)
     after = cell.pulse(start, sign * np.repeat(drives, _N_REPEATS), np.random.default_rng(_SEED))
     return sign * (np.clip(after, low, high) - middle).reshape(drives.size, _N_REPEATS).mean(axis=1)
-
-
-def _turn(which: Int64[ndarray, " changes"]) -> Int64[ndarray, " changes"]:
-    """Return for each entry how often its cell came before."""
-    order = np.argsort(which, kind="stable")
-    ordered = which[order]
-    turn = np.empty(which.size, dtype=np.int64)
-    turn[order] = np.arange(which.size) - np.searchsorted(ordered, ordered)
-    return turn

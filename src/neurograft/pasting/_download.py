@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple, cast, final
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 from numpy.random import Generator, default_rng
 
@@ -38,12 +38,13 @@ from neurograft.pasting._front_end_set import calibrated
 from neurograft.pasting._place import Tiles
 from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue, Provenance
-from neurograft.recordings import Recording, n_channels
+from neurograft.recordings import Recording, Signal, n_channels
 from neurograft.units import MS
 
 _SMALLEST = 1e-6  # of the window: pulses as weak as they come
 _LEAST_SPIKES = 10.0  # a row's step is that of a row that fires so often at least
-_MOST_CELLS = 1 << 28
+_MOST_CELLS = 1 << 27  # some 60 bytes each
+_AT_ONCE = 1 << 22  # pulses that are computed together
 REFERENCE_Z = (-64.0, -32.0, -16.0, -8.0, -4.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
@@ -153,14 +154,16 @@ def download(
     writer = pulse_writer(memory, smallest=_SMALLEST, keeps_rest=False)
     rng = default_rng(seed)
     front = calibrated(recording, options.front, progress)
-    options = replace(options, state=options.state.for_network(front.loud_share))
-    bar, start = _new_bar(writer, n, width, options, rng)
+    is_pad = recording.signal is not Signal.MEMBRANE_V
+    options = replace(options, state=options.state.for_recording(loud_share=front.loud_share, is_pad=is_pad))
+    bar, start, is_good = _new_bar(writer, n, width, options, rng)
     columns = _columns(front, recording, options, rng)
     circuit = _Circuit(front, bar, columns, writer, options)
     n_spikes = _drive_all(recording, circuit, rng, progress)
     held = Held(
         start=start.reshape(n, width),
         now=_relaxed(bar.state.g_siemens, memory, options, rng).reshape(n, width),
+        is_good=is_good.reshape(n, width),
         n_spikes=n_spikes,
         test=columns.test,
     )
@@ -191,8 +194,8 @@ def _width(n: int, options: DownloadOptions) -> int:
 
 def _new_bar(
     writer: PulseWriter, n: int, width: int, options: DownloadOptions, rng: Generator
-) -> tuple[Crossbar, Float64[ndarray, " cells"]]:
-    """Return cells programmed to mid-window, defects and all, and what a read of them gave."""
+) -> tuple[Crossbar, Float64[ndarray, " cells"], Bool[ndarray, " cells"]]:
+    """Return cells programmed to mid-window, what a read of them gave, and which could be programmed."""
     cell, address = writer.cell, np.arange(n * width, dtype=np.uint64)
     middle = 0.5 * (cell.g_min_siemens + cell.g_max_siemens)
     key, defect_key = (int(k) for k in rng.integers(0, 2**63, 2))
@@ -206,7 +209,8 @@ def _new_bar(
     gains = np.exp(options.cell_spread * rng.standard_normal((2, n * width), dtype=np.float32))
     gains[:, (written.flags & Flag.DEFECTIVE) > 0] = 0.0  # no pulse moves them
     state: PlasticState = plastic_state(written.g_siemens, writer)
-    return Crossbar(state, width, gains[0], gains[1]), state.g_siemens.copy()
+    is_good = (written.flags & Flag.OUT_OF_BAND) == 0
+    return Crossbar(state, width, gains[0], gains[1]), state.g_siemens.copy(), is_good
 
 
 def _columns(front: FrontEnd, recording: Recording, options: DownloadOptions, rng: Generator) -> _Columns:
@@ -240,8 +244,10 @@ def _drive_all(recording: Recording, circuit: _Circuit, rng: Generator, progress
     n_spikes = np.zeros(n, dtype=np.int64)
     for stretch in ticks(recording, front, progress):
         windows = past.windows(stretch)
-        asked = _asked(windows, columns, options) * step[windows.row][:, None]
-        drive(bar, windows.row, asked, writer, rng)
+        for low in range(0, windows.row.size, max(_AT_ONCE // bar.width, 1)):
+            some = Windows(*(part[low : low + max(_AT_ONCE // bar.width, 1)] for part in windows))
+            asked = _asked(some, columns, options) * step[some.row][:, None]
+            drive(bar, some.row, asked, writer, rng)
         n_spikes += np.bincount(windows.row, minlength=n)
     return n_spikes
 

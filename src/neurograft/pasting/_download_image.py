@@ -49,10 +49,11 @@ def image_of(
     """
     n, m = len(recording.channel_labels), options.cells_per_pair
     pre, post = np.nonzero(reading.q <= options.fdr)
-    gain, part_of = _gains(reading.full_scale_v[pre, post])
-    synapse = np.repeat(np.arange(pre.size), m)
-    column = np.repeat(post * m, m) + np.tile(np.arange(m), pre.size)
-    row = pre[synapse]
+    good = held.is_good[:, : n * m].reshape(n, n, m)[pre, post]
+    n_good = good.sum(axis=1)
+    gain, part_of = _gains(reading.full_scale_v[pre, post] / np.maximum(n_good, 1))
+    synapse, cell = np.nonzero(good)
+    row, column = pre[synapse], post[synapse] * m + cell
     middle, top = 0.5 * (memory.g_min_siemens + memory.g_max_siemens), memory.g_max_siemens
     full_v = float(gain.max())
     code = Code(full_scale_v=full_v, exponent=reading.exponent, zero_siemens=middle, top_siemens=top)
@@ -70,7 +71,7 @@ def image_of(
     return MemoryImage(
         cell=memory,
         code=code,
-        part_gain=tuple(float(x) for x in gain / m / full_v),
+        part_gain=tuple(float(x) for x in gain / full_v),
         tiles=table,
         nodes=Nodes(
             labels=tuple(recording.channel_labels),

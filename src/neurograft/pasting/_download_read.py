@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.cells import MemoryCell
@@ -20,10 +20,14 @@ _TEST_RISE_S, _TEST_DECAY_S, _TEST_ONSET_S = 3 * MS, 10 * MS, 1.5 * MS
 
 
 class Held(NamedTuple):
-    """What all cells held before and after, by row; ``test`` in noises of the trace at each pulse."""
+    """What all cells held before and after, by row; ``test`` in noises of the trace at each pulse.
+
+    Cells that could not be programmed to mid-window (``is_good`` False) count for nothing.
+    """
 
     start: Float64[ndarray, "rows width"]
     now: Float64[ndarray, "rows width"]
+    is_good: Bool[ndarray, "rows width"]
     n_spikes: Int64[ndarray, " rows"]
     test: Float64[ndarray, "rows references"]
 
@@ -52,13 +56,15 @@ def read_cells(held: Held, front: FrontEnd, *, memory: MemoryCell, options: "Dow
     1995 over all pairs.
     """
     n, m = front.gain.size, options.cells_per_pair
-    moved = held.now - held.start
+    moved = np.ma.masked_array(held.now - held.start, ~held.is_good)
     pairs = moved[:, : n * m].reshape(n, n, m).mean(axis=2)
     decoys = moved[:, n * m : n * m + options.n_decoys]
-    centre = np.median(decoys, axis=1)
-    sd = _row_sd(decoys - centre[:, None], held.n_spikes, m)
-    z = (pairs - centre[:, None]) / sd[:, None]
-    hidden = (held.n_spikes == 0)[:, None] | ~front.is_usable[None, :] | np.eye(n, dtype=bool)
+    centre = np.ma.median(decoys, axis=1).filled(0.0)
+    sd = _row_sd(decoys - centre[:, None], held.n_spikes)
+    hidden = np.ma.getmaskarray(pairs) | (held.n_spikes == 0)[:, None] | ~front.is_usable[None, :]
+    hidden |= np.eye(n, dtype=bool)
+    change = pairs.filled(0.0) - centre[:, None]
+    z = change / sd[:, None]
     known = z[~hidden]
     low, high = np.quantile(known, [0.25, 0.75]) if known.size else (0.0, 0.0)
     z = np.where(hidden, np.nan, z / max(float(high - low) * _IQR_TO_SD, 1.0))
@@ -69,18 +75,18 @@ def read_cells(held: Held, front: FrontEnd, *, memory: MemoryCell, options: "Dow
     return Reading(
         z=z,
         q=_q_values(z),
-        moved_siemens=pairs - centre[:, None],
+        moved_siemens=change,
         full_scale_v=full_z * _test_unit(held)[:, None] * volts[None, :],
         exponent=exponent,
         chance_siemens=float(np.median(sd)),
-        usual_siemens=float(np.median(np.abs(pairs[~hidden]))) if known.size else 0.0,
+        usual_siemens=float(np.median(np.abs(change[~hidden]))) if known.size else 0.0,
     )
 
 
-def _row_sd(decoys: Float64[ndarray, "rows decoys"], n_spikes: Int64[ndarray, " rows"], m: int) -> ndarray:
-    """Return each row's sd of chance, drawn towards that of all rows that fire; pairs are means of ``m`` cells."""
+def _row_sd(decoys: np.ma.MaskedArray, n_spikes: Int64[ndarray, " rows"]) -> Float64[ndarray, " rows"]:
+    """Return each row's sd of chance in one cell, drawn towards that of all rows that fire."""
     k = decoys.shape[1]
-    own = (decoys**2).mean(axis=1)
+    own = (decoys**2).mean(axis=1).filled(0.0)
     fires = n_spikes > 0
     pooled = float(np.median(own[fires])) if fires.any() else 1.0
     variance = np.maximum((k * own + _POOLED * pooled) / (k + _POOLED), np.finfo(np.float64).tiny)
@@ -95,7 +101,7 @@ def _test_unit(held: Held) -> Float64[ndarray, " rows"]:
 _SMALLEST_TEST = 4.0  # z of the smallest reference
 
 
-def _response_law(moved: Float64[ndarray, "rows tests"], held: Held) -> tuple[float, float]:
+def _response_law(moved: np.ma.MaskedArray, held: Held) -> tuple[float, float]:
     """Return exponent and the z that would take a cell by half the window, from |move| = (z / full) ** exponent.
 
     The median reference of each size, over the rows that fire, is fitted by a line through its logarithms.
@@ -104,7 +110,7 @@ def _response_law(moved: Float64[ndarray, "rows tests"], held: Held) -> tuple[fl
     fires = held.n_spikes > 0
     size = np.unique(np.abs(z).round(6))
     signed = moved * np.sign(z)
-    usual = np.array([np.median(signed[fires][:, np.isclose(np.abs(z), one)]) if fires.any() else 0.0 for one in size])
+    usual = np.array([_median(signed[fires][:, np.isclose(np.abs(z), one)]) for one in size])
     seen = usual > 0
     if np.count_nonzero(seen) < 2:
         return 1.0, float(size[-1])
@@ -114,6 +120,11 @@ def _response_law(moved: Float64[ndarray, "rows tests"], held: Held) -> tuple[fl
     return exponent, float(np.exp(-middle / exponent))
 
 
+def _median(values: np.ma.MaskedArray) -> float:
+    known = values.compressed()
+    return float(np.median(known)) if known.size else 0.0
+
+
 def _test_response(front: FrontEnd, options: "DownloadOptions") -> Float64[ndarray, " channels"]:
     """Return what a potential of 1 V asks of a cell, in volts of the filtered trace: the filter's and the state's sum.
 
@@ -121,7 +132,7 @@ def _test_response(front: FrontEnd, options: "DownloadOptions") -> Float64[ndarr
     membrane): assumed.
     """
     kernel = options.state.kernel(front.tick_s)
-    first = options.state.first_tick
+    first = options.state.first_tick(front.tick_s)
     t = (np.arange(len(kernel) + first) + 0.5) * front.tick_s - _TEST_ONSET_S
     late = np.maximum(t, 0.0)
     shape = np.exp(-late / _TEST_DECAY_S) - np.exp(-late / _TEST_RISE_S)

@@ -22,12 +22,14 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 from numpy.random import Generator
 
+from neurograft.arrays import turns
 from neurograft.cells import PlasticState, PlasticWriter
 from neurograft.errors import OptionError
 from neurograft.pasting._front_end import Ticks
 from neurograft.units import MS
 
 _LOUD_SHARE = 0.03
+_PAD_WAIT_S = 2 * MS  # tuned on one array (seed 3): see docs/background/download.md
 _FIRST_ORDER_TICKS = 2  # an action potential is about 2 ms wide
 
 
@@ -38,31 +40,37 @@ class SecondOrder:
 
     ``before`` is the weight at which what the trace did just before the action potential is taken away, as in the
     depressing half of spike-timing-dependent plasticity: 1 cancels what both neurons share, at twice the noise (power).
-    None takes 1 where the network bursts and 0 where it does not, see ``for_network``.
+    None takes 1 where the network bursts and 0 where it does not.  ``wait_s`` is the time before the state opens: until
+    then a pad hears its neighbour's action potential itself.  None takes 2 ms for pads and 0 for true potentials.
+    See ``for_recording``.
     """
 
     decay_s: float = 2 * MS
     reach: float = 3.0
     adds_up: bool = True
     before: float | None = None
+    wait_s: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a state that never starts or never ends."""
         if not 0 <= self.decay_s <= 0.1:
             raise OptionError(f"decay_s is {self.decay_s}. Give the decay of the short-term state, 0 to 0.1 s.")
+        if self.wait_s is not None and not 0 <= self.wait_s <= 0.02:
+            raise OptionError(f"wait_s is {self.wait_s}. Give the time before the state opens, 0 to 0.02 s.")
         if not 0 < self.reach <= 10:
             raise OptionError(f"reach is {self.reach}. Give the decays that the state is followed, above 0 to 10.")
         if self.before is not None and not 0 <= self.before <= 1:
             raise OptionError(f"before is {self.before}. Give the weight of the time before a spike, 0 to 1.")
 
-    def for_network(self, loud_share: float) -> "SecondOrder":
-        """Return the state with ``before`` decided: 1 where the network is loud for more than 3 % of the time.
+    def for_recording(self, *, loud_share: float, is_pad: bool) -> "SecondOrder":
+        """Return the state with ``before`` and ``wait_s`` decided.
 
-        Tuned on grown cultures: 2 % without bursts, 10 % with one in five seconds.
+        ``before`` is 1 where the network is loud for more than 3 % of the time: tuned on grown cultures, 2 % without
+        bursts, 10 % with one in five seconds.
         """
-        if self.before is not None:
-            return self
-        return replace(self, before=1.0 if loud_share > _LOUD_SHARE else 0.0)
+        before = (1.0 if loud_share > _LOUD_SHARE else 0.0) if self.before is None else self.before
+        wait_s = (_PAD_WAIT_S if is_pad else 0.0) if self.wait_s is None else self.wait_s
+        return replace(self, before=before, wait_s=wait_s)
 
     @property
     def weight_before(self) -> float:
@@ -78,10 +86,9 @@ class SecondOrder:
             shape = np.exp(-np.arange(n) * tick_s / self.decay_s)
         return (shape / np.sqrt(np.sum(shape**2) * (1 + self.weight_before**2))).astype(np.float32)
 
-    @property
-    def first_tick(self) -> int:
-        """Ticks after an action potential at which the trace begins to count."""
-        return 0 if self.decay_s == 0 else 1
+    def first_tick(self, tick_s: float) -> int:
+        """Return the ticks after an action potential at which the trace begins to count."""
+        return 0 if self.decay_s == 0 else 1 + round((self.wait_s or 0.0) / tick_s)
 
 
 class Windows(NamedTuple):
@@ -101,8 +108,9 @@ class Past:
     def __init__(self, n_channels: int, state: SecondOrder, tick_s: float) -> None:
         self.state = state
         self.kernel = state.kernel(tick_s)
+        self.first = state.first_tick(tick_s)
         self.decay = float(np.exp(-tick_s / state.decay_s)) if state.decay_s > 0 else 0.0
-        self.back = DECOY_TICKS + len(self.kernel) + 1
+        self.back = DECOY_TICKS + len(self.kernel) + self.first + 1
         self.n_channels = n_channels
         self._clear()
 
@@ -120,7 +128,7 @@ class Past:
         trace = np.concatenate((self.trace, now.trace))
         tick = np.concatenate((self.tick, now.spike_tick + len(self.trace)))
         channel = np.concatenate((self.channel, now.spike_channel))
-        reach = len(self.kernel) + self.state.first_tick
+        reach = len(self.kernel) + self.first
         done = tick + reach <= len(trace)
         found = self._found(trace, tick, channel, done)
         keep_from = max(len(trace) - self.back - reach, 0)
@@ -138,7 +146,7 @@ class Past:
         decoy = np.zeros_like(asked)
         for k, weight in enumerate(self.kernel):
             s = (weight * level * (gap > k)).astype(np.float32)[:, None]
-            then = at + k + self.state.first_tick
+            then = at + k + self.first
             asked += s * trace[then]
             decoy += s * _at(trace, then - DECOY_TICKS)
             if self.state.weight_before:
@@ -190,7 +198,7 @@ def drive(
     rng: Generator,
 ) -> None:
     """Pulse the cells of the spikes' rows, each row's spikes one after the other."""
-    turn = _turns(row)
+    turn = turns(row)
     for k in range(int(turn.max(initial=-1)) + 1):
         now = np.flatnonzero(turn == k)
         now = now[np.argsort(row[now])]
@@ -198,12 +206,3 @@ def drive(
         wanted = wanted_siemens[now].ravel()
         wanted = wanted * np.where(wanted > 0, bar.up[which], bar.down[which])
         writer.change(bar.state, which, wanted, rng)
-
-
-def _turns(row: Int64[ndarray, " spikes"]) -> Int64[ndarray, " spikes"]:
-    """Return for each spike how many of its row came before."""
-    order = np.argsort(row, kind="stable")
-    ordered = row[order]
-    turn = np.empty(row.size, dtype=np.int64)
-    turn[order] = np.arange(row.size) - np.searchsorted(ordered, ordered)
-    return turn

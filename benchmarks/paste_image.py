@@ -4,6 +4,7 @@ Budget: 10 s and 4 s (anchors: safetensors 8.7 and 3.8 s, npz 10.9 and 11.8 s fo
 elsewhere; ours has 39 bytes a cell and checks all of them).  Run alone: ``python benchmarks/paste_image.py``.
 """
 
+import os
 import sys
 import tempfile
 import time
@@ -69,17 +70,21 @@ def main(n):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.h5"
         start = time.perf_counter()
+        cpu = time.process_time()
         save_image(image, path)
         saved = time.perf_counter()
+        cpu_saved = time.process_time()
         again = load_image(path)
         loaded = time.perf_counter()
+        cpu_loaded = time.process_time()
         part = load_image(path, tiles=[3])
         one = time.perf_counter()
         assert np.array_equal(again.programmed_siemens, image.programmed_siemens)
         assert part.n_cells == image.tiles.n_cells[3]
         print(
             f"{n} cells, {path.stat().st_size / 1e6:.0f} MB: write {saved - start:.2f} s, "
-            f"read {loaded - saved:.2f} s, one tile {one - loaded:.2f} s"
+            f"read {loaded - saved:.2f} s, one tile {one - loaded:.2f} s; "
+            f"CPU time {cpu_saved - cpu:.2f} and {cpu_loaded - cpu_saved:.2f} s, load {os.getloadavg()[0]:.1f}"
         )
 
 

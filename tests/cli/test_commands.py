@@ -249,3 +249,66 @@ def test_a_protocol_stimulates(neurograft, ring, tmp_path):
     said = neurograft("run", ring, "-o", activity, "--seconds", "1", "--stimulus", protocol)
     assert said.code == 2
     assert "Did you mean 'spikes'" in said.err
+def test_paste_takes_every_way_of_pasting_and_says_what_it_costs(neurograft, ring, tmp_path):
+    image = tmp_path / "image.h5"
+    words = ("--tile", "16", "--spare-rows", "2", "--order", "hubs", "--encode", "overflow", "--large-share", "0.3")
+    more = ("--passes", "2", "--reads", "4", "--tolerance", "0.03", "--leaky", "0.05", "--around-defects")
+    rest = (
+        "--on-sums",
+        "2",
+        "--unused",
+        "balanced",
+        "--ages",
+        "0s,1d",
+        "--refresh-days",
+        "1",
+        "--refresh-beyond",
+        "0.1",
+    said = neurograft("paste", ring, "-o", image, *words, *more, *rest, "--json")
+    result = json.loads(said.out)
+    assert result["unused_cells"] > 0
+    assert result["unused_pulses"] > 0
+    assert [row["age_s"] for row in result["ages"]] == [0.0, 86_400.0]
+    assert result["ages"][1]["weight_error"] > result["ages"][0]["weight_error"]
+    assert 0 <= result["refresh"]["share"] <= 1
+    loaded = load_image(image)
+    assert loaded.chip.defects.leaky == 0.05
+    assert loaded.provenance.parameters["verify"]["n_reads"] == 4
+    plain = neurograft("paste", ring, "-o", image, "--ages", "1y", "--refresh-days", "1")
+    assert "not known: age_s" in plain.out
+    assert "worn out after" in plain.out
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--order", "metsi"), "Did you mean 'metis'"),
+        (("--encode", "overlow"), "Did you mean 'overflow'"),
+        (("--unused", "abset"), "Did you mean 'absent'"),
+        (("--ages", "3x"), "'3x' is not a number and a unit"),
+        (("--leaky", "2"), "leaky is 2.0"),
+        (("--max-tiles", "1", "--tile", "4", "--spare-rows", "0"), "The map needs"),
+        (("--memory", "absent.json"), "absent.json is not a file"),
+        (("--refresh-beyond", "3"), "beyond is 3.0"),
+    ],
+)
+def test_a_wrong_way_of_pasting_is_refused_with_the_remedy(neurograft, ring, tmp_path, words, message):
+    said = neurograft("paste", ring, "-o", tmp_path / "image.h5", *words)
+    assert (said.code, said.out) == (2, "")
+    assert message in said.err
+    assert not (tmp_path / "image.h5").exists()
+def test_own_measurements_become_a_card_and_a_misspelt_entry_of_it_is_named(neurograft, ring, tmp_path):
+    table, kept = tmp_path / "mine.csv", tmp_path / "mine.json"
+    rng = np.random.default_rng(0)
+    lines = [f"{t},{abs(rng.normal(t, 0.5)):.4f},1" for t in (1, 5, 10, 20, 40) for _ in range(20)]
+    table.write_text("\n".join(("target_us,measured_us,age_s", *lines)))
+    said = neurograft("paste", ring, "-o", tmp_path / "image.h5", "--memory", table, "--save-card", kept)
+    assert "rms residual of the spread" in said.out
+    assert neurograft("paste", ring, "-o", tmp_path / "image.h5", "--memory", kept).code == 0
+    kept.write_text(kept.read_text().replace("g_max_siemens", "g_max_simens"))
+    said = neurograft("paste", ring, "-o", tmp_path / "image.h5", "--memory", kept)
+    assert "Did you mean 'g_max_siemens'" in said.err
+def test_recorded_activity_gives_the_inputs_whose_sums_are_corrected(neurograft, ring, tmp_path):
+    activity = tmp_path / "activity.h5"
+    assert neurograft("run", ring, "-o", activity, "--seconds", "2", "--rate-hz", "20").code == 0
+    words = ("-o", tmp_path / "image.h5", "--memory", "pram", "--on-sums", "2", "--inputs", activity)
+    said = neurograft("paste", ring, *words)
+    assert "programmed on sums" in " ".join(e.what for e in load_image(tmp_path / "image.h5").log)

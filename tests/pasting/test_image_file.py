@@ -101,7 +101,7 @@ def test_a_changed_value_is_refused_and_its_place_named(path, name):
 def test_no_bit_flip_anywhere_changes_what_is_read(image, path, tmp_path):
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
-    places = np.concatenate([np.arange(0, 600, 17), rng.integers(0, len(whole), 60)])
+    places = np.concatenate([np.arange(0, 4000, 23), rng.integers(0, len(whole), 100)])  # HDF5's own part, and all
     n_refused = 0
     for place in places:
         damaged = bytearray(whole)
@@ -114,10 +114,17 @@ def test_no_bit_flip_anywhere_changes_what_is_read(image, path, tmp_path):
             n_refused += 1
         else:
             assert_same(found, image)  # padding between datasets carries nothing
-    assert n_refused > 30
+    assert n_refused > 0.9 * places.size
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_no_text_of_the_file_has_a_variable_length(path):
+    # HDF5 looks for such a text in a heap, and one changed byte of the heap kept it looking for ever
+    with h5py.File(path, "r") as file:
+        kinds = {name: file.attrs.get_id(name).dtype.kind for name in file.attrs}
+    assert kinds == {"format": "S", "format_version": "i", "manifest_sha256": "S"}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.5, 0.9, 0.99, 0.99999])
 def test_a_truncated_file_is_refused(path, share):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])

@@ -60,9 +60,9 @@ def save_image(image: MemoryImage, path: Path) -> None:
     small = _small_tables(image)
     manifest = json.dumps(_manifest(image, digests, small), sort_keys=True).encode()
     with written_whole(path) as part, h5py.File(part, "w", libver=("v110", "v110")) as file:
-        file.attrs["format"] = FORMAT
+        file.attrs["format"] = np.bytes_(FORMAT)
         file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["manifest_sha256"] = hashlib.sha256(manifest).hexdigest()
+        file.attrs["manifest_sha256"] = np.bytes_(hashlib.sha256(manifest).hexdigest())
         _put(file, "manifest", np.frombuffer(manifest, dtype=np.uint8))
         for name, table in small.items():
             _put(file, name, table)
@@ -92,7 +92,7 @@ def image_format(path: Path) -> str:
 
     try:
         with h5py.File(path, "r") as file:
-            return str(file.attrs.get("format", ""))
+            return _word(file, "format")
     except OSError:
         return ""
 
@@ -165,7 +165,7 @@ def _opened(path: Path) -> "Generator[h5py.File]":
 
 
 def _read_manifest(file: "h5py.File", path: Path) -> dict[str, Any]:
-    found = file.attrs.get("format", "")
+    found = _word(file, "format")
     if found != FORMAT:
         raise ImageError(f"{path} is not a memory image: its format is {found!r}. Give a file written by paste.")
     version = file.attrs.get("format_version", 0)
@@ -174,8 +174,18 @@ def _read_manifest(file: "h5py.File", path: Path) -> dict[str, Any]:
             f"{path} has format_version {version}; this neurograft reads 1 to {FORMAT_VERSION}. Install a newer one."
         )
     raw = _get(file, "manifest", path)
-    _checked(raw, str(file.attrs.get("manifest_sha256", "")), "manifest", path)
+    _checked(raw, _word(file, "manifest_sha256"), "manifest", path)
     return cast("dict[str, Any]", json.loads(raw.tobytes()))
+
+
+def _word(file: "h5py.File", name: str) -> str:
+    """Return a text attribute.
+
+    Texts have a fixed length since 0.1: HDF5 looks for one of variable length in a heap, and a damaged heap can
+    keep it looking for ever.  Older files have such texts.
+    """
+    found = file.attrs.get(name, "")
+    return found.decode("ascii", "replace") if isinstance(found, bytes) else str(found)
 
 
 def _get(file: "h5py.File", name: str, path: Path) -> ndarray:
@@ -259,9 +269,12 @@ def _sha256(block: ndarray) -> bytes:
 
 
 def _check_blocks(whole: ndarray, digests: ndarray, first: int, message: Callable[[int], str]) -> None:
-    with ThreadPoolExecutor() as pool:
-        blocks = [whole[i : i + _BLOCK] for i in range(0, whole.size, _BLOCK)]
-        found = list(pool.map(_sha256, blocks))
+    blocks = [whole[i : i + _BLOCK] for i in range(0, whole.size, _BLOCK)]
+    if len(blocks) < 2:
+        found = [_sha256(block) for block in blocks]
+    else:
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(_sha256, blocks))
     for k, digest in enumerate(found):
         if digest != digests[k].tobytes():
             raise ImageError(message(first + k))

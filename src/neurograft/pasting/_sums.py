@@ -2,7 +2,8 @@
 
 Test inputs are played in, the columns' sums are read, and in each column the one cell is programmed anew whose
 change takes most away from the error of all its sums; then sums are read again.  A cell that is programmed
-anew gets a fresh error of its own, so it is left alone where that would cost more than it wins.  This sees
+anew gets a fresh error of its own, so it is left alone where that would cost more than it wins, or where what it
+seems to win could be the chance of these inputs and reads.  This sees
 what cell-by-cell verifying cannot: unused cells, defective ones, drift since programming, errors that add
 up because axons fire together.  (arXiv 2305.16647 programs on product errors by gradient descent; abstract read.)
 """
@@ -112,6 +113,7 @@ def _round(
     left = np.sqrt(np.mean((image.programmed_siemens[healthy] - target[healthy]) ** 2)) if healthy.any() else 0.0
     gain = -(2 * shift * pull + shift**2 * power) - (left * volts_per_siemens) ** 2 * power
     gain[~healthy] = 0.0
+    gain -= _chance(image.post.astype(np.int64), off)
     chosen = _best_of_columns(gain, image.post.astype(np.int64))
     chosen = chosen[gain[chosen] > 0]
     if not chosen.size:
@@ -130,6 +132,15 @@ def _pull(
         part = slice(start, start + _CHUNK)
         pull[part] = np.einsum("kc,kc->c", inputs[:, image.pre[part]], off[:, image.post[part]])
     return pull, power
+
+
+def _chance(post: Int64[ndarray, " cells"], off: Float64[ndarray, "inputs neurons"]) -> Float64[ndarray, " cells"]:
+    """Return what the luckiest of a column's n cells would seem to win by chance: 2 ln n variances of its error.
+
+    The universal threshold (Donoho and Johnstone 1994); all of the error counts as chance, which is cautious.
+    """
+    n_cells = np.bincount(post, minlength=off.shape[1])
+    return (2.0 * np.log(np.maximum(n_cells, 2)) * np.mean(off**2, axis=0))[post]
 
 
 def _best_of_columns(gain: Float64[ndarray, " cells"], post: Int64[ndarray, " cells"]) -> Int64[ndarray, " columns"]:

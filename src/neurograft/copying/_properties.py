@@ -31,6 +31,9 @@ from neurograft.units import MV
 ONSET_V, REST_V, INHIBITION_V = -50 * MV, -65 * MV, -80 * MV  # assumed, round numbers of cortical cells
 # What the conversion to rest may be wrong by, as a share; chosen on development cultures (docs/accuracy.md).
 EXCITATORY_ERROR, INHIBITORY_ERROR, PAD_ERROR = 0.15, 0.25, 0.15
+# Of the logarithm of rested over mean answers, a priori: a neuron that never pauses shows hardly anything of its
+# rested answer, and an estimate of ten times the mean, give or take ten, helps nobody.
+_RESTED_SD = 1.0
 _LEAST_DRIVE_V = 5 * MV
 _STANDS_SE, _JUDGED_SE = 2.0, 4.0  # a synapse of four standard errors stands in 98 % of cases when it is there
 _MOST_HISTOGRAMS = 12
@@ -90,7 +93,7 @@ def properties(
     plasticity = plasticity or [plastic([], pairs[:, 0], sign, traces.line.rate_hz)]
     about = Plastic(*_joined(plasticity))
     factor, error = _driving_force(traces, below_v[pairs[:, 1]], sign)
-    rest_v = shape.amplitude_v * about.rested * factor
+    rest_v = shape.amplitude_v * factor * np.exp(np.log(about.rested) / (1 + (about.log_rested_sd / _RESTED_SD) ** 2))
     relative = (shape.amplitude_sd_v / np.abs(shape.amplitude_v)) ** 2 + about.log_rested_sd**2 + error**2
     se_v = np.abs(rest_v) * np.sqrt(relative)
     clear = sorted(clear, key=lambda row: -row[0])[:_MOST_HISTOGRAMS]

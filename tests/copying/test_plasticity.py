@@ -138,7 +138,7 @@ def test_a_histogram_holds_every_potential_that_was_alone():
     assert len(whole.amplitude_v) == 500
     assert len(seen.amplitude_v) == 498
     assert whole.noise_v == pytest.approx(0.1e-3)
-    assert whole.count.sum() >= 0.98 * 500
+    assert whole.n_each.sum() >= 0.98 * 500
 
 
 def test_no_synapse_gives_empty_columns():

@@ -104,6 +104,14 @@ def plastic(
     )
 
 
+def joined_plastic(parts: list[Plastic]) -> Plastic:
+    """Return one after the other."""
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in Plastic._fields if name != "efficacy"
+    }
+    return Plastic(**columns, efficacy=tuple(row for part in parts for row in part.efficacy))
+
+
 def _likelihoods(pair: Events, factor: Float64[ndarray, "grid spikes"]) -> tuple[ndarray, ndarray, float]:
     """Return log likelihood and log of the mean efficacy for each synapse of the grid, and the excess variance."""
     overlaps = np.array([pair.all_overlaps(row) for row in factor])

@@ -18,11 +18,11 @@ from numpy import ndarray
 
 from neurograft.copying._events import Events, events
 from neurograft.copying._mixture import Judged
-from neurograft.copying._plasticity import Plastic, plastic
+from neurograft.copying._plasticity import Plastic, joined_plastic, plastic
 from neurograft.copying._regression import Fit
 from neurograft.copying._shapes import Shaped, ShapeGrid, shape_grid, shaped, whitened
 from neurograft.copying._templates import OwnCourses
-from neurograft.copying._vesicles import AmplitudeHistogram, Vesicles, histogram, vesicles
+from neurograft.copying._vesicles import AmplitudeHistogram, Vesicles, histogram, joined_vesicles, vesicles
 from neurograft.copying._whiten import Traces, Whitener
 from neurograft.progress import Progress
 from neurograft.recordings import Signal
@@ -91,7 +91,7 @@ def properties(
         small.append(vesicles(seen, plasticity[-1]))
         clear += _clearest(seen, small[-1], mine)
     plasticity = plasticity or [plastic([], pairs[:, 0], sign, traces.line.rate_hz)]
-    about = Plastic(*_joined(plasticity))
+    about = joined_plastic(plasticity)
     factor, error = _driving_force(traces, below_v[pairs[:, 1]], sign)
     rest_v = shape.amplitude_v * factor * np.exp(np.log(about.rested) / (1 + (about.log_rested_sd / _RESTED_SD) ** 2))
     relative = (shape.amplitude_sd_v / np.abs(shape.amplitude_v)) ** 2 + about.log_rested_sd**2 + error**2
@@ -103,7 +103,7 @@ def properties(
         rest_se_v=se_v,
         shape=shape,
         plasticity=about,
-        vesicles=Vesicles(*_joined(small or [vesicles([], about)])),
+        vesicles=joined_vesicles(small or [vesicles([], about)]),
         histograms=tuple((place, drawn) for _, place, drawn in clear),
     )
 
@@ -144,11 +144,3 @@ def _driving_force(
     error = np.where(sign < 0, INHIBITORY_ERROR, EXCITATORY_ERROR)
     pad = PAD_ERROR if traces.recording.signal is Signal.INTRACELLULAR_V else 0.0
     return factor, np.sqrt(error**2 + pad**2)
-
-
-def _joined(parts: list[Plastic] | list[Vesicles]) -> list[object]:
-    """Return each field of all parts, one after the other."""
-    out: list[object] = []
-    for field in zip(*parts, strict=True):
-        out.append(sum(field, ()) if isinstance(field[0], tuple) else np.concatenate(field))
-    return out

@@ -51,13 +51,18 @@ class AmplitudeHistogram(NamedTuple):
     amplitude_v: Float64[ndarray, " spikes"]
     noise_v: float
     edge_v: Float64[ndarray, " edges"]
-    count: Int64[ndarray, " bins"]
+    n_each: Int64[ndarray, " bins"]
 
 
 def vesicles(seen: list[Events], about: Plastic) -> Vesicles:
     """Return what each pair's single potentials tell of its vesicles."""
     rows = [_judged(pair, about, k) for k, pair in enumerate(seen)]
     return Vesicles(*np.array(rows, dtype=np.float64).reshape(-1, len(Vesicles._fields)).T)
+
+
+def joined_vesicles(parts: list[Vesicles]) -> Vesicles:
+    """Return one after the other."""
+    return Vesicles(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def histogram(pair: Events) -> AmplitudeHistogram:

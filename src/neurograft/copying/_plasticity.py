@@ -159,7 +159,7 @@ def _mean_efficacies(
     for pair, chance in zip(seen, posterior, strict=True):
         best = np.argsort(-chance)[:5]
         interval_s = np.diff(pair.row) / row_rate_hz
-        each = [efficacy(interval_s, grid.use[g], grid.recovery_s[g], grid.facilitation_s[g]) for g in best]
+        each = [efficacy(interval_s, *(float(column[g]) for column in grid[:3])) for g in best]
         out.append(np.average(each, axis=0, weights=chance[best]))
     return tuple(out)
 

@@ -17,7 +17,7 @@ from numpy import ndarray
 from neurograft.copying._design import LagBoxes
 from neurograft.copying._regression import Fit
 from neurograft.copying._slow import MIN_SHARE, baseline
-from neurograft.copying._templates import FINE, OwnCourses, in_rows, reach
+from neurograft.copying._templates import OwnCourses, reach
 from neurograft.copying._whiten import Whitener
 from neurograft.units import MS, MV
 
@@ -62,7 +62,7 @@ class Shaped(NamedTuple):
 def shape_grid(whitener: Whitener, boxes: LagBoxes, row_rate_hz: float) -> ShapeGrid:
     """Return every combination of opening, rise, decay and latency."""
     first, last = reach(whitener, boxes)
-    t_s = first / row_rate_hz + (np.arange((last - first) * FINE) + 0.5) / (FINE * row_rate_hz)
+    edge_s = np.arange(first - 1, last + 1) / row_rate_hz
     course: list[ndarray] = []
     rows: list[tuple[float, float, float, int]] = []
     group = 0
@@ -71,12 +71,11 @@ def shape_grid(whitener: Whitener, boxes: LagBoxes, row_rate_hz: float) -> Shape
             for opening_s in _OPENING_S:
                 taus_s = (float(opening_s), float(rise_s), float(decay_s))
                 times_s = rise_and_decay_s(taus_s)
-                for latency_s in _LATENCY_S:
-                    course.append(in_rows(cascade(t_s - latency_s, taus_s)))
-                    rows.append((float(latency_s), *times_s, group))
+                course.append(_in_rows(taus_s, edge_s[:, None] - _LATENCY_S, row_rate_hz))
+                rows += [(float(latency_s), *times_s, group) for latency_s in _LATENCY_S]
             group += 1
     latency, rise, decay, groups = (np.array(column) for column in zip(*rows, strict=True))
-    return ShapeGrid(np.array(course), first, latency, rise, decay, groups.astype(np.int64))
+    return ShapeGrid(np.concatenate(course, axis=1).T.copy(), first, latency, rise, decay, groups.astype(np.int64))
 
 
 def cascade(t_s: Float64[ndarray, " times"], taus_s: tuple[float, float, float]) -> Float64[ndarray, " times"]:
@@ -88,6 +87,17 @@ def cascade(t_s: Float64[ndarray, " times"], taus_s: tuple[float, float, float])
         wave += tau_s * np.exp(-since_s / tau_s) / float(np.prod(others))
     wave = np.where(t_s > 0, wave, 0.0)  # rounding leaves a little before
     return wave / max(float(wave.max()), 1e-300)
+
+
+def _in_rows(
+    taus_s: tuple[float, float, float], edge_s: Float64[ndarray, "edges latencies"], row_rate_hz: float
+) -> Float64[ndarray, "rows latencies"]:
+    """Return means over rows, the spike anywhere in its row: second differences of the course's second integral."""
+    step_s = 0.02 * MS
+    wave = cascade(np.arange(round((float(edge_s.max()) + step_s) / step_s) + 2) * step_s, taus_s)
+    once = np.concatenate([[0.0], np.cumsum(0.5 * (wave[1:] + wave[:-1]))]) * step_s
+    twice = np.concatenate([[0.0], np.cumsum(0.5 * (once[1:] + once[:-1]))]) * step_s
+    return np.diff(np.interp(edge_s, np.arange(len(twice)) * step_s, twice), n=2, axis=0) * row_rate_hz**2
 
 
 def rise_and_decay_s(taus_s: tuple[float, float, float]) -> tuple[float, float]:

@@ -43,6 +43,7 @@ def test_what_the_regression_predicts_is_taken_out():
     assert left == pytest.approx(e - dense @ beta)
 
 
+@settings(deadline=None)
 @given(st.floats(0.05, 0.9), st.floats(0.02, 2.0), st.floats(0.005, 1.0))
 def test_a_second_answer_is_smaller_by_what_was_spent_and_has_not_come_back(use, recovery_s, interval_s):
     pair = efficacy(np.array([interval_s]), use, recovery_s, 0.0)

@@ -15,6 +15,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes
+from neurograft.copying._pooled import pooled
 from neurograft.copying._regression import Fit
 from neurograft.copying._slow import MIN_SHARE, baseline
 from neurograft.copying._templates import OwnCourses, reach
@@ -27,7 +28,7 @@ _RISE_S = np.array([0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 6.5]) * MS
 _DECAY_S = np.array([4.0, 6.0, 9.0, 13.0, 20.0, 40.0]) * MS
 _LATENCY_S = np.concatenate([np.arange(2, 33) * 0.25, np.arange(17, 41) * 0.5]) * MS
 _SIZE_V = 1 * MV  # sd of the prior of amplitudes: hardly shrinks what was called
-_STEPS, _SMOOTHING = 60, 2.0
+_SMOOTHING = 2.0  # synapses that equal shares of all time constants count for
 _NEVER_V2, _TINY = 1e-24, 1e-9
 _SURELY = 2.0  # of log odds, before pulses are believed
 _EDGES = 0.1, 0.9  # of the peak: where a rise time is taken
@@ -128,7 +129,9 @@ def shaped(
         if post != seen_post:
             image, seen_post = images(grid, whitener, boxes, post), post
         log_bayes[k], amplitude_v[k], variance_v2[k] = _with_or_without_pulses(fit, own, pre, post, image)
-    posterior = _learnt(log_bayes, grid.group, sign)
+    n_groups = int(grid.group.max()) + 1
+    prior = np.full(n_groups, 1 / n_groups)
+    posterior = pooled(log_bayes, sign, group=grid.group, prior=prior, weight=_SMOOTHING)
     mean_v = np.einsum("pg,pg->p", posterior, amplitude_v)
     spread_v2 = np.einsum("pg,pg->p", posterior, variance_v2 + amplitude_v**2) - mean_v**2
     figures: list[ndarray] = [mean_v, np.sqrt(np.maximum(spread_v2, 0.0))]
@@ -199,22 +202,3 @@ def _fitted(fit: Fit, pre: int, post: int, image: ndarray, besides: ndarray) -> 
     log_bayes = 0.5 * (amplitude_v**2 * precise - np.log(precise * _SIZE_V**2))
     explained = float((beside @ answer) @ np.linalg.solve(theirs, beside @ answer)) / noise2
     return _Fitted(log_bayes, amplitude_v, 1 / precise, explained)
-
-
-def _learnt(log_bayes: ndarray, group: Int64[ndarray, " grid"], sign: ndarray) -> Float64[ndarray, "pairs grid"]:
-    """Return posteriors under the shares of time constants that make all pairs of a sign likeliest (EM)."""
-    posterior = np.zeros_like(log_bayes)
-    n_groups = int(group.max()) + 1
-    for mine in (sign > 0, sign <= 0):
-        if not mine.any():
-            continue
-        likely = np.exp(log_bayes[mine] - log_bayes[mine].max(axis=1, keepdims=True))
-        share = np.full(n_groups, 1 / n_groups)
-        now = likely
-        for _ in range(_STEPS):
-            now = likely * share[group]
-            now /= now.sum(axis=1, keepdims=True)
-            share = np.bincount(group, now.sum(axis=0), minlength=n_groups) + _SMOOTHING / n_groups
-            share /= share.sum()
-        posterior[mine] = now
-    return posterior

@@ -5,7 +5,17 @@ import pytest
 
 from neurograft.copying._design import lag_boxes
 from neurograft.copying._regression import Fit
-from neurograft.copying._shapes import cascade, images, rise_and_decay_s, shape_grid, shaped
+from neurograft.copying._shapes import (
+    _DECAY_S,
+    _LATENCY_S,
+    _OPENING_S,
+    _RISE_S,
+    cascade,
+    images,
+    rise_and_decay_s,
+    shape_grid,
+    shaped,
+)
 from neurograft.copying._templates import no_courses
 from neurograft.copying._whiten import Whitener
 
@@ -23,6 +33,21 @@ def test_a_course_is_three_exponential_filters_in_a_row():
         wave = np.convolve(wave, np.exp(-t_s / tau_s))[: len(t_s)]
     assert np.abs(wave / wave.max() - cascade(t_s, taus_s)).max() < 0.01  # the step's own error is half a per cent
     assert np.all(cascade(-t_s[1:], taus_s) == 0)
+
+
+def test_row_means_are_those_of_the_course_with_the_spike_anywhere_in_its_row():
+    k = int(np.argmin(np.abs(GRID.latency_s - 2e-3) + np.abs(GRID.rise_s - 2.5e-3)))
+    taus_s = [
+        (opening_s, rise_s, decay_s) for rise_s in _RISE_S for decay_s in _DECAY_S for opening_s in _OPENING_S
+        if decay_s > rise_s
+    ][k // len(_LATENCY_S)]  # fmt: skip
+    rng = np.random.default_rng(0)
+    phase = rng.random(4000)[:, None]
+    row = np.arange(12)
+    inside = (row + rng.random((4000, 12)) - phase) * 1e-3
+    mean = cascade(inside.ravel() - GRID.latency_s[k], taus_s).reshape(inside.shape).mean(axis=0)
+    assert GRID.course[k, -GRID.first : -GRID.first + 12] == pytest.approx(mean, abs=0.02)
+    assert np.all(GRID.course[k, : -GRID.first] == 0)
 
 
 def test_rise_and_decay_are_those_of_the_slowest_parts():

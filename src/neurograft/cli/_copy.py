@@ -128,7 +128,11 @@ def _write(path: Path, m: "SynapseMap", copied: "IntracellularCopy | None") -> N
     from neurograft.report import Report, copied_chapters, map_chapter, write_report
 
     title = "The synaptic map"
-    chapters = [map_chapter(title, m)] if copied is None else copied_chapters(title, copied)
+    chapters = (
+        [map_chapter(title, m, text="Who is taken to answer whose spikes, and how sure that is.")]
+        if copied is None
+        else copied_chapters(title, copied)
+    )
     write_report(Report(title="A recording copied", sections=chapters, provenance=m.provenance), path)
 
 

@@ -23,6 +23,7 @@ class PairRows:
     delay_s: Float64[ndarray, " pairs"]
     q_value: Float64[ndarray, " pairs"]
     kind: UInt8[ndarray, " pairs"]
+    top: Int64[ndarray, " pairs"]  # place of the strongest synapse in the map
 
     @property
     def pre(self) -> Int64[ndarray, " pairs"]:
@@ -61,6 +62,7 @@ def pair_rows(m: SynapseMap, labels: Sequence[str], *, with_self: bool) -> PairR
         delay_s=m.delay_s[top],
         q_value=m.q_value[top],
         kind=m.kind[top],
+        top=top,
     )
 
 

@@ -12,6 +12,7 @@ from numpy import ndarray
 from neurograft.comparing._pairs import pair_rows
 from neurograft.comparing._ranking import Ranking, ranked, ranking, share
 from neurograft.comparing._score_align import Aligned, align, spike_counts
+from neurograft.comparing._score_columns import column_errors
 from neurograft.comparing._score_result import (
     NO_SYNAPSE,
     Direction,
@@ -108,6 +109,7 @@ def score(
         kind_confusion=kind_confusion,
         delay=everything.delay(),
         strength=everything.strength(),
+        columns=column_errors(m, aligned.truth, table),
         slices=_slices(table, aligned, count, options),
         reliability=_reliability(table, options),
         found=everything.listed(),

@@ -130,6 +130,7 @@ def _rewritten(m: SynapseMap, truth: SynapseMap, members: tuple[tuple[int, ...],
         delay_s=truth.delay_s[row],
         kind=truth.kind[row],
         labels=labels,
+        extra={name: column[row] for name, column in truth.extra.items()},
     )
 
 

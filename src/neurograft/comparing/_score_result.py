@@ -66,6 +66,21 @@ class StrengthError:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnError:
+    """A property of synapses that map and truth both state, over found chemical synapses that have it.
+
+    ``coverage`` is the share whose true value lies within 1.96 of the map's standard deviations (0.95 right).
+    """
+
+    n: int
+    bias: float
+    median_abs: float
+    spearman: float
+    coverage: Share
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
     """The same figures over a part of the pairs: those whose property is at least ``low`` and under ``high``."""
 
@@ -153,6 +168,7 @@ class Score:
     kind_confusion: Int64[ndarray, "kinds kinds"]
     delay: DelayError
     strength: StrengthError
+    columns: Mapping[str, ColumnError]  # by name; delay_s counts by the map's latency_sd_s
     slices: Mapping[str, tuple[Slice, ...]]
     reliability: tuple[Reliability, ...]
     found: Found
@@ -207,6 +223,11 @@ def score_lines(s: Score) -> list[str]:
         f"Strength: r {w.pearson:.3f}, Spearman {w.spearman:.3f}, slope {w.slope:.3f}, "
         f"median ratio {w.median_ratio:.3f} (n {w.n})",
         f"True strength within 1.96 standard errors  {w.coverage}",
+        *(
+            f"{name}: bias {c.bias:.3g}, median error {c.median_abs:.3g}, Spearman {c.spearman:.3f} (n {c.n}); "
+            f"true value within 1.96 deviations  {c.coverage}"
+            for name, c in s.columns.items()
+        ),
         f"Orientation: {o.found.value} ({o.n_forward} one-way pairs stronger forward, {o.n_backward} backward, "
         f"p {o.p:.2g})",
         f"False alarms, connected the other way only: {s.wrong_way.reverse_only}; in neither: {s.wrong_way.neither}",

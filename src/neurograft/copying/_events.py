@@ -72,7 +72,11 @@ def events(
     constant = level[0] / np.maximum(level[1], 1e-12)
     return [
         Events(
-            traces.spike_row[i], s[k][0] - constant[j] * s[k][1], q[k], float(course[k] @ course[k]), fit.noise[i, j]
+            row=traces.spike_row[i],
+            s=s[k][0] - constant[j] * s[k][1],
+            q=q[k],
+            whole=float(course[k] @ course[k]),
+            noise_v=float(fit.noise[i, j]),
         )
         for k, (i, j) in enumerate(pairs)
     ]

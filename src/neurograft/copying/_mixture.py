@@ -143,7 +143,7 @@ def judge(
     spread_s = np.sqrt(np.maximum(weight @ latency_s**2 - mean_s**2, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         columns = (joint[0] / total, log_odds, np.sign((up - down)[:, bulk].sum(axis=1)), z / root, sd / root)
-        alone = either[0][:, bulk].sum(axis=1) / np.maximum(sum(either)[:, bulk].sum(axis=1), tiny)
+        alone = either[0][:, bulk].sum(axis=1) / np.maximum((either[0] + either[1])[:, bulk].sum(axis=1), tiny)
     share = _spikelet_share(found.z[:, is_open], kinds)
     spread = [_spread(column, is_open) for column in (*columns, mean_s, spread_s, alone, share)]
     family = np.stack([_spread(part / total, is_open) for part in joint])

@@ -15,6 +15,7 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.copying._events import Events
+from neurograft.copying._pooled import pooled
 from neurograft.units import MS, MV
 
 _USE = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8)
@@ -24,7 +25,7 @@ PAIRED_S = (20 * MS, 50 * MS, 100 * MS, 200 * MS, 500 * MS)
 _SIZE_V = 1 * MV
 _LEAST_SEEN = 0.05  # of a potential's rows by weight, to count for the noise of single potentials
 _CONSTANT = 0.3  # of synapses that do not change, before any is seen
-_STEPS, _SMOOTHING = 60, 4.0
+_SMOOTHING = 4.0  # synapses that the prior counts for
 
 
 class PlasticityGrid(NamedTuple):
@@ -85,7 +86,9 @@ def plastic(
             interval_s = np.diff(pair.row) / row_rate_hz
             factors[int(pre[k])] = np.array([efficacy(interval_s, *row) for row in zip(*grid[:3], strict=True)])
         log_likely[k], log_mean[k], excess[k] = _likelihoods(pair, factors[int(pre[k])])
-    posterior = _learnt(log_likely, sign)
+    prior = np.full(n_grid, (1 - _CONSTANT) / (n_grid - 1))
+    prior[0] = _CONSTANT
+    posterior = pooled(log_likely, sign, group=np.arange(n_grid), prior=prior, weight=_SMOOTHING)
     log_rested = -np.einsum("pg,pg->p", posterior, log_mean)
     spread = np.einsum("pg,pg->p", posterior, (log_mean + log_rested[:, None]) ** 2)
     use = posterior @ grid.use
@@ -102,6 +105,14 @@ def plastic(
         excess=excess,
         efficacy=_mean_efficacies(seen, posterior, grid, row_rate_hz),
     )
+
+
+def joined_plastic(parts: list[Plastic]) -> Plastic:
+    """Return one after the other."""
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in Plastic._fields if name != "efficacy"
+    }
+    return Plastic(**columns, efficacy=tuple(row for part in parts for row in part.efficacy))
 
 
 def _likelihoods(pair: Events, factor: Float64[ndarray, "grid spikes"]) -> tuple[ndarray, ndarray, float]:
@@ -123,26 +134,6 @@ def _likelihoods(pair: Events, factor: Float64[ndarray, "grid spikes"]) -> tuple
     return 0.5 * ((score / (noise2 * excess)) ** 2 / precise - np.log(precise)), np.log(mean), excess
 
 
-def _learnt(log_likely: ndarray, sign: ndarray) -> Float64[ndarray, "pairs grid"]:
-    posterior = np.zeros_like(log_likely)
-    n_grid = log_likely.shape[1]
-    prior = np.full(n_grid, (1 - _CONSTANT) / (n_grid - 1))
-    prior[0] = _CONSTANT
-    for mine in (sign > 0, sign <= 0):
-        if not mine.any():
-            continue
-        likely = np.exp(log_likely[mine] - log_likely[mine].max(axis=1, keepdims=True))
-        share = prior
-        now = likely
-        for _ in range(_STEPS):
-            now = likely * share
-            now /= now.sum(axis=1, keepdims=True)
-            share = now.sum(axis=0) + _SMOOTHING * prior
-            share /= share.sum()
-        posterior[mine] = now
-    return posterior
-
-
 def _mean_efficacies(
     seen: list[Events], posterior: ndarray, grid: PlasticityGrid, row_rate_hz: float
 ) -> tuple[ndarray, ...]:
@@ -151,7 +142,7 @@ def _mean_efficacies(
     for pair, chance in zip(seen, posterior, strict=True):
         best = np.argsort(-chance)[:5]
         interval_s = np.diff(pair.row) / row_rate_hz
-        each = [efficacy(interval_s, grid.use[g], grid.recovery_s[g], grid.facilitation_s[g]) for g in best]
+        each = [efficacy(interval_s, *(float(column[g]) for column in grid[:3])) for g in best]
         out.append(np.average(each, axis=0, weights=chance[best]))
     return tuple(out)
 

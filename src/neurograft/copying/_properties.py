@@ -18,11 +18,11 @@ from numpy import ndarray
 
 from neurograft.copying._events import Events, events
 from neurograft.copying._mixture import Judged
-from neurograft.copying._plasticity import Plastic, plastic
+from neurograft.copying._plasticity import Plastic, joined_plastic, plastic
 from neurograft.copying._regression import Fit
 from neurograft.copying._shapes import Shaped, ShapeGrid, shape_grid, shaped, whitened
 from neurograft.copying._templates import OwnCourses
-from neurograft.copying._vesicles import AmplitudeHistogram, Vesicles, histogram, vesicles
+from neurograft.copying._vesicles import AmplitudeHistogram, Vesicles, histogram, joined_vesicles, vesicles
 from neurograft.copying._whiten import Traces, Whitener
 from neurograft.progress import Progress
 from neurograft.recordings import Signal
@@ -31,6 +31,9 @@ from neurograft.units import MV
 ONSET_V, REST_V, INHIBITION_V = -50 * MV, -65 * MV, -80 * MV  # assumed, round numbers of cortical cells
 # What the conversion to rest may be wrong by, as a share; chosen on development cultures (docs/accuracy.md).
 EXCITATORY_ERROR, INHIBITORY_ERROR, PAD_ERROR = 0.15, 0.25, 0.15
+# Of the logarithm of rested over mean answers, a priori: a neuron that never pauses shows hardly anything of its
+# rested answer, and an estimate of ten times the mean, give or take ten, helps nobody.
+_RESTED_SD = 1.0
 _LEAST_DRIVE_V = 5 * MV
 _STANDS_SE, _JUDGED_SE = 2.0, 4.0  # a synapse of four standard errors stands in 98 % of cases when it is there
 _MOST_HISTOGRAMS = 12
@@ -88,9 +91,9 @@ def properties(
         small.append(vesicles(seen, plasticity[-1]))
         clear += _clearest(seen, small[-1], mine)
     plasticity = plasticity or [plastic([], pairs[:, 0], sign, traces.line.rate_hz)]
-    about = Plastic(*_joined(plasticity))
+    about = joined_plastic(plasticity)
     factor, error = _driving_force(traces, below_v[pairs[:, 1]], sign)
-    rest_v = shape.amplitude_v * about.rested * factor
+    rest_v = shape.amplitude_v * factor * np.exp(np.log(about.rested) / (1 + (about.log_rested_sd / _RESTED_SD) ** 2))
     relative = (shape.amplitude_sd_v / np.abs(shape.amplitude_v)) ** 2 + about.log_rested_sd**2 + error**2
     se_v = np.abs(rest_v) * np.sqrt(relative)
     clear = sorted(clear, key=lambda row: -row[0])[:_MOST_HISTOGRAMS]
@@ -100,7 +103,7 @@ def properties(
         rest_se_v=se_v,
         shape=shape,
         plasticity=about,
-        vesicles=Vesicles(*_joined(small or [vesicles([], about)])),
+        vesicles=joined_vesicles(small or [vesicles([], about)]),
         histograms=tuple((place, drawn) for _, place, drawn in clear),
     )
 
@@ -141,11 +144,3 @@ def _driving_force(
     error = np.where(sign < 0, INHIBITORY_ERROR, EXCITATORY_ERROR)
     pad = PAD_ERROR if traces.recording.signal is Signal.INTRACELLULAR_V else 0.0
     return factor, np.sqrt(error**2 + pad**2)
-
-
-def _joined(parts: list[Plastic] | list[Vesicles]) -> list[object]:
-    """Return each field of all parts, one after the other."""
-    out: list[object] = []
-    for field in zip(*parts, strict=True):
-        out.append(sum(field, ()) if isinstance(field[0], tuple) else np.concatenate(field))
-    return out

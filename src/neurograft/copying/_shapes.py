@@ -15,9 +15,10 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes
+from neurograft.copying._pooled import pooled
 from neurograft.copying._regression import Fit
 from neurograft.copying._slow import MIN_SHARE, baseline
-from neurograft.copying._templates import FINE, OwnCourses, in_rows, reach
+from neurograft.copying._templates import OwnCourses, reach
 from neurograft.copying._whiten import Whitener
 from neurograft.units import MS, MV
 
@@ -27,7 +28,7 @@ _RISE_S = np.array([0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 6.5]) * MS
 _DECAY_S = np.array([4.0, 6.0, 9.0, 13.0, 20.0, 40.0]) * MS
 _LATENCY_S = np.concatenate([np.arange(2, 33) * 0.25, np.arange(17, 41) * 0.5]) * MS
 _SIZE_V = 1 * MV  # sd of the prior of amplitudes: hardly shrinks what was called
-_STEPS, _SMOOTHING = 60, 2.0
+_SMOOTHING = 2.0  # synapses that equal shares of all time constants count for
 _NEVER_V2, _TINY = 1e-24, 1e-9
 _SURELY = 2.0  # of log odds, before pulses are believed
 _EDGES = 0.1, 0.9  # of the peak: where a rise time is taken
@@ -62,7 +63,7 @@ class Shaped(NamedTuple):
 def shape_grid(whitener: Whitener, boxes: LagBoxes, row_rate_hz: float) -> ShapeGrid:
     """Return every combination of opening, rise, decay and latency."""
     first, last = reach(whitener, boxes)
-    t_s = first / row_rate_hz + (np.arange((last - first) * FINE) + 0.5) / (FINE * row_rate_hz)
+    edge_s = np.arange(first - 1, last + 1) / row_rate_hz
     course: list[ndarray] = []
     rows: list[tuple[float, float, float, int]] = []
     group = 0
@@ -71,12 +72,11 @@ def shape_grid(whitener: Whitener, boxes: LagBoxes, row_rate_hz: float) -> Shape
             for opening_s in _OPENING_S:
                 taus_s = (float(opening_s), float(rise_s), float(decay_s))
                 times_s = rise_and_decay_s(taus_s)
-                for latency_s in _LATENCY_S:
-                    course.append(in_rows(cascade(t_s - latency_s, taus_s)))
-                    rows.append((float(latency_s), *times_s, group))
+                course.append(_in_rows(taus_s, edge_s[:, None] - _LATENCY_S, row_rate_hz))
+                rows += [(float(latency_s), *times_s, group) for latency_s in _LATENCY_S]
             group += 1
     latency, rise, decay, groups = (np.array(column) for column in zip(*rows, strict=True))
-    return ShapeGrid(np.array(course), first, latency, rise, decay, groups.astype(np.int64))
+    return ShapeGrid(np.concatenate(course, axis=1).T.copy(), first, latency, rise, decay, groups.astype(np.int64))
 
 
 def cascade(t_s: Float64[ndarray, " times"], taus_s: tuple[float, float, float]) -> Float64[ndarray, " times"]:
@@ -88,6 +88,17 @@ def cascade(t_s: Float64[ndarray, " times"], taus_s: tuple[float, float, float])
         wave += tau_s * np.exp(-since_s / tau_s) / float(np.prod(others))
     wave = np.where(t_s > 0, wave, 0.0)  # rounding leaves a little before
     return wave / max(float(wave.max()), 1e-300)
+
+
+def _in_rows(
+    taus_s: tuple[float, float, float], edge_s: Float64[ndarray, "edges latencies"], row_rate_hz: float
+) -> Float64[ndarray, "rows latencies"]:
+    """Return means over rows, the spike anywhere in its row: second differences of the course's second integral."""
+    step_s = 0.02 * MS
+    wave = cascade(np.arange(round((float(edge_s.max()) + step_s) / step_s) + 2) * step_s, taus_s)
+    once = np.concatenate([[0.0], np.cumsum(0.5 * (wave[1:] + wave[:-1]))]) * step_s
+    twice = np.concatenate([[0.0], np.cumsum(0.5 * (once[1:] + once[:-1]))]) * step_s
+    return np.diff(np.interp(edge_s, np.arange(len(twice)) * step_s, twice), n=2, axis=0) * row_rate_hz**2
 
 
 def rise_and_decay_s(taus_s: tuple[float, float, float]) -> tuple[float, float]:
@@ -118,7 +129,9 @@ def shaped(
         if post != seen_post:
             image, seen_post = images(grid, whitener, boxes, post), post
         log_bayes[k], amplitude_v[k], variance_v2[k] = _with_or_without_pulses(fit, own, pre, post, image)
-    posterior = _learnt(log_bayes, grid.group, sign)
+    n_groups = int(grid.group.max()) + 1
+    prior = np.full(n_groups, 1 / n_groups)
+    posterior = pooled(log_bayes, sign, group=grid.group, prior=prior, weight=_SMOOTHING)
     mean_v = np.einsum("pg,pg->p", posterior, amplitude_v)
     spread_v2 = np.einsum("pg,pg->p", posterior, variance_v2 + amplitude_v**2) - mean_v**2
     figures: list[ndarray] = [mean_v, np.sqrt(np.maximum(spread_v2, 0.0))]
@@ -189,22 +202,3 @@ def _fitted(fit: Fit, pre: int, post: int, image: ndarray, besides: ndarray) -> 
     log_bayes = 0.5 * (amplitude_v**2 * precise - np.log(precise * _SIZE_V**2))
     explained = float((beside @ answer) @ np.linalg.solve(theirs, beside @ answer)) / noise2
     return _Fitted(log_bayes, amplitude_v, 1 / precise, explained)
-
-
-def _learnt(log_bayes: ndarray, group: Int64[ndarray, " grid"], sign: ndarray) -> Float64[ndarray, "pairs grid"]:
-    """Return posteriors under the shares of time constants that make all pairs of a sign likeliest (EM)."""
-    posterior = np.zeros_like(log_bayes)
-    n_groups = int(group.max()) + 1
-    for mine in (sign > 0, sign <= 0):
-        if not mine.any():
-            continue
-        likely = np.exp(log_bayes[mine] - log_bayes[mine].max(axis=1, keepdims=True))
-        share = np.full(n_groups, 1 / n_groups)
-        now = likely
-        for _ in range(_STEPS):
-            now = likely * share[group]
-            now /= now.sum(axis=1, keepdims=True)
-            share = np.bincount(group, now.sum(axis=0), minlength=n_groups) + _SMOOTHING / n_groups
-            share /= share.sum()
-        posterior[mine] = now
-    return posterior

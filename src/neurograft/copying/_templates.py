@@ -26,7 +26,7 @@ from neurograft.copying._design import LagBoxes
 from neurograft.copying._whiten import Whitener
 from neurograft.units import MS
 
-FINE = 20  # steps a row in which a course is averaged
+_FINE = 20  # steps a row in which a course is averaged
 _SPREAD_S = tuple((k + 0.5) * 0.5 * MS for k in range(12))  # how long a driven neuron takes to fire
 _ELECTRICAL_S = (-0.5 * MS, 0.0, 0.5 * MS)
 _AROUND = (0.0, 0.0), (0.1, 0.0), (0.1, 0.1)  # ramp before and reset after, of the action potential's height
@@ -158,10 +158,10 @@ def templates(
 ) -> Templates:
     """Return all families' images for every target, or those of direct synapses of this very shape alone."""
     first, last = reach(whitener, boxes)
-    t_s = first / row_rate_hz + (np.arange((last - first) * FINE) + 0.5) / (FINE * row_rate_hz)
+    t_s = first / row_rate_hz + (np.arange((last - first) * _FINE) + 0.5) / (_FINE * row_rate_hz)
     factors = options.rise_factors if with_rivals else (1.0,)
     near = [Shape(min(shape.rise_s * x, 0.9 * shape.decay_s), shape.decay_s) for x in factors]
-    direct = [(Family.DIRECT, s, in_rows(potential(t_s, one, s))) for one in near for s in options.latency_s]
+    direct = [(Family.DIRECT, s, _in_rows(potential(t_s, one, s))) for one in near for s in options.latency_s]
     others = _rivals(t_s, shape, options, np.arange(first, last), row_rate_hz) if with_rivals else []
     under = direct if with_rivals else []
     courses = [*direct, *under, *others]
@@ -183,8 +183,8 @@ def _rivals(
     for onset_s in _ELECTRICAL_S:
         for ramp, reset in _AROUND:
             wave = _spikelet(t_s - onset_s, shape.decay_s, ramp=ramp, reset=reset)
-            courses.append((Family.ELECTRICAL, onset_s, in_rows(wave)))
-    room = in_rows(_spikelet(t_s, shape.decay_s, ramp=0.0, reset=0.0))
+            courses.append((Family.ELECTRICAL, onset_s, _in_rows(wave)))
+    room = _in_rows(_spikelet(t_s, shape.decay_s, ramp=0.0, reset=0.0))
     courses += [(Family.ELECTRICAL, 0.0, room)] * N_MEMBRANES  # each neuron's own course takes their place
     for begin, end in _PULSE_ROWS:
         pulse = ((rows >= begin) & (rows < end)).astype(np.float64)
@@ -196,7 +196,7 @@ def _rivals(
     ):
         for middle_s in middles_s:
             waves = [w * potential(t_s, shape, middle_s + side * x) for w, x in zip(share, spread_s, strict=True)]
-            courses.append((family, middle_s, in_rows(np.sum(waves, axis=0))))
+            courses.append((family, middle_s, _in_rows(np.sum(waves, axis=0))))
     return courses
 
 
@@ -221,10 +221,10 @@ def _firing_share(shape: Shape) -> Float64[ndarray, " delays"]:
     return slope / slope.sum()
 
 
-def in_rows(course: Float64[ndarray, " fine"]) -> Float64[ndarray, " rows"]:
+def _in_rows(course: Float64[ndarray, " fine"]) -> Float64[ndarray, " rows"]:
     """Return row means of a course whose spike lies anywhere in its row."""
-    spread = np.convolve(np.concatenate([np.zeros(FINE - 1), course]), np.full(FINE, 1 / FINE), mode="valid")
-    return spread.reshape(-1, FINE).mean(axis=1)
+    spread = np.convolve(np.concatenate([np.zeros(_FINE - 1), course]), np.full(_FINE, 1 / _FINE), mode="valid")
+    return spread.reshape(-1, _FINE).mean(axis=1)
 
 
 def _image(

@@ -30,6 +30,7 @@ _LEAST_RATIO = 1.0  # of a vesicle over the noise of a single potential
 _LEAST_MEAN = 0.3  # of the mean potential over that noise: nothing to look for below
 _SURE_SD = 0.12  # of the failure rate
 _MODEL_SD = 0.08  # what the model makes the failure rate wrong by; chosen on development cultures
+_RESTED_SD = 0.3  # of what plasticity leaves open: beyond, nothing is known of release after rest
 _BINS = 40
 
 
@@ -50,13 +51,18 @@ class AmplitudeHistogram(NamedTuple):
     amplitude_v: Float64[ndarray, " spikes"]
     noise_v: float
     edge_v: Float64[ndarray, " edges"]
-    count: Int64[ndarray, " bins"]
+    n_each: Int64[ndarray, " bins"]
 
 
 def vesicles(seen: list[Events], about: Plastic) -> Vesicles:
     """Return what each pair's single potentials tell of its vesicles."""
     rows = [_judged(pair, about, k) for k, pair in enumerate(seen)]
     return Vesicles(*np.array(rows, dtype=np.float64).reshape(-1, len(Vesicles._fields)).T)
+
+
+def joined_vesicles(parts: list[Vesicles]) -> Vesicles:
+    """Return one after the other."""
+    return Vesicles(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def histogram(pair: Events) -> AmplitudeHistogram:
@@ -79,7 +85,7 @@ def _singles(pair: Events) -> Int64[ndarray, " some"]:
 def _judged(pair: Events, about: Plastic, k: int) -> tuple[float, ...]:
     single = _singles(pair)[:_MOST_EVENTS]
     nothing = (np.nan,) * (len(Vesicles._fields) - 1)
-    if len(single) < _LEAST_EVENTS:
+    if len(single) < _LEAST_EVENTS or about.log_rested_sd[k] > _RESTED_SD:
         return (*nothing, np.nan)
     q = pair.q[single, 0]
     amplitude_v, noise_v = pair.s[single] / q, pair.noise_v / np.sqrt(q)

@@ -150,8 +150,8 @@ def histogram_figure(copied: IntracellularCopy) -> Figure | Note:
         axes = {"type": "scatter", "mode": "lines", "x": middle_mv, "xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
         noise = np.exp(-0.5 * (middle_mv * MV / seen.noise_v) ** 2)
         data += [
-            {**axes, "y": seen.count, "line": {"color": BLUE, "shape": "hvh"}, "fill": "tozeroy"},
-            {**axes, "y": noise * seen.count.max(), "line": {"color": GREY, "dash": "dot"}},
+            {**axes, "y": seen.n_each, "line": {"color": BLUE, "shape": "hvh"}, "fill": "tozeroy"},
+            {**axes, "y": noise * seen.n_each.max(), "line": {"color": GREY, "dash": "dot"}},
         ]
         layout[f"xaxis{suffix}"] = axis("mV", domain=x_span, anchor=f"y{suffix}")
         layout[f"yaxis{suffix}"] = axis("spikes" if column == 0 else "", domain=y_span, anchor=f"x{suffix}", nticks=4)

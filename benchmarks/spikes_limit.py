@@ -98,7 +98,7 @@ def main():
             z = expected_z(net, run.weight, n_spikes, seconds=args.seconds, seed=seed)
             seen = (n_spikes > 0)[:, None] & (n_spikes > 0)[None, :] & ~np.eye(len(z), dtype=bool)
             true = z[seen & (run.weight != 0)]
-            n_null = np.count_nonzero(seen & (run.weight == 0))
+            n_null = int(np.count_nonzero(seen & (run.weight == 0)))
             rows.append(limits(true, n_null, np.random.default_rng(seed)))
             np.savez(args.cache / f"limit-{family.replace(' ', '_')}-{seed}.npz", z=z)
             shown = " ".join(f"{x:.3f}" for x in rows[-1])

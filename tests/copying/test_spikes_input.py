@@ -128,3 +128,15 @@ def test_a_day_of_neurons_that_hardly_fire_is_refused():
     times = [np.sort(rng.uniform(0, 2e5, 1000)) for _ in range(5)]
     with pytest.raises(CopyError, match="not milliseconds or samples"):
         copy_spikes(trains_of(times, 2e5))
+
+
+def test_an_exact_echo_is_one_neuron_and_a_jittered_one_is_a_synapse():
+    rng = np.random.default_rng(9)
+    times = inside(spikes(rng, n=4, seconds=300.0), 299.0)
+    heard = times[0][rng.random(times[0].size) < 0.8]
+    exact = copy_spikes(trains_of([*times, heard + 1.2e-3], 300.0))
+    assert exact.n_synapses == 0
+    assert exact.evidence.undecidable[0, 4] == Undecidable.SHARED_PAD
+    late = np.sort(heard + 2e-3 + rng.exponential(1e-3, heard.size))
+    loose = copy_spikes(trains_of([*times, late[late < 299.5]], 300.0))
+    assert (0, 4) in set(zip(loose.pre.tolist(), loose.post.tolist(), strict=True))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurograft.copying._correlogram import LagGrid
-from neurograft.copying._spikes_scan import Baseline, contrasts, courses, extremes, spectra, whitened
+from neurograft.copying._spikes_scan import Baseline, contrasts, courses, extremes, onset_s, spectra, whitened
 
 GRID = LagGrid()
 each_baseline = pytest.mark.parametrize("baseline", list(Baseline))
@@ -100,3 +100,15 @@ def test_a_synapses_course_fits_better_than_a_bump_and_the_other_way_round(grid)
         # Before a synapse's course there is nothing, before the middle of a bump there is.
         best = (synapse @ table.synapse).argmax()
         assert synapse @ table.lead[:, best] < 0.1 * (synapse @ table.synapse[:, best])
+
+
+@each_grid
+@pytest.mark.parametrize("delay_s", [1.1e-3, 4.3e-3, 12.6e-3, 20e-3])
+def test_the_onset_is_the_delay_and_not_the_peak(grid, delay_s):
+    after_s = np.maximum(grid.lag_s - delay_s, 0.0)
+    rise = np.exp(-after_s / 5e-3) - np.exp(-after_s / 1.5e-3)
+    for is_trough in (False, True):
+        counts = 200.0 + (-150.0 if is_trough else 300.0) * rise
+        peak_s = float(grid.lag_s[rise.argmax()])
+        assert peak_s - delay_s > 1.5e-3
+        assert onset_s(counts, grid, peak_s, is_trough=is_trough) == pytest.approx(delay_s, abs=0.8e-3)

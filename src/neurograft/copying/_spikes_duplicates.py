@@ -1,7 +1,8 @@
 """Units that are the same neuron twice: spikes of the quieter one fall on spikes of the other.
 
-Most of them within 0.3 ms; or a fifth of them and more at one lag to a tenth of a millisecond, as when each pad sees
-only some spikes of a neuron whose action potential travels along them.  No synapse and no gap junction is so exact.
+Most of them within 0.3 ms; or at one lag to a tenth of a millisecond, as when each pad sees only some spikes of a
+neuron whose action potential travels along them: a fifth of them at lags too short for a synapse, half at lags to
+2.5 ms.  No synapse and no gap junction is so exact.
 """
 
 from typing import no_type_check
@@ -16,10 +17,11 @@ from neurograft.units import MS
 
 _TOGETHER_S = 0.3 * MS
 _DUPLICATE_SHARE = 0.5
-_FINE = LagGrid(bin_s=0.1 * MS, half_window_s=0.6 * MS)
+_FINE = LagGrid(bin_s=0.1 * MS, half_window_s=2.5 * MS)
+_NEAR_S = 0.6 * MS
 _EXACT_BINS = 3
-_EXACT_SHARE = 0.2
-_EXACT_PART = 0.6  # of what coincides within the fine lags
+_NEAR_SHARE, _FAR_SHARE = 0.2, 0.5
+_EXACT_PART = 0.6  # of what coincides within 0.6 ms of the lag
 _FEWEST = 10
 _COARSE_TICKS = TICKS_PER_S // 2000  # times in steps of 0.5 ms or 1 ms say nothing of exactness
 
@@ -35,8 +37,9 @@ def duplicates(spikes: Events) -> Bool[ndarray, " neurons"]:
     quieter = np.maximum(np.minimum(n_spikes[:, None], n_spikes[None, :]), 1)
     is_same = _together(spikes, _TOGETHER_S) / quieter > _DUPLICATE_SHARE
     if np.any(spikes.ticks % _COARSE_TICKS):
-        is_close = (_together(spikes, _FINE.half_window_s) / quieter > _EXACT_SHARE) & ~is_same
-        for i, j in np.argwhere(np.triu(is_close, 1)):
+        is_close = _together(spikes, _NEAR_S) / quieter > _NEAR_SHARE
+        is_close |= _together(spikes, _FINE.half_window_s) / quieter > _FAR_SHARE
+        for i, j in np.argwhere(np.triu(is_close & ~is_same, 1)):
             is_same[i, j] = is_same[j, i] = _is_exact(count_listed(spikes, _FINE, int(i), int(j)), int(quieter[i, j]))
     _, cluster = connected_components(is_same, directed=False)
     # Of each cluster the unit with most spikes stays, of equals the first.
@@ -56,10 +59,14 @@ def _together(spikes: Events, width_s: float) -> Int32[ndarray, "neurons neurons
 
 
 def _is_exact(counts: ndarray, n_quieter: int) -> bool:
-    """Tell whether the correlogram is one peak as narrow as a detector's error."""
-    all_counts = int(counts.sum())
-    best = int(np.convolve(counts.astype(np.int64), np.ones(_EXACT_BINS, dtype=np.int64), mode="valid").max())
-    return best >= max(_FEWEST, _EXACT_SHARE * n_quieter, _EXACT_PART * all_counts)
+    """Tell whether the correlogram has a peak as narrow as a detector's error, and nothing else around it."""
+    sums = np.convolve(counts.astype(np.int64), np.ones(_EXACT_BINS, dtype=np.int64), mode="same")
+    best = int(sums.argmax())
+    lag_s = abs(float(_FINE.lag_s[best]))
+    around = round(_NEAR_S / _FINE.bin_s)
+    nearby = int(counts[max(0, best - around) : best + around + 1].sum())
+    share = _NEAR_SHARE if lag_s <= _NEAR_S else _FAR_SHARE
+    return int(sums[best]) >= max(_FEWEST, share * n_quieter, _EXACT_PART * nearby)
 
 
 def without(spikes: Events, dropped: Bool[ndarray, " neurons"]) -> Events:

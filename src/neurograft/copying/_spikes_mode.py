@@ -17,6 +17,7 @@ from neurograft.copying._spikes_joint import Joint, joint_statistics
 from neurograft.copying._spikes_judge import Verdict, jittered, q_values, trained_judge, verdict
 from neurograft.copying._spikes_latent import DriveOptions
 from neurograft.copying._spikes_pairs import PairStatistics, pair_statistics
+from neurograft.copying._spikes_scan import onset_s
 from neurograft.copying._strength import GainTable, StandardNeuron, gain_table
 from neurograft.errors import CopyError
 from neurograft.maps import Evidence, Kind, SynapseMap, Undecidable, synapse_map
@@ -284,8 +285,9 @@ def _strengths(
         else:
             counts = joint.cleaned(pre, post)
         window, is_trough = found.windows[found.window[pre, post]], bool(direction[k] < 0)
-        delay_s = peak_lag_s(counts, options.lags, window, is_trough=is_trough)
-        gain, gain_se = _gain(counts, options, delay_s, int(spikes.own_start[pre + 1] - spikes.own_start[pre]))
+        peak_s = peak_lag_s(counts, options.lags, window, is_trough=is_trough)
+        delay_s = onset_s(counts, options.lags, peak_s, is_trough=is_trough)
+        gain, gain_se = _gain(counts, options, peak_s, int(spikes.own_start[pre + 1] - spikes.own_start[pre]))
         rate_hz = float(rates_hz[post])
         kick_v = gains.kicks_v(np.array([gain]), rate_hz)
         slope = float(gains.slopes_per_v(kick_v, rate_hz)[0])
@@ -306,11 +308,11 @@ def peak_lag_s(counts: Float64[ndarray, " bins"], grid: LagGrid, window: ndarray
     return float(grid.lag_s[k] + np.clip(shift, -0.5, 0.5) * grid.bin_s)
 
 
-def _gain(counts: Float64[ndarray, " bins"], options: SpikesOptions, delay_s: float, n_pre: int) -> tuple[float, float]:
+def _gain(counts: Float64[ndarray, " bins"], options: SpikesOptions, peak_s: float, n_pre: int) -> tuple[float, float]:
     """Return extra spikes for each presynaptic spike around the peak, and their standard error."""
     grid = options.lags
     first_s = grid.lag_s[grid.n_half + first_causal_bin(grid, options.hollow.first_lag_s)]
-    start_s, stop_s = max(first_s, delay_s - _BEFORE_PEAK_S), delay_s + options.gain_window_s
+    start_s, stop_s = max(first_s, peak_s - _BEFORE_PEAK_S), peak_s + options.gain_window_s
     inside = (grid.lag_s >= start_s) & (grid.lag_s <= stop_s)
     out = inside | (np.abs(grid.lag_s) < first_s)
     baseline = smooth_baseline(counts, grid, options.hollow.baseline_sd_s, out)[inside]

@@ -7,6 +7,7 @@ the window).
 """
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -105,6 +106,25 @@ def courses(grid: LagGrid) -> Courses:
         for middle_s in _spaced(0.0, _LAST_S + 2 * MS, max(step * grid.bin_s, sd_s / 2)):
             bump.append(_binned(grid, _Bump(middle_s, sd_s)))
     return Courses(_high_passed(synapse, grid), _high_passed(lead, grid), np.array(decays), _high_passed(bump, grid))
+
+
+def onset_s(counts: Float64[ndarray, " bins"], grid: LagGrid, peak_s: float, *, is_trough: bool) -> float:
+    """Return the delay of the course that fits a correlogram best, no later than its peak (or trough).
+
+    To half a bin.  A potential takes milliseconds to make a neuron fire, so the peak itself comes later: in dense
+    networks by 2 ms, where the onset is right to .5 ms.
+    """
+    delay_s, table = _fine_courses(grid)
+    fit = (counts - np.median(counts)) @ table * (-1.0 if is_trough else 1.0)
+    return float(delay_s[np.argmax(np.where(delay_s <= max(peak_s, delay_s[0]), fit, -np.inf))])
+
+
+@lru_cache(maxsize=4)
+def _fine_courses(grid: LagGrid) -> tuple[Float64[ndarray, " courses"], Float32[ndarray, "bins courses"]]:
+    delays_s = _spaced(_FIRST_S, _LAST_S, grid.bin_s / 2)
+    shapes = ((0.1 * MS, 0.3 * MS), *_COURSES_S)  # the first for synapses that fire their target at once
+    rows = [_binned(grid, _Course(delay_s, *shape)) for shape in shapes for delay_s in delays_s]
+    return np.array(delays_s * len(shapes)), _high_passed(rows, grid)
 
 
 def extremes(values: Float32[ndarray, "pre post bins"], weights: Float32[ndarray, "bins windows"]) -> Extremes:

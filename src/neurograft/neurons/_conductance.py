@@ -10,18 +10,20 @@ an error of third order.
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import final, no_type_check
+from typing import TYPE_CHECKING, final, no_type_check
 
 import numpy as np
 from jaxtyping import Float64, Int32
 from numba import njit
 from numpy import ndarray
-from scipy.interpolate import PchipInterpolator
 
 from neurograft.errors import OptionError, RunError
 from neurograft.neurons._model import Stepper, steps_of
 from neurograft.neurons._synapses import require_positive
 from neurograft.units import MS, MV
+
+if TYPE_CHECKING:
+    from scipy.interpolate import PchipInterpolator
 
 _PER_TAU = 20.0  # substeps in the shortest time constant: potentials are then right to 0.1 uV (tested)
 _LARGEST_G = 100.0  # leaks; beyond, a potential's peak hardly rises
@@ -166,8 +168,10 @@ def _unit_peak(nmda: Nmda) -> float:
 
 
 @lru_cache
-def _peak_curve(neuron: ConductanceLif, is_excitatory: bool) -> tuple[PchipInterpolator, float]:
+def _peak_curve(neuron: ConductanceLif, is_excitatory: bool) -> tuple["PchipInterpolator", float]:
     """Return ln(conductance over peak potential) by ln(peak), found by stepping lone neurons, and the largest peak."""
+    from scipy.interpolate import PchipInterpolator  # slow to import, and seldom needed
+
     step_s = 0.025 * MS
     stepper = neuron.stepper(step_s)
     constants = stepper.constants.copy()

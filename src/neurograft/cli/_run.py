@@ -29,9 +29,6 @@ def run_command(
     ] = None,
     step_ms: Annotated[float, typer.Option(help="Step of the clock.")] = 0.1,
     threads: Annotated[int, typer.Option(min=1, help="Threads; the spikes do not depend on them.")] = 1,
-    skip_quiet: Annotated[
-        bool, typer.Option(help="Leave neurons alone that nothing reaches; pays where few of many fire.")
-    ] = False,
     age_days: AgeDays = 0.0,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -47,7 +44,7 @@ def run_command(
     m = open_network(network, age_s=age_days * DAY, seed=seed)
     on = m if drive_of is None else open_network(drive_of, age_s=0.0, seed=seed)
     log = out.with_name(out.name + ".log")
-    options = RunOptions(step_s=step_ms * MS, n_threads=threads, record_to=log, skip_quiet=skip_quiet)
+    options = RunOptions(step_s=step_ms * MS, n_threads=threads, record_to=log)
     with shown_progress() as progress:
         drive = _drive(on, like, rate_hz, seed, progress)
         try:
@@ -65,13 +62,7 @@ def run_command(
     given = [path for path in (network, like, drive_of) if path is not None]
     provenance = Provenance(
         command="run",
-        parameters={
-            "seconds": seconds,
-            "rate_hz": rate_hz,
-            "step_ms": step_ms,
-            "age_days": age_days,
-            "skip_quiet": skip_quiet,
-        },
+        parameters={"seconds": seconds, "rate_hz": rate_hz, "step_ms": step_ms, "age_days": age_days},
         seed=seed,
         inputs={path.name: fingerprint(path) for path in given},
     )

@@ -8,9 +8,10 @@ an error of third order.
 # ruff: noqa: PLR0917 - compiled functions take their arguments by place
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, final, no_type_check
+from typing import final, no_type_check
 
 import numpy as np
 from jaxtyping import Float64, Int32
@@ -21,9 +22,6 @@ from neurograft.errors import OptionError, RunError
 from neurograft.neurons._model import Stepper, steps_of
 from neurograft.neurons._synapses import require_positive
 from neurograft.units import MS, MV
-
-if TYPE_CHECKING:
-    from scipy.interpolate import PchipInterpolator
 
 _PER_TAU = 20.0  # substeps in the shortest time constant: potentials are then right to 0.1 uV (tested)
 _LARGEST_G = 100.0  # leaks; beyond, a potential's peak hardly rises
@@ -168,7 +166,7 @@ def _unit_peak(nmda: Nmda) -> float:
 
 
 @lru_cache
-def _peak_curve(neuron: ConductanceLif, is_excitatory: bool) -> tuple["PchipInterpolator", float]:
+def _peak_curve(neuron: ConductanceLif, is_excitatory: bool) -> tuple[Callable[[ndarray], ndarray], float]:
     """Return ln(conductance over peak potential) by ln(peak), found by stepping lone neurons, and the largest peak."""
     from scipy.interpolate import PchipInterpolator  # slow to import, and seldom needed
 

@@ -42,9 +42,6 @@ def run_command(
     drive_of: DriveOf = None,
     step_ms: StepMs = 0.1,
     threads: Annotated[int, typer.Option(min=1, help="Threads; the spikes do not depend on them.")] = 1,
-    skip_quiet: Annotated[
-        bool, typer.Option(help="Leave neurons alone that nothing reaches; pays where few of many fire.")
-    ] = False,
     stimulus: StimulusFile = None,
     replay: Replay = None,
     clamp: Clamp = "0.5",
@@ -77,9 +74,7 @@ def run_command(
         m=m,
         duration_s=_duration_s(seconds, outside),
         seed=seed,
-        options=RunOptions(
-            step_s=step_ms * MS, n_threads=threads, skip_quiet=skip_quiet, record_to=log if is_one_run else None
-        ),
+        options=RunOptions(step_s=step_ms * MS, n_threads=threads, record_to=log if is_one_run else None),
         outside=outside,
     )
     with shown_progress() as progress:
@@ -100,7 +95,6 @@ def run_command(
         "rate_hz": rate_hz,
         "step_ms": step_ms,
         "age_days": age_days,
-        "skip_quiet": skip_quiet,
         "engine": str(engine),
         "clamp": clamp if replay is not None else "",
         "clamped": [*outside.clamped],

@@ -236,3 +236,20 @@ def test_a_protocol_stimulates(neurograft, ring, tmp_path):
     said = neurograft("run", ring, "-o", activity, "--seconds", "1", "--stimulus", protocol)
     assert said.code == 2
     assert "Did you mean 'spikes'" in said.err
+
+
+def test_a_map_and_an_image_learn_while_they_run(neurograft, ring, tmp_path):
+    image, activity, learnt = tmp_path / "image.h5", tmp_path / "a.h5", tmp_path / "learnt.h5"
+    words = ("-o", activity, "--seconds", "2", "--rate-hz", "30", "--learnt", learnt, "--json")
+    said = neurograft("run", ring, *words, "--learn", "pair", "--most-mv", "8")
+    assert said.code == 0, said.err
+    before, after = load_map(ring), load_map(learnt)
+    assert json.loads(said.out)["changed_synapses"] == np.count_nonzero(before.weight_v != after.weight_v) > 0
+    assert neurograft("paste", ring, "-o", image, "--memory", "ideal").code == 0
+    said = neurograft("run", image, *words, "--learn", "pair", "--homeostasis-hz", "40")
+    assert said.code == 0, said.err
+    assert load_image(learnt).pulses.sum() > load_image(image).pulses.sum()
+    assert neurograft("run", ring, *words).code == 2  # nothing learns
+    said = neurograft("run", ring, "-o", activity, "--seconds", "1", "--short-term")
+    assert said.code == 2
+    assert "release_probability" in said.err

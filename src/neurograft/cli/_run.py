@@ -9,6 +9,7 @@ import typer
 
 from neurograft.cli._background import DriveOf, Like, RateHz, StepMs, fitted_drive
 from neurograft.cli._files import open_network
+from neurograft.cli._learn import HomeostasisHz, Learn, Learning, Learnt, MostMv, ShortTerm, learning_of
 from neurograft.cli._options import AgeDays, AsJson, Out, Seed, show
 from neurograft.cli._outside import Clamp, Outside, Replay, StimulusFile, outside_of
 from neurograft.cli._progress import shown_progress
@@ -45,6 +46,11 @@ def run_command(
     stimulus: StimulusFile = None,
     replay: Replay = None,
     clamp: Clamp = "0.5",
+    learn: Learn = None,
+    homeostasis_hz: HomeostasisHz = None,
+    short_term: ShortTerm = False,
+    most_mv: MostMv = 5.0,
+    learnt: Learnt = None,
     age_days: AgeDays = 0.0,
     engine: Annotated[
         EngineName, typer.Option(help="Who runs it; the others need that simulator.")
@@ -64,12 +70,18 @@ def run_command(
     on = m if drive_of is None else open_network(drive_of, age_s=0.0, seed=seed)
     outside = outside_of(m, protocol=stimulus, replay=replay, clamp=clamp, seed=seed)
     like = replay if like is None else like
+    learning = learning_of(
+        m, network, rule=learn, homeostasis_hz=homeostasis_hz, has_short_term=short_term, most_mv=most_mv, seed=seed
+    )
+    if learnt is not None and learning is None:
+        raise OptionError("--learnt asks for what was learnt, but nothing learns. Add --learn or --homeostasis-hz.")
     task = _Task(
         m=m,
         duration_s=_duration_s(seconds, outside),
         seed=seed,
         options=RunOptions(step_s=step_ms * MS, n_threads=threads),
         outside=outside,
+        learning=learning,
     )
     with shown_progress() as progress:
         drive = fitted_drive(on, like=like, rate_hz=rate_hz, seed=seed, progress=progress)
@@ -89,6 +101,10 @@ def run_command(
         "step_ms": step_ms,
         "age_days": age_days,
         "engine": str(engine),
+        "learn": "" if learn is None else str(learn),
+        "homeostasis_hz": homeostasis_hz,
+        "short_term": short_term,
+        "most_mv": most_mv,
         "clamp": clamp if replay is not None else "",
         "clamped": [*outside.clamped],
     }
@@ -96,7 +112,13 @@ def run_command(
         command="run", parameters=parameters, seed=seed, inputs={path.name: fingerprint(path) for path in given}
     )
     save_spikes(replace(activity.spikes, provenance=provenance), out)
-    show(*_told(activity, outside, out), as_json=as_json)
+    lines, result = _told(activity, outside, out)
+    if learning is not None:
+        if learnt is not None:
+            learning.write(m, learnt, duration_s=task.duration_s)
+        more, told = learning.told(m)
+        lines, result = [*lines, *more], {**result, **told}
+    show(lines, result, as_json=as_json)
 
 
 @final
@@ -107,6 +129,7 @@ class _Task:
     seed: int
     options: "RunOptions"
     outside: Outside
+    learning: Learning | None
 
 
 def _duration_s(seconds: float | None, outside: Outside) -> float:
@@ -127,13 +150,16 @@ def _built_in(task: _Task, drive: "Drive", progress: "Progress") -> "Activity":
 
     outside = task.outside
     if outside.recording is not None and not outside.clamped:
+        if task.learning is not None:
+            raise OptionError("--clamp each runs every neuron beside itself and cannot learn. Clamp some neurons.")
         part = outside.recording.between(
             outside.recording.epochs_s[0, 0], outside.recording.epochs_s[0, 0] + task.duration_s
         )
         return replay_each(task.m, part, seed=task.seed, drive=drive, options=task.options, progress=progress)
     return run(
         task.m, duration_s=task.duration_s, seed=task.seed, drive=drive, options=task.options,
-        stimulus=outside.stimulus, progress=progress,
+        stimulus=outside.stimulus, plasticity=task.learning.plasticity if task.learning is not None else None,
+        progress=progress,
     )  # fmt: skip
 
 
@@ -142,8 +168,8 @@ def _peer(
 ) -> "Activity":
     from neurograft.network.peers import Peer, run_in_peer
 
-    if task.outside.stimulus is not None or task.outside.recording is not None:
-        raise OptionError(f"--stimulus and --replay run in our own engine only, not in {engine}. Leave out --engine.")
+    if task.outside.stimulus is not None or task.outside.recording is not None or task.learning is not None:
+        raise OptionError(f"Stimuli, replay and learning run in our own engine only, not in {engine}. Leave it out.")
     return run_in_peer(
         task.m, peer=Peer(engine), duration_s=task.duration_s, seed=task.seed, drive=drive, options=task.options,
         python=python, n_ranks=n_ranks, progress=progress,

@@ -253,3 +253,17 @@ def test_a_map_and_an_image_learn_while_they_run(neurograft, ring, tmp_path):
     said = neurograft("run", ring, "-o", activity, "--seconds", "1", "--short-term")
     assert said.code == 2
     assert "release_probability" in said.err
+
+
+def test_an_image_is_read_as_asked_and_its_energy_told(neurograft, ring, tmp_path):
+    image, activity = tmp_path / "image.h5", tmp_path / "a.h5"
+    assert neurograft("paste", ring, "-o", image, "--memory", "pram").code == 0
+    words = ("run", image, "-o", activity, "--seconds", "0.5", "--rate-hz", "20")
+    said = neurograft(*words, "--age", "10d", "--read-noise", "--readout-bits", "8", "--line-ohm", "2", "--json")
+    assert said.code == 0, said.err
+    assert "read_j_per_event" in json.loads(said.out)
+    assert "energy of reading the cells" in neurograft(*words).out
+    assert neurograft("run", ring, "-o", activity, "--seconds", "0.5", "--read-noise").code == 2
+    said = neurograft(*words, "--age", "10 weeks")
+    assert said.code == 2
+    assert "e.g. 1y" in said.err

@@ -10,16 +10,27 @@ import typer
 from neurograft.cli._background import DriveOf, Like, RateHz, StepMs, fitted_drive
 from neurograft.cli._files import open_network
 from neurograft.cli._learn import HomeostasisHz, Learn, Learning, Learnt, MostMv, ShortTerm, learning_of
+from neurograft.cli._memory import (
+    Age,
+    DriftEvery,
+    LineOhm,
+    ReadNoise,
+    ReadoutBits,
+    ReadoutMv,
+    age_in_s,
+    readout_of,
+    told_energy,
+)
 from neurograft.cli._options import AgeDays, AsJson, Out, Seed, show
 from neurograft.cli._outside import Clamp, Outside, Replay, StimulusFile, outside_of
 from neurograft.cli._progress import shown_progress
 from neurograft.errors import OptionError
 from neurograft.provenance import JsonValue, Provenance, fingerprint
-from neurograft.units import DAY, MS
+from neurograft.units import MS
 
 if TYPE_CHECKING:
     from neurograft.maps import SynapseMap
-    from neurograft.network import Activity, Drive, RunOptions
+    from neurograft.network import Activity, Drive, Readout, RunOptions
     from neurograft.progress import Progress
 
 
@@ -52,6 +63,12 @@ def run_command(
     most_mv: MostMv = 5.0,
     learnt: Learnt = None,
     age_days: AgeDays = 0.0,
+    age: Age = None,
+    read_noise: ReadNoise = False,
+    readout_bits: ReadoutBits = None,
+    readout_mv: ReadoutMv = 20.0,
+    line_ohm: LineOhm = 0.0,
+    drift_every_s: DriftEvery = None,
     engine: Annotated[
         EngineName, typer.Option(help="Who runs it; the others need that simulator.")
     ] = EngineName.BUILTIN,
@@ -66,7 +83,12 @@ def run_command(
     from neurograft.network import RunInterrupted, RunOptions
     from neurograft.spikes import save_spikes
 
-    m = open_network(network, age_s=age_days * DAY, seed=seed)
+    age_s = age_in_s(age, age_days)
+    readout = readout_of(
+        network, read_noise=read_noise, bits=readout_bits, range_mv=readout_mv, ohm=line_ohm,
+        drift_every_s=drift_every_s,
+    )  # fmt: skip
+    m = open_network(network, age_s=age_s, seed=seed)
     on = m if drive_of is None else open_network(drive_of, age_s=0.0, seed=seed)
     outside = outside_of(m, protocol=stimulus, replay=replay, clamp=clamp, seed=seed)
     like = replay if like is None else like
@@ -82,6 +104,9 @@ def run_command(
         options=RunOptions(step_s=step_ms * MS, n_threads=threads),
         outside=outside,
         learning=learning,
+        readout=readout,
+        image=network,
+        age_s=age_s,
     )
     with shown_progress() as progress:
         drive = fitted_drive(on, like=like, rate_hz=rate_hz, seed=seed, progress=progress)
@@ -99,7 +124,12 @@ def run_command(
         "seconds": task.duration_s,
         "rate_hz": rate_hz,
         "step_ms": step_ms,
-        "age_days": age_days,
+        "age_s": age_s,
+        "read_noise": read_noise,
+        "readout_bits": readout_bits,
+        "readout_mv": readout_mv,
+        "line_ohm": line_ohm,
+        "drift_every_s": drift_every_s,
         "engine": str(engine),
         "learn": "" if learn is None else str(learn),
         "homeostasis_hz": homeostasis_hz,
@@ -113,6 +143,8 @@ def run_command(
     )
     save_spikes(replace(activity.spikes, provenance=provenance), out)
     lines, result = _told(activity, outside, out)
+    more, told = _energy(network, activity)
+    lines, result = [*lines, *more], {**result, **told}
     if learning is not None:
         if learnt is not None:
             learning.write(m, learnt, duration_s=task.duration_s)
@@ -130,6 +162,9 @@ class _Task:
     options: "RunOptions"
     outside: Outside
     learning: Learning | None
+    readout: "Readout | None"
+    image: Path
+    age_s: float
 
 
 def _duration_s(seconds: float | None, outside: Outside) -> float:
@@ -149,6 +184,8 @@ def _built_in(task: _Task, drive: "Drive", progress: "Progress") -> "Activity":
     from neurograft.network import replay_each, run
 
     outside = task.outside
+    if task.readout is not None:
+        return _as_read(task, task.readout, drive, progress)
     if outside.recording is not None and not outside.clamped:
         if task.learning is not None:
             raise OptionError("--clamp each runs every neuron beside itself and cannot learn. Clamp some neurons.")
@@ -163,17 +200,43 @@ def _built_in(task: _Task, drive: "Drive", progress: "Progress") -> "Activity":
     )  # fmt: skip
 
 
+def _as_read(task: _Task, readout: "Readout", drive: "Drive", progress: "Progress") -> "Activity":
+    from neurograft.cells import load_image
+    from neurograft.network import run_image
+
+    if task.learning is not None or (task.outside.recording is not None and not task.outside.clamped):
+        raise OptionError("Reading options do not go with learning or --clamp each. Leave one of them out.")
+    return run_image(
+        load_image(task.image), duration_s=task.duration_s, seed=task.seed, drive=drive, age_s=task.age_s,
+        readout=readout, options=task.options, stimulus=task.outside.stimulus, progress=progress,
+    ).activity  # fmt: skip
+
+
 def _peer(
     task: _Task, drive: "Drive", progress: "Progress", *, engine: EngineName, python: Path | None, n_ranks: int
 ) -> "Activity":
     from neurograft.network.peers import Peer, run_in_peer
 
-    if task.outside.stimulus is not None or task.outside.recording is not None or task.learning is not None:
-        raise OptionError(f"Stimuli, replay and learning run in our own engine only, not in {engine}. Leave it out.")
+    if task.outside.stimulus is not None or task.outside.recording is not None or task.learning or task.readout:
+        raise OptionError(
+            f"Stimuli, replay, learning and reading options run in our own engine only, not in {engine}. Leave it out."
+        )
     return run_in_peer(
         task.m, peer=Peer(engine), duration_s=task.duration_s, seed=task.seed, drive=drive, options=task.options,
         python=python, n_ranks=n_ranks, progress=progress,
     )  # fmt: skip
+
+
+def _energy(network: Path, activity: "Activity") -> tuple[list[str], dict[str, object]]:
+    """Return the energy of reading an image's cells, nothing for a map."""
+    from neurograft.cells import load_image
+    from neurograft.network import reading_energy
+    from neurograft.recordings import FileKind, kind_of
+
+    if kind_of(network) is not FileKind.IMAGE:
+        return [], {}
+    event, second = reading_energy(load_image(network), activity.spikes)
+    return [told_energy(event, second)], {"read_j_per_event": event.value, "read_w": second.value}
 
 
 def _told(activity: "Activity", outside: Outside, out: Path) -> tuple[list[str], dict[str, str | int | float]]:

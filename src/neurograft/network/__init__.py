@@ -13,6 +13,10 @@ from neurograft.network._drive import steady_drive as steady_drive
 from neurograft.network._fit_drive import FitOptions as FitOptions
 from neurograft.network._fit_drive import fit_drive as fit_drive
 from neurograft.network._fit_drive import fit_drive_to_rates as fit_drive_to_rates
+from neurograft.network._fly import MN9_LEFT as MN9_LEFT
+from neurograft.network._fly import MN9_RIGHT as MN9_RIGHT
+from neurograft.network._fly import SUGAR_RIGHT as SUGAR_RIGHT
+from neurograft.network._fly import stimulated_rates_hz as stimulated_rates_hz
 from neurograft.network._lines import line_factors as line_factors
 from neurograft.network._microcircuit import Microcircuit as Microcircuit
 from neurograft.network._microcircuit import microcircuit as microcircuit

@@ -2,6 +2,7 @@
 
 from neurograft.neurons._adex import AdEx
 from neurograft.neurons._conductance import ConductanceLif
+from neurograft.neurons._fly import FlyLif
 from neurograft.neurons._hodgkin_huxley import HodgkinHuxley
 from neurograft.neurons._izhikevich import Izhikevich
 from neurograft.neurons._lif import Lif
@@ -19,5 +20,7 @@ def known_models() -> dict[str, NeuronModel]:
         Izhikevich(),
         HodgkinHuxley(),
         HodgkinHuxley(area_um2=_PATCH_UM2),
+        FlyLif(),
+        FlyLif(is_stimulated=True),
     )
     return {model.name: model for model in models}

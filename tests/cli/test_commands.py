@@ -250,6 +250,39 @@ def test_a_protocol_stimulates(neurograft, ring, tmp_path):
     said = neurograft("run", ring, "-o", activity, "--seconds", "1", "--stimulus", protocol)
     assert said.code == 2
     assert "Did you mean 'spikes'" in said.err
+
+
+def test_a_map_and_an_image_learn_while_they_run(neurograft, ring, tmp_path):
+    image, activity, learnt = tmp_path / "image.h5", tmp_path / "a.h5", tmp_path / "learnt.h5"
+    words = ("-o", activity, "--seconds", "2", "--rate-hz", "30", "--learnt", learnt, "--json")
+    said = neurograft("run", ring, *words, "--learn", "pair", "--most-mv", "8")
+    assert said.code == 0, said.err
+    before, after = load_map(ring), load_map(learnt)
+    assert json.loads(said.out)["changed_synapses"] == np.count_nonzero(before.weight_v != after.weight_v) > 0
+    assert neurograft("paste", ring, "-o", image, "--memory", "ideal").code == 0
+    said = neurograft("run", image, *words, "--learn", "pair", "--homeostasis-hz", "40")
+    assert said.code == 0, said.err
+    assert load_image(learnt).pulses.sum() > load_image(image).pulses.sum()
+    assert neurograft("run", ring, *words).code == 2  # nothing learns
+    said = neurograft("run", ring, "-o", activity, "--seconds", "1", "--short-term")
+    assert said.code == 2
+    assert "release_probability" in said.err
+
+
+def test_an_image_is_read_as_asked_and_its_energy_told(neurograft, ring, tmp_path):
+    image, activity = tmp_path / "image.h5", tmp_path / "a.h5"
+    assert neurograft("paste", ring, "-o", image, "--memory", "pram").code == 0
+    words = ("run", image, "-o", activity, "--seconds", "0.5", "--rate-hz", "20")
+    said = neurograft(*words, "--age", "10d", "--read-noise", "--readout-bits", "8", "--line-ohm", "2", "--json")
+    assert said.code == 0, said.err
+    assert "read_j_per_event" in json.loads(said.out)
+    assert "energy of reading the cells" in neurograft(*words).out
+    assert neurograft("run", ring, "-o", activity, "--seconds", "0.5", "--read-noise").code == 2
+    said = neurograft(*words, "--age", "10 weeks")
+    assert said.code == 2
+    assert "e.g. 1y" in said.err
+
+
 def test_paste_takes_every_way_of_pasting_and_says_what_it_costs(neurograft, ring, tmp_path):
     image = tmp_path / "image.h5"
     words = ("--tile", "16", "--spare-rows", "2", "--order", "hubs", "--encode", "overflow", "--large-share", "0.3")
@@ -265,7 +298,9 @@ def test_paste_takes_every_way_of_pasting_and_says_what_it_costs(neurograft, rin
         "1",
         "--refresh-beyond",
         "0.1",
+    )
     said = neurograft("paste", ring, "-o", image, *words, *more, *rest, "--json")
+    assert said.code == 0, said.err
     result = json.loads(said.out)
     assert result["unused_cells"] > 0
     assert result["unused_pulses"] > 0
@@ -278,6 +313,8 @@ def test_paste_takes_every_way_of_pasting_and_says_what_it_costs(neurograft, rin
     plain = neurograft("paste", ring, "-o", image, "--ages", "1y", "--refresh-days", "1")
     assert "not known: age_s" in plain.out
     assert "worn out after" in plain.out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -296,20 +333,27 @@ def test_a_wrong_way_of_pasting_is_refused_with_the_remedy(neurograft, ring, tmp
     assert (said.code, said.out) == (2, "")
     assert message in said.err
     assert not (tmp_path / "image.h5").exists()
+
+
 def test_own_measurements_become_a_card_and_a_misspelt_entry_of_it_is_named(neurograft, ring, tmp_path):
     table, kept = tmp_path / "mine.csv", tmp_path / "mine.json"
     rng = np.random.default_rng(0)
     lines = [f"{t},{abs(rng.normal(t, 0.5)):.4f},1" for t in (1, 5, 10, 20, 40) for _ in range(20)]
     table.write_text("\n".join(("target_us,measured_us,age_s", *lines)))
     said = neurograft("paste", ring, "-o", tmp_path / "image.h5", "--memory", table, "--save-card", kept)
+    assert said.code == 0, said.err
     assert "rms residual of the spread" in said.out
     assert neurograft("paste", ring, "-o", tmp_path / "image.h5", "--memory", kept).code == 0
     kept.write_text(kept.read_text().replace("g_max_siemens", "g_max_simens"))
     said = neurograft("paste", ring, "-o", tmp_path / "image.h5", "--memory", kept)
+    assert said.code == 2
     assert "Did you mean 'g_max_siemens'" in said.err
+
+
 def test_recorded_activity_gives_the_inputs_whose_sums_are_corrected(neurograft, ring, tmp_path):
     activity = tmp_path / "activity.h5"
     assert neurograft("run", ring, "-o", activity, "--seconds", "2", "--rate-hz", "20").code == 0
     words = ("-o", tmp_path / "image.h5", "--memory", "pram", "--on-sums", "2", "--inputs", activity)
     said = neurograft("paste", ring, *words)
+    assert said.code == 0, said.err
     assert "programmed on sums" in " ".join(e.what for e in load_image(tmp_path / "image.h5").log)

@@ -9,6 +9,7 @@ from neurograft.maps._export import export_graphml as export_graphml
 from neurograft.maps._export import export_npz as export_npz
 from neurograft.maps._export import export_parquet as export_parquet
 from neurograft.maps._export import neurons_path as neurons_path
+from neurograft.maps._fly_brain import load_fly_brain as load_fly_brain
 from neurograft.maps._import import SHIU_DELAY_S as SHIU_DELAY_S
 from neurograft.maps._import import SHIU_VOLTS_PER_COUNT as SHIU_VOLTS_PER_COUNT
 from neurograft.maps._import import TableOptions as TableOptions

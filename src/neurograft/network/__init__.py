@@ -13,6 +13,11 @@ from neurograft.network._drive import steady_drive as steady_drive
 from neurograft.network._fit_drive import FitOptions as FitOptions
 from neurograft.network._fit_drive import fit_drive as fit_drive
 from neurograft.network._fit_drive import fit_drive_to_rates as fit_drive_to_rates
+from neurograft.network._fly import MN9_LEFT as MN9_LEFT
+from neurograft.network._fly import MN9_RIGHT as MN9_RIGHT
+from neurograft.network._fly import SUGAR_RIGHT as SUGAR_RIGHT
+from neurograft.network._fly import stimulated_rates_hz as stimulated_rates_hz
+from neurograft.network._lines import line_factors as line_factors
 from neurograft.network._microcircuit import Microcircuit as Microcircuit
 from neurograft.network._microcircuit import microcircuit as microcircuit
 from neurograft.network._options import RunOptions as RunOptions
@@ -28,6 +33,10 @@ from neurograft.network._plasticity import with_short_term as with_short_term
 from neurograft.network._populations import Populations as Populations
 from neurograft.network._populations import Projection as Projection
 from neurograft.network._protocol_file import load_protocol as load_protocol
+from neurograft.network._readout import ImageRun as ImageRun
+from neurograft.network._readout import Readout as Readout
+from neurograft.network._readout import reading_energy as reading_energy
+from neurograft.network._readout import run_image as run_image
 from neurograft.network._replay import choose_clamped as choose_clamped
 from neurograft.network._replay import clamped as clamped
 from neurograft.network._replay import replay_each as replay_each

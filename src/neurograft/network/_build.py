@@ -13,7 +13,7 @@ from neurograft.network._drive import Drive, Poisson
 from neurograft.network._engine import Engine
 from neurograft.network._group import Clock, Group, Spikes
 from neurograft.network._lazy import can_skip, quiet_of
-from neurograft.network._learning import plastic_group
+from neurograft.network._learning import GroupPlasticity, places_of
 from neurograft.network._options import RunOptions
 from neurograft.network._plasticity import Plasticity
 from neurograft.network._poisson import PoissonInput, no_poisson, poisson_input
@@ -21,6 +21,7 @@ from neurograft.network._populations import Populations
 from neurograft.network._random import STREAM_START, words_of
 from neurograft.network._rows import Synapses, delay_steps, used_synapses
 from neurograft.network._stimulus import GroupStimulus, Stimulus
+from neurograft.network._synapse_hook import SynapseHook
 from neurograft.neurons import Lif, NeuronModel, Stepper, find_model, known_models
 
 
@@ -33,6 +34,7 @@ def build_engine(
     options: RunOptions,
     stimulus: Stimulus | None = None,
     plasticity: Plasticity | None = None,
+    hook: SynapseHook | None = None,
 ) -> Engine:
     """Return an engine at step 0; its neurons are sorted by model, see ``engine_order``."""
     models, kind = models_of(m, neuron)
@@ -72,13 +74,18 @@ def build_engine(
         )
         if options.skip_quiet:
             _skip_quiet(group, mine - first, drive, order[first:last])
-        if plasticity is not None:
+        if plasticity is not None or hook is not None:
             assert isinstance(m, SynapseMap)
             assert isinstance(synapses, Synapses)
-            group.plasticity = plastic_group(
-                plasticity, m, synapses, group.rows, model=model, first=first, n_neurons=last - first,
-                step_s=options.step_s,
-            )  # fmt: skip
+            n = last - first
+            synapse, at, per_volt = places_of(m, synapses, model=model, first=first, n_neurons=n)
+            if plasticity is not None:
+                group.synapses = GroupPlasticity(
+                    plasticity, m, group.rows, synapse=synapse, place=at, per_volt=per_volt, n_neurons=n,
+                    step_s=options.step_s,
+                )  # fmt: skip
+            elif hook is not None:
+                group.synapses = hook(group.rows, synapse, per_volt, n, options.step_s)
         groups.append(group)
     past = Spikes(origin=0, neuron=np.empty(0, dtype=np.int32), start=np.zeros(1, dtype=np.int64))
     clock = Clock(step=0, seed=seed, delays=synapses.delays)

@@ -9,11 +9,11 @@ from numpy import ndarray
 
 from neurograft.network._kernels import deliver, run_lif
 from neurograft.network._lazy import Quiet, run_lazy
-from neurograft.network._learning import GroupPlasticity
 from neurograft.network._poisson import PoissonInput, add_poisson, no_poisson
 from neurograft.network._random import LANES, add_noise, fill_noise
 from neurograft.network._rows import Rows
 from neurograft.network._stimulus import GroupStimulus
+from neurograft.network._synapse_hook import GroupSynapses
 from neurograft.neurons import Lif, NeuronModel, Stepper
 from neurograft.neurons._lif import advance_delta, advance_exponential
 
@@ -51,7 +51,7 @@ class Group:
     drive_v: Float64[ndarray, " neurons"]
     poisson: PoissonInput = field(default_factory=no_poisson)
     stimulus: GroupStimulus | None = None
-    plasticity: GroupPlasticity | None = None
+    synapses: GroupSynapses | None = None  # who delivers in the engine's place
     quiet: Quiet | None = None  # with it quiet neurons are skipped; ``state`` is then a view of its cells
     inputs: Float32[ndarray, "channels neurons"] = field(init=False)
     spiked: Int32[ndarray, " neurons"] = field(init=False)
@@ -79,7 +79,7 @@ class Group:
     def is_compiled(self) -> bool:
         """Tell whether whole stretches of steps run in one compiled call."""
         is_known = isinstance(self.model, Lif) and self.stepper.advance in (advance_delta, advance_exponential)
-        return is_known and self.stimulus is None and self.plasticity is None
+        return is_known and self.stimulus is None and self.synapses is None
 
 
 @final
@@ -143,8 +143,8 @@ def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
         at = int(out.start[k - out.origin])
         if at + group.n_neurons > out.neuron.size:
             return k - step
-        if group.plasticity is not None:
-            group.plasticity.deliver(k, clock, past, inputs.reshape(-1))
+        if group.synapses is not None:
+            group.synapses.deliver(k, clock, past, inputs.reshape(-1))
         else:
             deliver(
                 k, past.origin, clock.delays, past.neuron, past.start,
@@ -163,8 +163,8 @@ def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
         )
         if group.stimulus is not None:
             n = group.stimulus.force(k, group, n)
-        if group.plasticity is not None:
-            group.plasticity.learn(k, group.spiked[:n])
+        if group.synapses is not None:
+            group.synapses.learn(k, group.spiked[:n])
         out.neuron[at : at + n] = group.first + group.spiked[:n]
         out.start[k - out.origin + 1] = at + n
         group.voltage_v[k - step] = group.state.reshape(-1)[group.recorded]

@@ -14,29 +14,21 @@ from neurograft.network._rows import Rows, Synapses, used_synapses
 from neurograft.neurons import NeuronModel, steps_of
 
 
-def plastic_group(
-    plasticity: Plasticity,
-    m: SynapseMap,
-    synapses: Synapses,
-    rows: Rows,
-    *,
-    model: NeuronModel,
-    first: int,
-    n_neurons: int,
-    step_s: float,
-) -> "GroupPlasticity":
-    """Return the plastic synapses onto the neurons from ``first`` on; ``rows`` are theirs."""
+def places_of(
+    m: SynapseMap, synapses: Synapses, *, model: NeuronModel, first: int, n_neurons: int
+) -> tuple[Int64[ndarray, " rows"], Int64[ndarray, " rows"], Float64[ndarray, " rows"]]:
+    """Return for each entry of a group's rows its synapse in the map, its neuron in the group, and its scale.
+
+    The group's neurons are those from ``first`` on; the scale is the amplitude of a weight of 1 V.
+    """
     here = np.flatnonzero((synapses.post >= first) & (synapses.post < first + n_neurons))
     row = synapses.pre[here].astype(np.int64) * max(1, synapses.delays.size) + synapses.delay_index[here]
     here = here[np.argsort(row, kind="stable")]  # the order in which rows_of fills
     synapse = np.flatnonzero(used_synapses(m))[here]
     weight_v = m.weight_v[synapse]
     unit, _ = model.amplitude(np.where(weight_v < 0, -1.0, 1.0))
-    per_volt = np.where(weight_v != 0, synapses.amplitude[here] / np.where(weight_v != 0, weight_v, 1.0), unit)
-    return GroupPlasticity(
-        plasticity, m, rows, synapse=synapse, place=synapses.post[here].astype(np.int64) - first, per_volt=per_volt,
-        n_neurons=n_neurons, step_s=step_s,
-    )  # fmt: skip
+    per_volt = np.where(weight_v != 0, synapses.amplitude[here] / np.where(weight_v != 0, weight_v, 1.0), np.abs(unit))
+    return synapse, synapses.post[here].astype(np.int64) - first, per_volt
 
 
 @final

@@ -22,6 +22,7 @@ from neurograft.network._populations import Populations
 from neurograft.network._record import Recorder
 from neurograft.network._rows import used_synapses
 from neurograft.network._stimulus import Course, Stimulus
+from neurograft.network._synapse_hook import SynapseHook
 from neurograft.neurons import Lif, NeuronModel, steps_of
 from neurograft.progress import RUN, Progress, silent
 from neurograft.provenance import Provenance
@@ -85,6 +86,7 @@ def run(
     resume: Checkpoint | None = None,
     stimulus: Stimulus | None = None,
     plasticity: Plasticity | None = None,
+    synapses: SynapseHook | None = None,
     progress: Progress = silent,
 ) -> Activity:
     """Return what the network of a map, or populations, do up to ``duration_s``; ``neuron`` is Lif() unless given.
@@ -92,7 +94,8 @@ def run(
     With ``resume``, the checkpoint of an earlier activity of the same map, seed, drive and step, it goes on from
     there: the result holds what comes after, at the same times as if the run had never stopped.  ``stimulus`` is
     what is done to neurons from outside; give the same one when resuming.  ``plasticity`` says which synapses
-    change and keeps their weights (one thread, no resuming).
+    change and keeps their weights (one thread, no resuming); ``synapses`` delivers in the engine's place, see
+    ``run_image``.
 
     Chemical synapses shift the potential, or drive the current, of the postsynaptic neuron so that one
     spike at rest peaks at ``weight_v``.  Electrical synapses pass the spikelet only: a kick of ``weight_v``
@@ -111,11 +114,14 @@ def run(
         raise RunError(f"The stimulus is for {stimulus.n_neurons} neurons, the map has {m.n_neurons}. Make one for it.")
     if stimulus is not None and options.skip_quiet:
         raise RunError("skip_quiet cannot be used with a stimulus, which may wake any neuron. Leave one of them out.")
+    if synapses is not None and (options.skip_quiet or not isinstance(m, SynapseMap)):
+        raise RunError("Synapses of one's own need a map and no skip_quiet. Change these options.")
     if plasticity is not None:
         _check_plasticity(m, plasticity, options, resume)
     engine = build_engine(
-        m, seed=seed, neuron=neuron, drive=drive, options=options, stimulus=stimulus, plasticity=plasticity
-    )
+        m, seed=seed, neuron=neuron, drive=drive, options=options, stimulus=stimulus, plasticity=plasticity,
+        hook=synapses,
+    )  # fmt: skip
     if resume is not None:
         restore(engine, resume, options.step_s)
     n_steps = steps_of(duration_s, options.step_s)

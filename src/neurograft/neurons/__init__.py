@@ -5,6 +5,7 @@ from neurograft.neurons._conductance import AlphaConductance as AlphaConductance
 from neurograft.neurons._conductance import ConductanceLif as ConductanceLif
 from neurograft.neurons._conductance import ExponentialConductance as ExponentialConductance
 from neurograft.neurons._conductance import Nmda as Nmda
+from neurograft.neurons._fly import FlyLif as FlyLif
 from neurograft.neurons._hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
 from neurograft.neurons._ionic import IonicNeuron as IonicNeuron
 from neurograft.neurons._izhikevich import Izhikevich as Izhikevich

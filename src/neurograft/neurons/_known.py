@@ -2,6 +2,7 @@
 
 from neurograft.neurons._adex import AdEx
 from neurograft.neurons._conductance import ConductanceLif
+from neurograft.neurons._fly import FlyLif
 from neurograft.neurons._hodgkin_huxley import HodgkinHuxley
 from neurograft.neurons._ionic import IonicNeuron
 from neurograft.neurons._izhikevich import Izhikevich
@@ -21,5 +22,7 @@ def known_models() -> dict[str, NeuronModel]:
         HodgkinHuxley(),
         HodgkinHuxley(area_um2=_PATCH_UM2),
         IonicNeuron(),
+        FlyLif(),
+        FlyLif(is_stimulated=True),
     )
     return {model.name: model for model in models}

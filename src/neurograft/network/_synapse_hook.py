@@ -1,0 +1,34 @@
+"""Taking over the delivery of a group's synapses: what learning and noisy reading have in common."""
+
+from typing import Protocol, runtime_checkable
+
+from numpy import ndarray
+
+from neurograft.network._rows import Rows
+
+
+@runtime_checkable
+class GroupSynapses(Protocol):
+    """Delivers to one group of neurons in the engine's place; called every step, so nothing here is checked."""
+
+    def deliver(self, step: int, clock: object, past: object, inputs: ndarray) -> None:
+        """Add to the flat ``inputs`` what arrives in a step."""
+        ...
+
+    def learn(self, step: int, spiked: ndarray) -> None:
+        """Hear which of the group's neurons spiked in the step."""
+        ...
+
+
+@runtime_checkable
+class SynapseHook(Protocol):
+    """Makes the ``GroupSynapses`` of one group.
+
+    Entry j of ``rows`` is ``synapse[j]`` of the map, and ``per_volt[j]`` the amplitude of a weight of 1 V.
+    """
+
+    def __call__(
+        self, rows: Rows, synapse: ndarray, per_volt: ndarray, n_local: int, step_s: float, /
+    ) -> GroupSynapses:
+        """Return the group's synapses."""
+        ...

@@ -43,7 +43,7 @@ def reservoir_command(
     named = "the worm" if network is None else network.name
     lines = [f"{named}: {m.n_neurons} neurons, signs {signs}, spectral radius {radius:g}"]
     lines += [
-        f"  {e.name}: memory {e.memory:.1f}, information {e.information:.1f}, rank {e.rank}, NARMA-10 {e.narma_nrmse:.3f}"
+        f"  {e.name}: memory {e.memory:.1f}, information {e.information:.1f}, rank {e.rank}, NARMA {e.narma_nrmse:.3f}"
         for e in found
     ]
     if report is not None:

@@ -65,7 +65,7 @@ def examine_one(name: str, matrix: sparse.csr_array, rng: Generator, *, signs: S
 
 
 def narma_error(states: States, rng: Generator, *, n_rows: int = _NARMA_ROWS, n_washout: int = 200) -> float:
-    """Return the error of NARMA-10 over its standard deviation: read-out of states, squares and 1, second half held out."""
+    """Return the error of NARMA-10 over its standard deviation: last third held out."""
     u, y = narma10(n_rows, rng)
     x = states(4 * u[:, None] - 1)  # the input's 0 to 0.5 becomes -1 to 1
     features = np.hstack([np.ones((n_rows, 1)), x, x**2])

@@ -57,7 +57,9 @@ def matrix_of(m: SynapseMap) -> sparse.csr_array:
     """Return a map's strengths in volts as a matrix [post, pre]; polysynaptic paths are left out, parallels summed."""
     used = np.flatnonzero(m.kind != Kind.POLYSYNAPTIC)
     entries = (m.weight_v[used], (m.post[used], m.pre[used]))
-    return sparse.csr_array(sparse.coo_array(entries, shape=(m.n_neurons, m.n_neurons)))
+    matrix = sparse.csr_array(sparse.coo_array(entries, shape=(m.n_neurons, m.n_neurons)))
+    matrix.eliminate_zeros()  # an inhibitory synapse may cancel an electrical one
+    return matrix
 
 
 def null_matrices(matrix: sparse.csr_array, n: int, rng: Generator) -> list[sparse.csr_array]:

@@ -110,7 +110,7 @@ def _number(path: Path, row: int, name: str, cell: str) -> float:
         return float(cell)
     except ValueError:
         raise SeriesError(
-            f"Row {row}, column {name!r} of {path} is {cell!r}, which is no number. Name the columns to use, or mend it."
+            f"Row {row}, column {name!r} of {path} is {cell!r}, which is no number. Mend it or drop the column."
         ) from None
 
 

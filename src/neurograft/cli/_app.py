@@ -10,10 +10,12 @@ from neurograft.cli._culture import culture_command
 from neurograft.cli._demo import demo_command
 from neurograft.cli._download import download_command
 from neurograft.cli._export import export_command
+from neurograft.cli._forecast import forecast_command
 from neurograft.cli._import import import_command
 from neurograft.cli._info import info_command
 from neurograft.cli._paste import paste_command
 from neurograft.cli._plan import plan_command
+from neurograft.cli._reservoir import reservoir_command
 from neurograft.cli._run import run_command
 from neurograft.cli._score import score_command
 from neurograft.version import VERSION
@@ -53,3 +55,5 @@ app.command("compare")(compare_command)
 app.command("score")(score_command)
 app.command("culture")(culture_command)
 app.command("export")(export_command)
+app.command("forecast")(forecast_command)
+app.command("reservoir")(reservoir_command)

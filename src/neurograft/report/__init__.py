@@ -35,6 +35,8 @@ from neurograft.report._score import found_figure as found_figure
 from neurograft.report._score import reliability_figure as reliability_figure
 from neurograft.report._score import score_chapter as score_chapter
 from neurograft.report._score import slice_figure as slice_figure
+from neurograft.report._series import bars_figure as bars_figure
+from neurograft.report._series import series_figure as series_figure
 from neurograft.report._tiles import TilePicture as TilePicture
 from neurograft.report._tiles import error_figure as error_figure
 from neurograft.report._tiles import error_histograms as error_histograms

@@ -13,6 +13,7 @@ from neurograft.errors import SeriesError
 
 GUARD: Final = 10.0  # a rollout is stopped where it leaves the training range, in standard deviations, tenfold
 _MAX_NAMED: Final = 3
+_checked_array: Any = check_array  # its own annotations say str for a dtype
 
 
 @final
@@ -46,7 +47,7 @@ def checked_series(
     With ``is_seen_to`` the caller looks for gaps itself.
     """
     if not (isinstance(x, np.ndarray) and x.dtype == np.float64 and x.ndim == 2):
-        x = check_array(x, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=1, input_name=name)
+        x = _checked_array(x, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=1, input_name=name)
     if not is_seen_to and not np.isfinite(x.sum()):
         _refuse_gaps(x, name)
     if x.shape[0] < min_rows:

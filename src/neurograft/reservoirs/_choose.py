@@ -57,6 +57,8 @@ class ClosedLoopChoice(BaseEstimator):
         Share of the rows at the end that candidates are judged on.
     n_starts
         Starts of free runs in that part.
+    most_rows
+        The choice looks at the last so many rows only; the winner learns from all.
     progress
         Told after every candidate.
 
@@ -70,19 +72,22 @@ class ClosedLoopChoice(BaseEstimator):
         candidates: Sequence[Forecaster] | None = None,
         held_out: float = 0.25,
         n_starts: int = 5,
+        most_rows: int = 1000,
         progress: Progress = silent,
     ) -> None:
         self.dt = dt
         self.candidates = candidates
         self.held_out = held_out
         self.n_starts = n_starts
+        self.most_rows = most_rows
         self.progress = progress
 
     def fit(self, X: ndarray, y: ndarray | None = None) -> "ClosedLoopChoice":
         """Choose and fit; a series too short to hold a part out is refused."""
         if not 0 < self.held_out < 0.9 or self.n_starts < 1:
             raise OptionError(f"held_out is {self.held_out}, n_starts {self.n_starts}. Give 0 to 0.9, and 1 or more.")
-        x = checked_series(X, min_rows=_LEAST_FIT_ROWS + 4)
+        whole = checked_series(X, min_rows=_LEAST_FIT_ROWS + 4)
+        x = whole[-max(self.most_rows, _LEAST_FIT_ROWS + 4) :]
         n_fit = max(round(x.shape[0] * (1 - self.held_out)), _LEAST_FIT_ROWS)
         scale = scaling_of(x).scale
         candidates = self.candidates or default_candidates(x.shape[1], dt=self.dt)
@@ -95,7 +100,7 @@ class ClosedLoopChoice(BaseEstimator):
                 break
             winner = cast("Forecaster", clone(candidates[place]))
             try:
-                winner.fit(x)
+                winner.fit(whole)
             except NeurograftError:
                 continue
             self.model_, self.best_ = winner, self.trials_[place]

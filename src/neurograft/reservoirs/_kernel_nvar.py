@@ -32,12 +32,15 @@ class KernelNvar(BaseEstimator):
         Width of the kernel, in standard deviations of the series.
     ridge
         Penalty in units of the largest eigenvalue of the kernel matrix.
+    most_rows
+        It learns from the last so many rows only.
     """
 
-    def __init__(self, *, n_taps: int = 1, length: float = 4.0, ridge: float = 1e-12) -> None:
+    def __init__(self, *, n_taps: int = 1, length: float = 4.0, ridge: float = 1e-12, most_rows: int = 1500) -> None:
         self.n_taps = n_taps
         self.length = length
         self.ridge = ridge
+        self.most_rows = most_rows
 
     def fit(self, X: ndarray, y: ndarray | None = None) -> "KernelNvar":
         """Learn from one series."""
@@ -45,7 +48,7 @@ class KernelNvar(BaseEstimator):
             raise OptionError(
                 f"n_taps {self.n_taps} must be 1 or more, length {self.length} positive, ridge 0 or more."
             )
-        x = checked_series(X, min_rows=self.n_taps + 2)
+        x = checked_series(X, min_rows=self.n_taps + 2)[-max(self.most_rows, self.n_taps + 2) :]
         self._scaling = scaling_of(x)
         z = self._scaling.scaled(x)
         self._centres = self._inputs(z[:-1])

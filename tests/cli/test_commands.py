@@ -9,7 +9,7 @@ from neurograft.cells import load_image
 from neurograft.maps import load_map
 from neurograft.spikes import open_spikes
 
-COMMANDS = ["demo", "info", "copy", "import", "paste", "run", "compare", "score", "culture", "export"]
+COMMANDS = ["demo", "info", "copy", "import", "paste", "run", "compare", "score", "culture", "export", "ionic"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -71,5 +71,5 @@ def test_every_parameter_matters(change):
 def test_wrong_scales_and_long_steps_are_refused():
     with pytest.raises(OptionError, match="above 0"):
         IonicNeuron(volts=0.0)
-    with pytest.raises(RunError, match="Use at most 0.0001 s"):
+    with pytest.raises(RunError, match=r"Use at most 0\.0001 s"):
         IonicNeuron(slowed=1.0).stepper(1 * MS)

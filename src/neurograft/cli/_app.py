@@ -11,6 +11,7 @@ from neurograft.cli._demo import demo_command
 from neurograft.cli._export import export_command
 from neurograft.cli._import import import_command
 from neurograft.cli._info import info_command
+from neurograft.cli._ionic import ionic_app
 from neurograft.cli._paste import paste_command
 from neurograft.cli._run import run_command
 from neurograft.cli._score import score_command
@@ -49,3 +50,4 @@ app.command("compare")(compare_command)
 app.command("score")(score_command)
 app.command("culture")(culture_command)
 app.command("export")(export_command)
+app.add_typer(ionic_app, name="ionic")

@@ -187,7 +187,7 @@ def _memory() -> Section:
             ),
             curve_figure(
                 {"conductance": (np.arange(60.0), g)}, x="pulse of 10 s", y="conductance / rest",
-                caption=f"Potentiation and depression by adsorption; memory {slow.memory_s:.0f} s (published: 50-400 s).",
+                caption=f"Potentiation and depression by adsorption; memory {slow.memory_s:.0f} s (published 50-400).",
             ),
         ],
     )  # fmt: skip
@@ -235,6 +235,6 @@ def _where(progress: Progress) -> Section:
     swing = np.array([o.swing_v if o.spikes else np.nan for _, _, o in points]).reshape(6, len(batteries))
     figure = heat_figure(
         swing, x=[f"{b:g}" for b in batteries], y=names, titles=("battery, kT/(e A)", "slit and salt", "swing (V)"),
-        caption="Where the circuit spikes at any of six currents (pair theory, 2 um slits), and how high. Blank: never.",
+        caption="Where the circuit spikes at any of six currents (pair theory, 2 um slits), how high. Blank: never.",
     )  # fmt: skip
     return Section(title="Where spiking is possible", blocks=[figure])

@@ -22,6 +22,9 @@ COMMANDS = [
     "score",
     "culture",
     "export",
+    "forecast",
+    "reservoir",
+    "ionic",
 ]
 
 

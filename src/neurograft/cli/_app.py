@@ -13,6 +13,7 @@ from neurograft.cli._export import export_command
 from neurograft.cli._forecast import forecast_command
 from neurograft.cli._import import import_command
 from neurograft.cli._info import info_command
+from neurograft.cli._ionic import ionic_app
 from neurograft.cli._paste import paste_command
 from neurograft.cli._plan import plan_command
 from neurograft.cli._reservoir import reservoir_command
@@ -57,3 +58,4 @@ app.command("culture")(culture_command)
 app.command("export")(export_command)
 app.command("forecast")(forecast_command)
 app.command("reservoir")(reservoir_command)
+app.add_typer(ionic_app, name="ionic")

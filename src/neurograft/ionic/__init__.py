@@ -35,6 +35,14 @@ from neurograft.ionic._particle_neuron import ParticleOptions as ParticleOptions
 from neurograft.ionic._particle_neuron import load_neuron as load_neuron
 from neurograft.ionic._particle_neuron import run_particles as run_particles
 from neurograft.ionic._particle_neuron import start_neuron as start_neuron
+from neurograft.ionic._phase import BIOLOGICAL_SPIKE_J as BIOLOGICAL_SPIKE_J
+from neurograft.ionic._phase import BIOLOGICAL_SWING_V as BIOLOGICAL_SWING_V
+from neurograft.ionic._phase import CMOS_SPIKE_J as CMOS_SPIKE_J
+from neurograft.ionic._phase import Choice as Choice
+from neurograft.ionic._phase import Outcome as Outcome
+from neurograft.ionic._phase import lowest_voltage as lowest_voltage
+from neurograft.ionic._phase import outcome as outcome
+from neurograft.ionic._phase import phase_diagram as phase_diagram
 from neurograft.ionic._rates import PAIRS_ALONE as PAIRS_ALONE
 from neurograft.ionic._rates import SAMPLE_FIT as SAMPLE_FIT
 from neurograft.ionic._rates import PairTheory as PairTheory

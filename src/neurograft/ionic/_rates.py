@@ -20,6 +20,7 @@ from neurograft.units import ELEMENTARY_CHARGE_C, NM
 
 Fields = Float64[ndarray, " fields"]
 _NM2: Final = NM**2
+_N_RADII: Final = 400
 _LANGEVIN_M2_S: Final = 1.2e11 * _NM2  # 4 pi D Gamma for the authors' divalent ions
 
 
@@ -163,10 +164,10 @@ class PairTheory:
         """Return k_d; where there is no saddle left the pair flies apart in the time of drift over the core."""
         saddle_m = self.saddle_m(field_v_m)
         f = self._force_per_m(field_v_m)
-        t = (np.arange(2000) + 0.5) / 2000
+        t = (np.arange(_N_RADII) + 0.5) / _N_RADII
         core, reach = self.form.core_m, self.form.reach_m
         r = saddle_m[:, None] * t[None, :] ** 2  # fine near contact
-        dr = saddle_m[:, None] * 2 * t[None, :] / 2000
+        dr = saddle_m[:, None] * 2 * t[None, :] / _N_RADII
         weight = ((r + reach) / (r + core)) ** self.gamma
         with np.errstate(divide="ignore", invalid="ignore"):
             partition = (2 * math.pi * r * weight * dr).sum(axis=1)

@@ -105,11 +105,10 @@ def energy_per_spike_j(neuron: Reduced, *, duration_s: float = 2 * MS) -> float:
         return float("nan")
     inside = (trace.time_s >= train.time_s[0]) & (trace.time_s < train.time_s[-1])
     step_s = float(trace.time_s[1] - trace.time_s[0])
-    heat_w = _heat_w(neuron.circuit, trace)[inside]
-    return float(heat_w.sum()) * step_s / (train.n_spikes - 1)
+    return float(heat_w(neuron.circuit, trace)[inside].sum()) * step_s / (train.n_spikes - 1)
 
 
-def _heat_w(circuit: Circuit, trace: NeuronTrace) -> Float64[ndarray, " times"]:
+def heat_w(circuit: Circuit, trace: NeuronTrace) -> Float64[ndarray, " times"]:
     """Return the heat of both slits, the gain's copies of the first one included."""
     na = circuit.na_gain * circuit.free_siemens * trace.n_na * (trace.voltage_v - circuit.reversal_na_v) ** 2
     k = circuit.free_siemens * trace.n_k * (trace.voltage_v - circuit.reversal_k_v) ** 2

@@ -27,6 +27,12 @@ from neurograft.report._fidelity import fidelity_figure as fidelity_figure
 from neurograft.report._fidelity import fidelity_rows as fidelity_rows
 from neurograft.report._fidelity import fidelity_table as fidelity_table
 from neurograft.report._graph import graph_figure as graph_figure
+from neurograft.report._ionic import conduction_figure as conduction_figure
+from neurograft.report._ionic import curve_figure as curve_figure
+from neurograft.report._ionic import heat_figure as heat_figure
+from neurograft.report._ionic import loops_figure as loops_figure
+from neurograft.report._ionic import neuron_figure as neuron_figure
+from neurograft.report._ionic import potential_figure as potential_figure
 from neurograft.report._matrix import matrix_figure as matrix_figure
 from neurograft.report._page import report_html as report_html
 from neurograft.report._page import write_report as write_report

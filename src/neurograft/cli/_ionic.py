@@ -1,0 +1,325 @@
+"""``neurograft ionic …``: ions in a slit, the memristor that follows, the neuron built of two of them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neurograft.cli._options import AsJson, Seed, show
+from neurograft.cli._progress import shown_progress
+from neurograft.errors import OptionError
+from neurograft.units import NM, NS, PS, US
+
+if TYPE_CHECKING:
+    from neurograft.ionic import IonState, NeuronTrace, RateLaw, Salt
+
+ionic_app = typer.Typer(
+    no_args_is_help=True,
+    help="Ions in a slit one molecule high: pairs, memristor, neuron (Robin et al., Science 2021).",
+)
+
+
+class Depth(StrEnum):
+    """How deep the neuron is simulated."""
+
+    ODE = "ode"
+    NOISY = "noisy"
+    PARTICLES = "particles"
+
+
+class Law(StrEnum):
+    """Where the rates of breaking and catching come from."""
+
+    POWER = "power"
+    SAMPLE = "sample"
+    PAIRS = "pairs"
+    THEORY = "theory"
+
+
+@ionic_app.command("ions")
+def ions_command(
+    salt: Annotated[
+        str, typer.Option(help="model (divalent, the authors'), or formula units: NaCl=100,CaSO4=50.")
+    ] = "model",
+    ions: Annotated[int, typer.Option(min=2, help="Ions in all, for the model salt.")] = 400,
+    side_nm: Annotated[float, typer.Option(help="Side of the square plane.")] = 447.0,
+    layers: Annotated[int, typer.Option(help="Water layers: 0 is the authors' fit, else 1, 2 or 3.")] = 0,
+    field: Annotated[float, typer.Option(help="Field along the plane, kT/(e A) = 257 MV/m.")] = 0.21,
+    hertz: Annotated[float, typer.Option(help="Frequency of a cosine; 0 holds the field.")] = 0.0,
+    microseconds: Annotated[float, typer.Option(help="Model time, the first fifth of which is not counted.")] = 1.0,
+    step_ps: Annotated[float, typer.Option(help="Time step; the authors' 5 ps is not converged.")] = 5.0,
+    trajectory: Annotated[Path | None, typer.Option(help="Write a LAMMPS dump, for MDAnalysis and OVITO.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Write the ions' state at the end; go on from it.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads; the ions' paths do not depend on them.")] = 1,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Move ions of a salt in a plane under a field; report conduction, pairs and clusters."""
+    import numpy as np
+
+    from neurograft.ionic import (
+        FIELD_UNIT_V_M,
+        PAPER,
+        IonModel,
+        Plane,
+        Sine,
+        Steady,
+        Stepper,
+        clusters,
+        fitted,
+        load_ions,
+        random_start,
+        save_ions,
+        slit_of_layers,
+    )  # fmt: skip
+
+    model = IonModel(
+        salt=_salt(salt, ions),
+        plane=Plane(length_m=side_nm * NM, width_m=side_nm * NM),
+        interaction=PAPER if layers == 0 else fitted(slit_of_layers(layers)),
+        step_s=step_ps * PS,
+    )
+    strongest = field * FIELD_UNIT_V_M
+    flags = model.flags(strongest_v_m=strongest)
+    wave = Sine(amplitude_v_m=strongest, frequency_hz=hertz) if hertz > 0 else Steady(field_v_m=strongest)
+    is_resumed = checkpoint is not None and checkpoint.exists()
+    n_chunks = 8 if model.salt.n_ions >= 4000 else 1
+    if is_resumed and checkpoint is not None:
+        state = load_ions(checkpoint, model)
+    else:
+        state = random_start(model, np.random.default_rng(seed), n_chunks=n_chunks)
+    n_blocks = max(5, round(microseconds * US / (2000 * model.step_s)))
+    with shown_progress() as progress:
+        ratio = _moved(Stepper(model=model, n_threads=threads), state, wave, n_blocks, trajectory, progress)
+    if checkpoint is not None:
+        save_ions(checkpoint, model, state)
+    settled = ratio[:, n_blocks // 5 :]
+    fraction = float(settled[1].sum() / settled[0].sum()) if hertz == 0 and field != 0 else None
+    found = clusters(model, state)
+    result = {
+        "ions": model.salt.n_ions,
+        "model_time_s": state.n_steps * model.step_s,
+        "conduction_fraction": fraction,
+        "free_fraction": found.free_fraction,
+        "pair_fraction": found.pair_fraction,
+        "mean_cluster_size": found.mean_size,
+        "resumed": is_resumed,
+        "flags": list(flags),
+    }
+    told = "not asked for (no steady field)" if fraction is None else f"{fraction:.4f}"
+    lines = [
+        f"{model.salt.n_ions} ions, {state.n_steps} steps of {step_ps:g} ps; conduction fraction {told}",
+        f"free {found.free_fraction:.3f}, in neutral pairs {found.pair_fraction:.3f}, mean cluster "
+        f"{found.mean_size:.2f}",
+        *(f"note: {flag}" for flag in flags),
+        *(f"written: {path}" for path in (trajectory, checkpoint) if path is not None),
+    ]
+    show(lines, result, as_json=as_json)
+
+
+def _moved(stepper, state, wave, n_blocks, trajectory, progress):  # pyright: ignore
+    """Return field and current ratio of each block, writing a frame every tenth of the run where one is asked for."""
+    import numpy as np
+
+    from neurograft.ionic import TrajectoryWriter, run_ions
+
+    if trajectory is None:
+        record = run_ions(stepper, state, wave, n_blocks=n_blocks, progress=progress)
+        return np.stack([record.field_v_m, record.current_ratio])
+    every, count = max(1, n_blocks // 100), 0
+    with TrajectoryWriter(trajectory, stepper.model) as writer:
+        writer.write(state)
+
+        def frame(now: "IonState") -> None:
+            nonlocal count
+            count += 1
+            if count % every == 0:
+                writer.write(now)
+
+        record = run_ions(stepper, state, wave, n_blocks=n_blocks, on_block=frame, progress=progress)
+    return np.stack([record.field_v_m, record.current_ratio])
+
+
+def _salt(text: str, n_ions: int) -> "Salt":
+    from neurograft.ionic import paper_salt, salt
+
+    if text == "model":
+        return paper_salt(n_ions // 2)
+    units: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, count = part.partition("=")
+        if not count.isdigit():
+            raise OptionError(f"--salt has {part!r}. Write model, or a number for each salt: NaCl=100,CaSO4=50.")
+        units[name.strip()] = int(count)
+    return salt(**units)
+
+
+@ionic_app.command("neuron")
+def neuron_command(
+    depth: Annotated[Depth, typer.Option(help="Rate equations, those with noise, or every ion.")] = Depth.ODE,
+    law: Annotated[
+        Law, typer.Option(help="Rates: power law, fit to the authors' run, lone pairs, pair theory.")
+    ] = Law.SAMPLE,
+    current_na: Annotated[float, typer.Option(help="Current into the capacitor.")] = 0.1,
+    microseconds: Annotated[float, typer.Option(help="Model time.")] = 1170.0,
+    size: Annotated[float, typer.Option(help="Share of the authors' 8000 ions a slit; circuit in proportion.")] = 1.0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV of time, potential and both shares.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Particles: go on from this file, and keep it up.")] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run the two-slit neuron and report its spikes."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from neurograft.ionic import Circuit, Reduced, simulate, spikes_of
+    from neurograft.units import NA
+
+    if not 0 < size <= 4:
+        raise OptionError(f"--size is {size:g}. Give a share of the authors' ions above 0, at most 4.")
+    whole = Circuit()
+    circuit = replace(
+        whole, current_a=current_na * NA * size, n_pairs=max(1, round(whole.n_pairs * size)),
+        na_width_m=whole.na_width_m * size, k_width_m=whole.k_width_m * size, capacitance_f=whole.capacitance_f * size,
+    )  # fmt: skip
+    rng = np.random.default_rng(seed)
+    with shown_progress() as progress:
+        if depth is Depth.PARTICLES:
+            trace = _particles(circuit, microseconds * US, checkpoint, seed, progress)
+        else:
+            neuron = Reduced(circuit=circuit, law=_law(law))
+            noise = rng if depth is Depth.NOISY else None
+            trace = simulate(neuron, duration_s=microseconds * US, step_s=50 * NS, rng=noise)
+    train = spikes_of(trace)
+    result: Mapping[str, float | int | None] = {
+        "spikes": train.n_spikes,
+        "interval_s": _known(train.interval_s),
+        "interval_sd_s": _known(train.interval_sd_s),
+        "peak_v": _known(float(train.peak_v.mean())) if train.n_spikes else None,
+        "trough_v": _known(float(train.trough_v.mean())) if train.trough_v.size else None,
+    }
+    lines = [f"{key}: {'-' if value is None else f'{value:.4g}'}" for key, value in result.items()]
+    lines.append("authors, every ion: 13 spikes in 1.17 ms, interval 87.7 +- 15.5 us, peak 40.6 V, trough 9.3 V")
+    if out is not None:
+        _write_trace(trace, out)
+        lines.append(f"written: {out}")
+    show(lines, result, as_json=as_json)
+
+
+def _known(value: float) -> float | None:
+    return value if value == value else None  # noqa: PLR0124  (NaN)
+
+
+def _law(law: Law) -> "RateLaw":
+    from neurograft.ionic import PAIRS_ALONE, SAMPLE_FIT, WIDE_CORE, PairTheory, PowerLaw
+
+    known: dict[Law, RateLaw] = {
+        Law.POWER: PowerLaw(), Law.SAMPLE: SAMPLE_FIT, Law.PAIRS: PAIRS_ALONE, Law.THEORY: PairTheory(form=WIDE_CORE),
+    }  # fmt: skip
+    return known[law]
+
+
+def _particles(circuit, duration_s, checkpoint, seed, progress) -> "NeuronTrace":  # pyright: ignore
+    import numpy as np
+
+    from neurograft.ionic import ParticleOptions, load_neuron, run_particles, start_neuron
+
+    options = ParticleOptions()
+    if checkpoint is not None and checkpoint.exists():
+        neuron = load_neuron(checkpoint, circuit, options)
+    else:
+        neuron = start_neuron(circuit, options, np.random.default_rng(seed))
+    return run_particles(neuron, duration_s=duration_s, checkpoint=checkpoint, progress=progress)
+
+
+def _write_trace(trace: "NeuronTrace", out: Path) -> None:
+    from neurograft.files import written_whole
+
+    with written_whole(out) as part, part.open("w", encoding="ascii", newline="\n") as stream:
+        stream.write("time_s,voltage_v,n_na,n_k\n")
+        stream.writelines(f"{t:.9g},{v:.6g},{a:.6g},{b:.6g}\n" for t, v, a, b in zip(*trace, strict=True))
+
+
+@ionic_app.command("phase")
+def phase_command(
+    layers: Annotated[str, typer.Option(help="Water layers, with commas.")] = "1,2,3",
+    valences: Annotated[str, typer.Option(help="Valences of the salt.")] = "1,2",
+    batteries: Annotated[str, typer.Option(help="E_Na over the length, in kT/(e A).")] = "0.05,0.1,0.15,0.2,0.3",
+    temperatures_k: Annotated[str, typer.Option("--temperatures", help="In kelvin.")] = "298",
+    rounds: Annotated[int, typer.Option(min=0, help="Rounds of the search for the slit of lowest voltage.")] = 0,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Say which slits and salts can spike at all, how high, how often, at what energy."""
+    import numpy as np
+
+    from neurograft.ionic import lowest_voltage, phase_diagram
+
+    with shown_progress() as progress:
+        points = phase_diagram(
+            layers=[int(v) for v in _numbers(layers, "--layers")],
+            valences=[int(v) for v in _numbers(valences, "--valences")],
+            batteries=_numbers(batteries, "--batteries"),
+            temperatures_k=_numbers(temperatures_k, "--temperatures"),
+            progress=progress,
+        )
+        best = lowest_voltage(n_rounds=rounds, rng=np.random.default_rng(seed), progress=progress) if rounds else None
+    rows = [
+        {
+            "layers": n, "valence": c.valence, "battery": c.battery, "temperature_k": c.temperature_k,
+            "spikes": o.spikes, "current_share": c.current_share, "interval_s": _known(o.interval_s),
+            "swing_v": o.swing_v if o.spikes else None, "shortest_swing_v": o.shortest_swing_v if o.spikes else None,
+            "energy_j": _known(o.energy_j),
+        }
+        for n, c, o in points
+    ]  # fmt: skip
+    lines = [
+        f"{n} layers, z {c.valence}, battery {c.battery:g}, {c.temperature_k:g} K: "
+        + (
+            f"spikes every {o.interval_s / US:.3g} us, swing {o.swing_v:.3g} V, {o.energy_j:.2g} J"
+            if o.spikes
+            else "no"
+        )
+        for n, c, o in points
+    ]
+    result: dict[str, object] = {"points": rows}
+    if rounds and best is None:
+        lines.append("The search found no slit that spikes. Give it more --rounds.")
+    elif best is not None:
+        choice, found = best
+        lines.append(
+            f"lowest voltage: height {choice.height_m / NM:.3g} nm, battery {choice.battery:.3g}: swing "
+            f"{found.shortest_swing_v:.3g} V over the shortest slit that is a plane; a biological spike swings 0.1 V"
+        )
+        result["lowest_swing_v"] = found.shortest_swing_v
+    show(lines, result, as_json=as_json)
+
+
+def _numbers(text: str, option: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise OptionError(f"{option} is {text!r}. Give numbers with commas between them.") from None
+
+
+@ionic_app.command("figures")
+def figures_command(
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML report to write.")] = Path("ionic.html"),
+    is_quick: Annotated[bool, typer.Option("--quick", help="Fewer fields and shorter runs.")] = False,
+    trace: Annotated[
+        Path | None, typer.Option(help="CSV of a particle neuron (ionic neuron -o), drawn beside.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Redraw the paper's results beside the published numbers."""
+    from neurograft.cli._ionic_figures import ionic_report
+    from neurograft.report import write_report
+
+    with shown_progress() as progress:
+        report, lines, result = ionic_report(is_quick=is_quick, trace=trace, seed=seed, progress=progress)
+    write_report(report, out)
+    show([*lines, f"written: {out}"], {**result, "report": str(out)}, as_json=as_json)

@@ -1,0 +1,172 @@
+"""Where spiking is possible at all: layers, valence, battery and temperature, and the slit of lowest voltage.
+
+Rates are those of ``PairTheory`` with the fitted form of each slit: theory alone, so that any salt and slit can be
+asked for.  Voltage is field times length, and a slit must be a few times longer than its reach xi to be a plane.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Final, NamedTuple, final
+
+import numpy as np
+from numpy.random import Generator
+
+from neurograft.ionic._circuit import FIELD_UNIT_V_M, Circuit, NeuronTrace
+from neurograft.ionic._interaction import fitted
+from neurograft.ionic._rates import PairTheory
+from neurograft.ionic._reduced import Reduced, simulate
+from neurograft.ionic._slit import TEMPERATURE_K, Slit, slit_of_layers
+from neurograft.ionic._spiking import heat_w
+from neurograft.progress import Progress, silent
+from neurograft.units import NM, NS
+
+_CORE_M: Final = 0.4 * NM  # with short steps; see WIDE_CORE
+_SMALLEST_SWING: Final = 0.1  # of the battery, from trough to peak; a smaller ripple is no spike
+_LENGTHS_OF_REACH: Final = 5.0  # shortest slit that is still a plane, in xi; a rule of thumb, guessed
+_RUN_S: Final = 1.5e-3
+_N_CANDIDATES: Final = 6
+_CURRENT_SHARES: Final = (0.0005, 0.0015, 0.01, 0.03, 0.1)
+BIOLOGICAL_SWING_V: Final = 0.1
+# A cortical neuron's spike with all that it sets off (Attwell and Laughlin 2001: 2.4e9 ATP; memory, 50 kJ/mol), and an
+# analog CMOS neuron's (Joubert et al. 2012, 65 nm; memory).
+BIOLOGICAL_SPIKE_J: Final = 2e-10
+CMOS_SPIKE_J: Final = 2e-12
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A slit, a salt and a circuit around it; ``battery`` is E_Na over the length in the authors' unit of field."""
+
+    height_m: float
+    valence: int = 2
+    battery: float = 0.2
+    current_share: float = 0.0038  # of gain g E_Na, the current of free ions; 0.0038 is the authors'
+    width_ratio: float = 10.0  # of potassium's slit over sodium's
+    per_m2: float = 1e-4 / NM**2  # of sodium's slit
+    temperature_k: float = TEMPERATURE_K
+
+
+class Outcome(NamedTuple):
+    """What a choice does; interval and energy are NaN where nothing spikes, swing is then that of the ripple."""
+
+    interval_s: float
+    swing_v: float
+    shortest_swing_v: float  # of the same fields over the shortest slit that is a plane
+    energy_j: float
+
+    @property
+    def spikes(self) -> bool:
+        """Tell whether spikes repeat."""
+        return not math.isnan(self.interval_s)
+
+
+def neuron_of(choice: Choice) -> Reduced:
+    """Return the circuit of a choice: 2 um long, sizes as the authors', capacitor as theirs in proportion."""
+    slit = Slit(height_m=choice.height_m, temperature_k=choice.temperature_k)
+    form = fitted(slit, core_m=_CORE_M)
+    law = PairTheory(form=form, valence=choice.valence, temperature_k=choice.temperature_k)
+    usual = Circuit()
+    battery_v = choice.battery * FIELD_UNIT_V_M * usual.length_m
+    na_width_m = usual.n_pairs / (usual.length_m * choice.per_m2)
+    free = Circuit(valence=choice.valence, temperature_k=choice.temperature_k).free_siemens
+    return Reduced(
+        law=law,
+        circuit=Circuit(
+            na_width_m=na_width_m,
+            k_width_m=na_width_m * choice.width_ratio,
+            valence=choice.valence,
+            reversal_na_v=battery_v,
+            reversal_k_v=-battery_v,
+            current_a=choice.current_share * usual.na_gain * free * battery_v,
+            temperature_k=choice.temperature_k,
+        ),
+    )
+
+
+def outcome(choice: Choice) -> Outcome:
+    """Return what a choice does once the first half of 1.5 ms is over."""
+    neuron = neuron_of(choice)
+    trace = simulate(neuron, duration_s=_RUN_S, step_s=50 * NS)
+    half = trace.time_s.size // 2
+    late = NeuronTrace(*(column[half:] for column in trace))
+    v = late.voltage_v
+    swing_v = float(v.max() - v.min())
+    slit = Slit(height_m=choice.height_m, temperature_k=choice.temperature_k)
+    shorter = _LENGTHS_OF_REACH * slit.reach_m / neuron.circuit.length_m
+    ups = _crossings(v, low=v.min() + 0.3 * swing_v, high=v.min() + 0.6 * swing_v)
+    if swing_v < _SMALLEST_SWING * neuron.circuit.reversal_na_v or ups.size < 3:
+        return Outcome(math.nan, swing_v, swing_v * shorter, math.nan)
+    first, last = int(ups[0]), int(ups[-1])
+    step_s = float(late.time_s[1] - late.time_s[0])
+    energy_j = float(heat_w(neuron.circuit, late)[first:last].sum()) * step_s / (ups.size - 1)
+    return Outcome((last - first) * step_s / (ups.size - 1), swing_v, swing_v * shorter, energy_j)
+
+
+def _crossings(v: np.ndarray, *, low: float, high: float) -> np.ndarray:
+    """Return where v rises above ``high`` after having been below ``low``."""
+    marks = np.flatnonzero((v > high) | (v < low))
+    is_up = v[marks] > high
+    return marks[1:][is_up[1:] & ~is_up[:-1]]
+
+
+def phase_diagram(
+    *,
+    layers: Sequence[int],
+    valences: Sequence[int],
+    batteries: Sequence[float],
+    temperatures_k: Sequence[float] = (TEMPERATURE_K,),
+    progress: Progress = silent,
+) -> list[tuple[int, Choice, Outcome]]:
+    """Return (layers, choice, outcome) for all combinations, each at the first current of six at which it spikes."""
+    combinations = list(product(layers, valences, temperatures_k, batteries))
+    found: list[tuple[int, Choice, Outcome]] = []
+    for done, (n_layers, valence, temperature_k, battery) in enumerate(combinations):
+        usual = Choice(
+            height_m=slit_of_layers(n_layers).height_m, valence=valence, battery=battery, temperature_k=temperature_k
+        )
+        choice, result = usual, outcome(usual)
+        for share in _CURRENT_SHARES:
+            if result.spikes:
+                break
+            choice = replace(usual, current_share=share)
+            result = outcome(choice)
+        found.append((n_layers, choice, result))
+        progress("phase diagram", done + 1, len(combinations))
+    return found
+
+
+def lowest_voltage(*, n_rounds: int, rng: Generator, progress: Progress = silent) -> tuple[Choice, Outcome] | None:
+    """Return the divalent choice whose spikes swing least over the shortest slit, by differential evolution.
+
+    Height, battery, current, width ratio and density are varied; choices that do not spike cost 1 kV.  None where no
+    choice spiked.
+    """
+    from scipy.optimize import Bounds, differential_evolution
+
+    rounds = 0
+
+    def choice_of(x: np.ndarray) -> Choice:
+        return Choice(
+            height_m=float(x[0]) * NM, battery=float(x[1]), current_share=float(10 ** x[2]),
+            width_ratio=float(10 ** x[3]), per_m2=float(10 ** x[4]) / NM**2,
+        )  # fmt: skip
+
+    def cost(x: np.ndarray) -> float:
+        found = outcome(choice_of(x))
+        return found.shortest_swing_v if found.spikes else 1e3
+
+    def told(_x: object, _convergence: object) -> None:
+        nonlocal rounds
+        rounds += 1
+        progress("slit of lowest voltage", rounds, n_rounds)
+
+    bounds = Bounds([0.7, 0.03, -3.0, 0.3, -5.0], [1.4, 0.3, -0.5, 2.0, -3.0])
+    best = differential_evolution(
+        cost, bounds, maxiter=n_rounds, popsize=_N_CANDIDATES, rng=rng, callback=told, polish=False, tol=1e-3
+    )
+    choice = choice_of(best.x)
+    found = outcome(choice)
+    return (choice, found) if found.spikes else None

@@ -1,0 +1,82 @@
+"""neurograft ionic: small runs of each command, files that they leave, bad input."""
+
+import json
+
+import pytest
+
+
+def test_ions_report_conduction_and_flag_the_step(neurograft, tmp_path):
+    dump, state = tmp_path / "t.lammpstrj", tmp_path / "ions.npz"
+    words = ("ionic", "ions", "--microseconds", "0.05", "--trajectory", dump, "--checkpoint", state, "--json")
+    said = neurograft(*words)
+    assert said.code == 0, said.err
+    result = json.loads(said.out)
+    assert 0.3 < result["conduction_fraction"] < 0.9
+    assert "drifts" in result["flags"][0]
+    assert dump.read_text().startswith("ITEM: TIMESTEP")
+    again = json.loads(neurograft(*words).out)
+    assert again["resumed"] is True
+    assert again["model_time_s"] == pytest.approx(2 * result["model_time_s"])
+
+
+def test_mixtures_and_layers(neurograft):
+    said = neurograft(
+        "ionic",
+        "ions",
+        "--salt",
+        "NaCl=40,CaSO4=20",
+        "--layers",
+        "2",
+        "--microseconds",
+        "0.02",
+        "--side-nm",
+        "200",
+        "--json",
+    )
+    assert json.loads(said.out)["ions"] == 120
+
+
+def test_the_neuron_spikes_thirteen_times(neurograft, tmp_path):
+    said = neurograft("ionic", "neuron", "-o", tmp_path / "trace.csv", "--json")
+    assert json.loads(said.out)["spikes"] == 13
+    assert (tmp_path / "trace.csv").read_text().startswith("time_s,voltage_v,n_na,n_k\n")
+
+
+def test_a_small_particle_neuron_goes_on_from_its_checkpoint(neurograft, tmp_path):
+    words = ("ionic", "neuron", "--depth", "particles", "--size", "0.01", "--checkpoint", tmp_path / "n.npz", "--json")
+    assert neurograft(*words, "--microseconds", "0.2").code == 0
+    said = neurograft(*words, "--microseconds", "0.3", "-o", tmp_path / "trace.csv")
+    assert said.code == 0, said.err
+    assert len((tmp_path / "trace.csv").read_text().splitlines()) == 7
+
+
+def test_phase_tells_where_it_spikes(neurograft):
+    said = neurograft("ionic", "phase", "--layers", "2", "--valences", "2", "--batteries", "0.05", "--json")
+    assert json.loads(said.out)["points"][0]["spikes"] is True
+
+
+@pytest.mark.slow
+def test_figures_are_one_page(neurograft, tmp_path):
+    said = neurograft("ionic", "figures", "--quick", "-o", tmp_path / "f.html", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["ions, 5 ps, n at 0.3"] == pytest.approx(0.804, rel=0.06)
+    assert "Where spiking is possible" in (tmp_path / "f.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("ions", "--salt", "NaCl"), "a number for each salt"),
+        (("ions", "--salt", "NaBr=3"), "is no salt that is known"),
+        (("ions", "--field", "9"), "water breaks down"),
+        (("ions", "--step-ps", "5000"), "Use at most"),
+        (("ions", "--side-nm", "30"), "its own image"),
+        (("ions", "--layers", "4"), "1, 2 and 3 layers"),
+        (("neuron", "--size", "0"), "above 0"),
+        (("phase", "--batteries", "a,b"), "numbers with commas"),
+    ],
+)
+def test_bad_input_is_one_message(neurograft, words, told):
+    said = neurograft("ionic", *words)
+    assert said.code == 2
+    assert told in said.err

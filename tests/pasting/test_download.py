@@ -7,7 +7,9 @@ import pytest
 
 from neurograft.cells import Defects, Flag, card, card_sha256, image_to_map, load_image, save_image
 from neurograft.errors import OptionError, RecordingError
+from neurograft.maps import Undecidable
 from neurograft.pasting import DownloadOptions, SecondOrder, download
+from neurograft.pasting._download_read import near_pads
 from neurograft.recordings import Signal, array_recording
 from neurograft.units import MV
 from pasting._signals import EXCITES, INHIBITS, RATE_HZ, seen
@@ -193,3 +195,21 @@ def test_cells_that_cannot_be_programmed_are_cut_off_and_change_no_weight(made):
     for pair in (EXCITES, INHIBITS):
         ratio = found.map.weight_matrix_v()[pair] / good.map.weight_matrix_v()[pair]
         assert ratio == pytest.approx(1.0, abs=0.4)  # dead cells left in would take 0.1 of full scale each
+
+
+def test_pads_beside_each_other_are_undecidable_and_true_potentials_are_not():
+    made = seen(6, 30.0, gain=np.full(6, 0.04))
+    place = np.array([[20.0 * i, 0.0] for i in range(6)])
+    pads = array_recording(made.recording.samples[0], rate_hz=RATE_HZ, signal=Signal.INTRACELLULAR_V, position_um=place)
+    evidence = download(pads, memory=card("rram"), seed=0).map.evidence
+    assert evidence is not None
+    assert evidence.undecidable[0, 1] == evidence.undecidable[1, 0] == Undecidable.CROSS_TALK
+    assert evidence.undecidable[0, 2] == Undecidable.DECIDED
+    assert np.isnan(evidence.z[0, 1])
+    assert not near_pads(made.recording).any()  # no places known
+
+
+def test_pads_far_apart_are_downloaded_like_membranes():
+    synapses = {(0, 3): 1.5 * MV, (4, 1): -1.5 * MV}
+    made = seen(6, 60.0, synapses=synapses, gain=np.array([0.04, 0.03, 0.05, 0.04, 0.06, 0.02]))
+    assert _pairs(download(made.recording, memory=card("rram"), seed=0).map) == set(synapses)

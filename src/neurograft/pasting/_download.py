@@ -31,7 +31,7 @@ from neurograft.cells import (
 from neurograft.errors import OptionError
 from neurograft.maps import SynapseMap
 from neurograft.pasting._download_image import image_of, map_of
-from neurograft.pasting._download_read import Held, Reading, read_cells
+from neurograft.pasting._download_read import Held, Reading, near_pads, read_cells
 from neurograft.pasting._drive import Crossbar, Past, SecondOrder, Windows, drive
 from neurograft.pasting._front_end import FrontEnd, FrontEndOptions, ticks
 from neurograft.pasting._front_end_set import calibrated
@@ -166,6 +166,7 @@ def download(
         is_good=is_good.reshape(n, width),
         n_spikes=n_spikes,
         test=columns.test,
+        near=near_pads(recording),
     )
     reading = read_cells(held, front, memory=memory, options=options)
     provenance = Provenance(

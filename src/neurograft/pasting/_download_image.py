@@ -112,6 +112,7 @@ def map_of(image: MemoryImage, reading: Reading, options: "DownloadOptions") -> 
     z = reading.z
     hidden = ~np.isfinite(z)
     undecidable = np.where(hidden, Undecidable.SILENT, Undecidable.DECIDED).astype(np.uint8)
+    undecidable[reading.near] = Undecidable.CROSS_TALK
     np.fill_diagonal(undecidable, Undecidable.DECIDED)
     half = image.code.top_siemens - image.code.zero_siemens
     chance = reading.chance_siemens / half

@@ -8,6 +8,7 @@ from numpy import ndarray
 
 from neurograft.cells import MemoryCell
 from neurograft.pasting._front_end import FrontEnd
+from neurograft.recordings import Recording, Signal
 from neurograft.units import MS
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _POOLED = 16  # decoys that the pooled spread counts as, beside a row's own
 _IQR_TO_SD = 1.0 / 1.349
 _LEAST_EXPONENT = 0.2
+_NEAR = 1.5
 _TEST_RISE_S, _TEST_DECAY_S, _TEST_ONSET_S = 3 * MS, 10 * MS, 1.5 * MS
 
 
@@ -30,6 +32,7 @@ class Held(NamedTuple):
     is_good: Bool[ndarray, "rows width"]
     n_spikes: Int64[ndarray, " rows"]
     test: Float64[ndarray, "rows references"]
+    near: Bool[ndarray, "pre post"]  # pads that hear each other: nothing can be said of the pair
 
 
 class Reading(NamedTuple):
@@ -42,6 +45,7 @@ class Reading(NamedTuple):
     z: Float64[ndarray, "pre post"]  # NaN where nothing can be said
     q: Float64[ndarray, "pre post"]  # 1 where nothing can be said
     moved_siemens: Float64[ndarray, "pre post"]  # mean of the pair's cells, chance's own drift taken out
+    near: Bool[ndarray, "pre post"]
     full_scale_v: Float64[ndarray, "pre post"]
     exponent: float
     chance_siemens: float
@@ -62,7 +66,7 @@ def read_cells(held: Held, front: FrontEnd, *, memory: MemoryCell, options: "Dow
     centre = np.ma.median(decoys, axis=1).filled(0.0)
     sd = _row_sd(decoys - centre[:, None], held.n_spikes)
     hidden = np.ma.getmaskarray(pairs) | (held.n_spikes == 0)[:, None] | ~front.is_usable[None, :]
-    hidden |= np.eye(n, dtype=bool)
+    hidden |= np.eye(n, dtype=bool) | held.near
     change = pairs.filled(0.0) - centre[:, None]
     z = change / sd[:, None]
     known = z[~hidden]
@@ -76,11 +80,31 @@ def read_cells(held: Held, front: FrontEnd, *, memory: MemoryCell, options: "Dow
         z=z,
         q=_q_values(z),
         moved_siemens=change,
+        near=held.near,
         full_scale_v=full_z * _test_unit(held)[:, None] * volts[None, :],
         exponent=exponent,
         chance_siemens=float(np.median(sd)),
         usual_siemens=float(np.median(np.abs(change[~hidden]))) if known.size else 0.0,
     )
+
+
+def near_pads(recording: Recording) -> Bool[ndarray, "pre post"]:
+    """Return which pads lie within 1.5 of the usual distance to the next: the four or eight around one.
+
+    True membrane potentials, and pads whose places the file does not tell, have none.
+    """
+    from scipy.spatial import cKDTree
+
+    position = recording.position_um
+    n = len(position)
+    if recording.signal is Signal.MEMBRANE_V or not np.isfinite(position).all():
+        return np.zeros((n, n), dtype=bool)
+    nearest = np.asarray(cKDTree(position).query(position, k=2)[0])
+    reach_um = _NEAR * float(np.median(nearest[:, 1]))
+    near = np.zeros((n, n), dtype=bool)
+    for i, j in cKDTree(position).query_pairs(reach_um):
+        near[i, j] = near[j, i] = True
+    return near
 
 
 def _row_sd(decoys: np.ma.MaskedArray, n_spikes: Int64[ndarray, " rows"]) -> Float64[ndarray, " rows"]:

@@ -11,6 +11,9 @@ from neurograft.comparing._options import BurstRule as BurstRule
 from neurograft.comparing._options import CompareOptions as CompareOptions
 from neurograft.comparing._options import SameDrive as SameDrive
 from neurograft.comparing._poisson import poisson_trains as poisson_trains
+from neurograft.comparing._prediction import Prediction as Prediction
+from neurograft.comparing._prediction import PredictionOptions as PredictionOptions
+from neurograft.comparing._prediction import predict_by_replay as predict_by_replay
 from neurograft.comparing._ranking import Ranking as Ranking
 from neurograft.comparing._ranking import Share as Share
 from neurograft.comparing._ranking import share as share

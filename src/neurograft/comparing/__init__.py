@@ -1,6 +1,11 @@
 """How near a copy is to its original: activities, maps, and maps against the truth."""
 
 from neurograft.comparing._compare import compare as compare
+from neurograft.comparing._degradation import Degradation as Degradation
+from neurograft.comparing._degradation import degradation as degradation
+from neurograft.comparing._degradation import with_bits as with_bits
+from neurograft.comparing._degradation import with_noise as with_noise
+from neurograft.comparing._degradation import without_some as without_some
 from neurograft.comparing._fidelity import Curves as Curves
 from neurograft.comparing._fidelity import Fidelity as Fidelity
 from neurograft.comparing._fidelity import Measure as Measure

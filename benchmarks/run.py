@@ -1,16 +1,23 @@
-"""Speed of the engine: synaptic events a second, the distance to the scatter limit, and the ratio to peers.
+"""Speed of the engine against what issue 6 asks, NEST and Brian2 in the same run, and the machine's own limit.
 
-    python benchmarks/run.py [--seconds 1.0] [--threads 2] [--peers]
+    python benchmarks/run.py [--peers PYTHON] [--threads 2] [--repeats 3] [--only WORD]
 
-The network is that of tests/network/brunel.py: 10,000 neurons, 9.5 million synapses, about 2.2e8 events a
-second.  CPU seconds are of this process; wall seconds mean something on a quiet machine only.  With --peers NEST
-and Brian2 run the same network where they can be imported (neither is a dependency); their spikes are compared too.
+The balanced network is that of tests/network/brunel.py: 10,000 neurons, 9.5 million synapses, about 2.2e8 events
+a second.  Every figure is the least of ``--repeats`` stretches; CPU seconds are of this process in one thread, wall
+seconds mean something on free cores only.  PYTHON is an interpreter that has nest and brian2, see run_peers.py.
+The whole table takes about five minutes on free cores.
 """
 
 import argparse
+import json
+import os
+import resource
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +25,55 @@ from numba import njit
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from run_nets import fly_like, full_microcircuit
+
 from network.brunel import DELTA, DRIVE, EXPONENTIAL, brunel_map
 from neurograft.maps import SynapseMap
-from neurograft.network import Drive, RunOptions, run, steady_drive
+from neurograft.network import Drive, Poisson, Populations, RunOptions, run, steady_drive
 from neurograft.network._build import build_engine
+from neurograft.network._microcircuit import RATES_HZ
 from neurograft.neurons import Lif
+from neurograft.neurons._synapses import exponential_peak
+from neurograft.units import MS
 
-BUDGET_CPU_S = {"delta": 0.45, "mixed delays": 0.60, "exponential": 0.60, "noise": 0.90}  # one thread, quiet machine
+POISSON_HZ, POISSON_MEAN = 12_000.0, 0.125
+STRETCH_STEPS = 2500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """One line of the table: a network, its budget in seconds a model second, and the peers that run it too."""
+
+    name: str
+    net: Callable[[], tuple[SynapseMap | Populations, np.ndarray]]
+    neuron: Lif
+    drive: Callable[[int], Drive]
+    budget_s: float
+    peers: tuple[str, ...] = ()
+    skip_quiet: bool = False
+
+
+def balanced(**changes: bool) -> Callable[[], tuple[SynapseMap, np.ndarray]]:
+    return lambda: brunel_map(**changes)
+
+
+def with_poisson(n: int) -> Drive:
+    """Return 12 kHz of kicks of 0.125 for each neuron: the mean of the steady drive, and its shot noise."""
+    poisson = Poisson(rate_hz=np.full(n, POISSON_HZ), weight_v=np.full(n, POISSON_MEAN))
+    return Drive(mean_v=np.zeros(n), noise_sd_v=np.zeros(n), poisson=poisson)
+
+
+BALANCED = [
+    Work(name="delta", net=balanced(), neuron=DELTA, drive=lambda n: steady_drive(n, mean_v=DRIVE), budget_s=0.45,
+         peers=("nest", "brian2")),
+    Work(name="exponential", net=balanced(is_current=True), neuron=EXPONENTIAL,
+         drive=lambda n: steady_drive(n, mean_v=DRIVE), budget_s=0.60, peers=("brian2",)),
+    Work(name="mixed delays", net=balanced(has_mixed_delays=True), neuron=DELTA,
+         drive=lambda n: steady_drive(n, mean_v=DRIVE), budget_s=0.60, peers=("nest",)),
+    Work(name="Poisson", net=balanced(), neuron=DELTA, drive=with_poisson, budget_s=0.90, peers=("nest", "brian2")),
+    Work(name="white noise", net=balanced(), neuron=DELTA,
+         drive=lambda n: steady_drive(n, mean_v=DRIVE, noise_sd_v=0.5), budget_s=0.90),
+]  # fmt: skip
 
 
 @njit
@@ -34,116 +83,208 @@ def scatter(rows, start, target, weight, sums):
             sums[target[j]] += weight[j]
 
 
-def scatter_limit_ns(m: SynapseMap) -> float:
-    """Return nanoseconds an event of the bare addition, one row again and again: no fetching from far away."""
+def scatter_limit_ns(m: SynapseMap) -> tuple[float, float]:
+    """Return nanoseconds an event of the bare addition: one row again and again, and rows at random.
+
+    The first fetches nothing from far away; the second is the memory limit of any engine with this layout.
+    """
     engine = build_engine(m, seed=0, neuron=DELTA, drive=steady_drive(m.n_neurons), options=RunOptions())
-    rows, sums = engine.groups[0].rows, np.zeros(m.n_neurons)
-    again = np.full(20_000, 5)
-    n_events = int(rows.start[6] - rows.start[5]) * again.size
-    best = np.inf
-    for _ in range(6):
-        began = time.process_time()
-        scatter(again, rows.start, rows.target, rows.weight, sums)
-        best = min(best, time.process_time() - began)
-    return best / n_events * 1e9
+    rows, sums = engine.groups[0].rows, np.zeros(m.n_neurons, dtype=np.float32)
+    found: list[float] = []
+    for order in (np.full(20_000, 5), np.random.default_rng(0).integers(0, m.n_neurons, 20_000)):
+        n_events = int((rows.start[order + 1] - rows.start[order]).sum())
+        best = np.inf
+        for _ in range(6):
+            began = time.process_time()
+            scatter(order, rows.start, rows.target, rows.weight, sums)
+            best = min(best, time.process_time() - began)
+        found.append(best / n_events * 1e9)
+    return found[0], found[1]
 
 
-def timed(m: SynapseMap, start: np.ndarray, neuron: Lif, drive: Drive, seconds: float, n_threads: int):
-    """Return (CPU s, wall s) per model second of the stepping alone, and the spikes of a whole run."""
-    options = RunOptions(start_v=start, n_threads=n_threads)
-    engine = build_engine(m, seed=1, neuron=neuron, drive=drive, options=options)
-    engine.advance(100)
-    n_steps = round(seconds / options.step_s) - 100
-    cpu, wall = time.process_time(), time.perf_counter()
-    n_spikes = 0
-    while n_steps:
-        part = min(2500, n_steps)
-        n_spikes += engine.advance(part).step.size
-        n_steps -= part
-    share = seconds - 100 * options.step_s
-    return (time.process_time() - cpu) / share, (time.perf_counter() - wall) / share, n_spikes / share
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    cpu_s: float  # a model second, as are all
+    wall_s: float
+    events: float
+    spikes: np.ndarray  # (step, neuron), of all stretches
+    seconds: float
+    bytes_per_synapse: float
+    build_s: float
 
 
-def peer_nest(m: SynapseMap, start: np.ndarray, seconds: float) -> tuple[float, np.ndarray]:
-    import nest
-
-    nest.ResetKernel()
-    nest.resolution = 0.1
-    known = {"tau_m": 20.0, "C_m": 20.0, "E_L": 0.0, "V_th": 20.0, "V_reset": 10.0, "t_ref": 2.0, "I_e": DRIVE}
-    population = nest.Create("iaf_psc_delta", m.n_neurons, params=known)
-    population.V_m = start.tolist()
-    columns = {"weight": m.weight_v, "delay": np.round(m.delay_s * 1e3, 1), "synapse_model": "static_synapse"}
-    nest.Connect(m.pre.astype(np.int64) + 1, m.post.astype(np.int64) + 1, "one_to_one", columns)
-    recorder = nest.Create("spike_recorder")
-    nest.Connect(population, recorder)
+def timed(net: SynapseMap | Populations, start_v: np.ndarray, neuron: Lif, drive: Drive, *, repeats: int,
+          n_threads: int = 1, skip_quiet: bool = False, warm_steps: int = 500) -> Timed:  # fmt: skip
+    """Return the least times of some stretches of the stepping alone."""
+    options = RunOptions(start_v=start_v, n_threads=n_threads, skip_quiet=skip_quiet)
     began = time.process_time()
-    nest.Simulate(seconds * 1e3)
-    spent = time.process_time() - began
-    steps = np.rint(np.asarray(recorder.events["times"]) * 10).astype(int) - 1
-    return spent / seconds, np.sort(steps * m.n_neurons + np.asarray(recorder.events["senders"]) - 1)
-
-
-def peer_brian2(m: SynapseMap, start: np.ndarray, seconds: float) -> tuple[float, np.ndarray]:
-    import brian2 as b
-
-    folder = tempfile.mkdtemp()  # a used folder can give silently wrong rates (facts of November 2026)
-    b.set_device("cpp_standalone", directory=folder)
-    b.defaultclock.dt = 0.1 * b.ms
-    equations = "dv/dt = (drive - v) / tau : 1 (unless refractory)"
-    names = {"drive": DRIVE, "tau": 20 * b.ms}
-    group = b.NeuronGroup(
-        m.n_neurons, equations, threshold="v >= 20", reset="v = 10", refractory=2.1 * b.ms, method="exact",
-        namespace=names,
+    engine = build_engine(net, seed=1, neuron=neuron, drive=drive, options=options)
+    build_s = time.process_time() - began
+    engine.advance(warm_steps)
+    share = STRETCH_STEPS * options.step_s
+    cpus, walls, spikes = [], [], []
+    for _ in range(repeats):
+        cpu, wall = time.process_time(), time.perf_counter()
+        piece = engine.advance(STRETCH_STEPS)
+        cpus.append((time.process_time() - cpu) / share)
+        walls.append((time.perf_counter() - wall) / share)
+        spikes.append(np.column_stack([piece.step, piece.neuron]))
+    rows = [group.rows for group in engine.groups]
+    n_delays = max(1, engine.clock.delays.size)
+    out_degree = sum(np.diff(r.start[::n_delays]) for r in rows)
+    every = np.concatenate(spikes)
+    return Timed(
+        cpu_s=min(cpus), wall_s=min(walls), spikes=every, seconds=repeats * share, build_s=build_s,
+        events=float(out_degree[every[:, 1]].sum()) / (repeats * share),
+        bytes_per_synapse=sum(r.n_bytes for r in rows) / net.n_synapses,
     )  # fmt: skip
-    group.v = start
-    synapses = b.Synapses(group, group, "w : 1", on_pre="v_post += w")
-    synapses.connect(i=m.pre, j=m.post)
-    synapses.w = m.weight_v
-    synapses.delay = (m.delay_s - 0.1e-3) * b.second
-    monitor = b.SpikeMonitor(group)
-    network = b.Network(group, synapses, monitor)
-    network.schedule = ["start", "groups", "synapses", "thresholds", "resets", "end"]
-    network.run(seconds * b.second)
-    steps = np.rint(np.asarray(monitor.t / b.ms) * 10).astype(int)
-    return float(b.device._last_run_time) / seconds, np.sort(steps * m.n_neurons + np.asarray(monitor.i))
+
+
+def verdict(value: float, budget: float) -> str:
+    return f"budget {budget:.2f}: {'met' if value <= budget else 'NOT MET'}"
+
+
+def peer(work: Work, m: SynapseMap, start_v: np.ndarray, python: str, name: str, seconds: float) -> dict | None:
+    """Return what run_peers.py says of one network, None where the peer is not installed."""
+    is_current = work.neuron is EXPONENTIAL
+    scale = exponential_peak(tau_m_s=20 * MS, tau_syn_s=0.5 * MS) if is_current else 1.0
+    drive = work.drive(m.n_neurons)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.npz"
+        poisson = 0.0 if drive.poisson is None else POISSON_HZ
+        np.savez(
+            path, n=m.n_neurons, pre=m.pre.astype(np.int64), post=m.post.astype(np.int64), weight=m.weight_v / scale,
+            delay_s=m.delay_s, start=start_v, is_current=is_current, drive=drive.mean_v[0], poisson_hz=poisson,
+            poisson_weight=POISSON_MEAN,
+        )  # fmt: skip
+        command = [python, str(Path(__file__).with_name("run_peers.py")), name, str(path), str(seconds)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(f"    {name}: not run ({done.stderr.strip().splitlines()[-1:]})")
+            return None
+        return json.loads(done.stdout.strip().splitlines()[-1]) | {"spikes": np.load(path.with_suffix(f".{name}.npy"))}
+
+
+def balanced_lines(given: argparse.Namespace) -> None:
+    m, start_v = brunel_map()
+    same_row, random_rows = scatter_limit_ns(m)
+    print(f"scatter limit: {same_row:.2f} ns an event from near, {random_rows:.2f} with rows from memory at random")
+    for work in BALANCED:
+        if given.only and given.only not in work.name:
+            continue
+        net, start_v = work.net()
+        found = timed(net, start_v, work.neuron, work.drive(net.n_neurons), repeats=given.repeats)
+        ns = found.cpu_s / found.events * 1e9
+        print(
+            f"{work.name:13} {found.cpu_s:6.3f} CPU s, {found.wall_s:6.3f} wall s a model second "
+            f"({verdict(found.cpu_s, work.budget_s)}); {found.events / found.cpu_s / 1e6:4.0f} M events/s, {ns:.2f} ns "
+            f"an event = {ns / random_rows:.2f} x the limit; {found.bytes_per_synapse:.1f} bytes a synapse",
+            flush=True,
+        )
+        if given.threads > 1 and work.name in ("delta", "exponential"):
+            more = timed(net, start_v, work.neuron, work.drive(net.n_neurons), repeats=given.repeats,
+                         n_threads=given.threads)  # fmt: skip
+            print(
+                f"    {given.threads} threads: {more.wall_s:.3f} wall s, {found.wall_s / more.wall_s:.2f} x one thread "
+                f"(budget 1.50); same spikes: {np.array_equal(found.spikes, more.spikes)}",
+                flush=True,
+            )
+        for name in work.peers if given.peers else ():
+            compare_with_peer(work, net, start_v, found, name, given)
+
+
+def compare_with_peer(
+    work: Work, net: SynapseMap, start_v: np.ndarray, found: Timed, name: str, given: argparse.Namespace
+) -> None:
+    other = peer(work, net, start_v, given.peers, name, given.seconds)
+    if other is None:
+        return
+    spent = other["s"] / given.seconds
+    line = (
+        f"    {name}: {spent:.2f} s a model second ({other['whole_s']:.0f} s in all), {spent / found.cpu_s:.1f} x ours"
+    )
+    if work.drive(1).poisson is None:
+        options = RunOptions(start_v=start_v)
+        drive = work.drive(net.n_neurons)
+        own = run(net, duration_s=given.seconds, seed=1, neuron=work.neuron, drive=drive, options=options).spikes
+        key = np.sort(np.rint(own.time_s * 1e4).astype(np.int64) * net.n_neurons + own.neuron)
+        line += f"; {key.size} spikes, all the same: {np.array_equal(key, other['spikes'])}"
+    else:
+        ours, theirs = found.spikes.shape[0] / found.seconds, other["n"] / given.seconds
+        line += f"; {ours / net.n_neurons:.2f} Hz here, {theirs / net.n_neurons:.2f} Hz there"
+    print(line, flush=True)
+
+
+def fly_line(given: argparse.Namespace) -> None:
+    c = fly_like()
+    skipped = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, skip_quiet=True)
+    print(
+        f"fly-like      {skipped.cpu_s:6.3f} CPU s a model second ({verdict(skipped.cpu_s, 0.15)}); "
+        f"{c.net.n_neurons} neurons, {c.net.n_synapses} synapses, {np.unique(skipped.spikes[:, 1]).size} active, "
+        f"{skipped.spikes.shape[0] / skipped.seconds:.0f} spikes/s",
+        flush=True,
+    )
+    stepped = timed(c.net, c.start_v, c.neuron, c.drive, repeats=1)
+    print(f"    without skipping: {stepped.cpu_s:.3f} CPU s, {stepped.cpu_s / skipped.cpu_s:.1f} x", flush=True)
+
+
+def microcircuit_lines(given: argparse.Namespace) -> None:
+    for is_poisson in (False, True):
+        c = full_microcircuit(is_poisson=is_poisson)
+        found = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, warm_steps=2000)
+        counts = np.bincount(found.spikes[:, 1], minlength=c.net.n_neurons) / found.seconds
+        rates = [f"{counts[c.net.members(k)].mean():.2f}" for k in range(8)]
+        memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        kind = "Poisson" if is_poisson else "steady"
+        budget = f" ({verdict(found.cpu_s, 4.0)})" if not is_poisson else ""
+        print(
+            f"microcircuit, {kind} input: real-time factor {found.cpu_s:.2f} CPU{budget}, {found.wall_s:.2f} wall; "
+            f"{found.events / found.cpu_s / 1e6:.0f} M events/s; {memory_gb:.2f} GB at most (budget 3); "
+            f"{found.bytes_per_synapse:.2f} bytes a synapse; made in {found.build_s:.0f} s",
+            flush=True,
+        )
+        print(f"    Hz: {' '.join(rates)}; published: {' '.join(str(r) for r in RATES_HZ)}", flush=True)
+        if given.threads > 1 and not is_poisson:
+            more = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, n_threads=given.threads,
+                         warm_steps=2000)  # fmt: skip
+            print(f"    {given.threads} threads: {more.wall_s:.2f} wall ({verdict(more.wall_s, 2.2)})", flush=True)
+
+
+START = """
+import numpy as np
+from neurograft.maps import synapse_map
+from neurograft.network import RunOptions, run, steady_drive
+m = synapse_map(n_neurons=2, pre=np.array([0]), post=np.array([1]), weight_v=np.array([1e-3]), delay_s=1e-3)
+run(m, duration_s=1e-3, seed=0, drive=steady_drive(2, mean_v=0.03), options=RunOptions(chunk_s=1e-4))
+"""
+
+
+def start_line() -> None:
+    cpus: list[float] = []
+    for _ in range(4):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", START], check=True, env=os.environ)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpus.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    print(f"start, import to first steps, warm cache: {min(cpus):.2f} CPU s ({verdict(min(cpus), 2.0)})", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--seconds", type=float, default=1.0, help="model time for the peers")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--peers", default="", help="an interpreter that has nest and brian2")
+    parser.add_argument("--only", default="", help="part of a name: delta, fly, microcircuit, start …")
     given = parser.parse_args()
-    m, start = brunel_map()
-    limit_ns = scatter_limit_ns(m)
-    out_degree = m.n_synapses / m.n_neurons
-    steady, noisy = (steady_drive(m.n_neurons, mean_v=DRIVE, noise_sd_v=sd) for sd in (0.0, 0.5))
-    mixed, _ = brunel_map(has_mixed_delays=True)
-    current, _ = brunel_map(is_current=True)
-    cases = [("delta", m, DELTA, steady), ("mixed delays", mixed, DELTA, steady)]
-    cases += [("exponential", current, EXPONENTIAL, steady), ("noise", m, DELTA, noisy)]
-    print(f"scatter limit {limit_ns:.2f} ns an event; {given.threads} thread(s)")
-    ours = 0.0
-    for name, used, neuron, drive in cases:
-        cpu, wall, rate = timed(used, start, neuron, drive, given.seconds, given.threads)
-        events = rate * out_degree
-        ours = cpu if name == "delta" else ours
-        print(
-            f"{name:13} {cpu:5.2f} CPU s, {wall:5.2f} wall s a model second (budget {BUDGET_CPU_S[name]:.2f}); "
-            f"{events / wall / 1e6:4.0f} M events/s; {cpu / events * 1e9 / limit_ns:.2f} x the scatter limit"
-        )
-    if given.peers:
-        spikes = run(
-            m, duration_s=given.seconds, seed=1, neuron=DELTA, drive=steady, options=RunOptions(start_v=start)
-        ).spikes
-        own = np.sort(np.rint(spikes.time_s * 1e4).astype(int) * m.n_neurons + spikes.neuron)
-        for name, peer in (("NEST", peer_nest), ("Brian2 C++", peer_brian2)):
-            try:
-                spent, other = peer(m, start, given.seconds)
-            except ImportError:
-                print(f"{name}: not installed")
-                continue
-            print(f"{name}: {spent:.2f} s, {spent / ours:.1f} x ours; same spikes: {np.array_equal(own, other)}")
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    if not given.only or any(given.only in work.name for work in BALANCED):
+        balanced_lines(given)
+    for name, line in (("fly", fly_line), ("microcircuit", microcircuit_lines)):
+        if given.only in name:
+            line(given)
+    if given.only in "start":
+        start_line()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """How long work reports how far it is.  Work calls a ``Progress``; the edges decide what it looks like."""
 
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
+
+RUN: Final = "run"
+"""The step in which a network runs: ``done`` and ``total`` are seconds of model time."""
 
 
 @runtime_checkable

@@ -97,6 +97,7 @@ def test_two_networks_are_compared_in_a_report(neurograft, ring, tmp_path):
 
 def test_a_network_cannot_be_the_original_of_an_activity(neurograft, ring, tmp_path):
     neurograft("run", ring, "-o", tmp_path / "activity.h5", "--seconds", "1")
+    assert not (tmp_path / "activity.h5.log").exists()
     said = neurograft("compare", ring, tmp_path / "activity.h5")
     assert said.code == 2
     assert "Name the recording or activity first" in said.err

@@ -1,7 +1,8 @@
 """Spike for spike as NEST: the hashes are of spikes that NEST 3.10.0 and our engine both gave (November 2026).
 
 NEST ran iaf_psc_delta and iaf_psc_exp on one thread (the full delta network also on two) with the same weights,
-delays, start potentials and 0.1 ms steps; a NEST spike at t belongs to our step that ends at t.
+delays, start potentials and 0.1 ms steps; a NEST spike at t belongs to our step that ends at t.  Brian2 2.9 (C++
+standalone) gave the same 233,282 spikes of the full delta network (benchmarks/run.py --peers).
 """
 
 import pytest

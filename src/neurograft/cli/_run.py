@@ -79,8 +79,12 @@ def run_command(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Run a map, or the network that a memory image holds, by the same engine."""
-    from neurograft.network import RunInterrupted, RunOptions
+    """Run a map, or the network that a memory image holds, by the same engine.
+
+    While it runs, spikes go to OUT.log, which info, compare and every other command read as spikes: a killed run
+    leaves what it had done there. Ctrl-C writes OUT itself.
+    """
+    from neurograft.network import RunInterrupted, RunOptions, UnstableRunError
     from neurograft.spikes import save_spikes
 
     age_s = age_in_s(age, age_days)
@@ -97,11 +101,12 @@ def run_command(
     )
     if learnt is not None and learning is None:
         raise OptionError("--learnt asks for what was learnt, but nothing learns. Add --learn or --homeostasis-hz.")
+    log = out.with_name(out.name + ".log")
     task = _Task(
         m=m,
         duration_s=_duration_s(seconds, outside),
         seed=seed,
-        options=RunOptions(step_s=step_ms * MS, n_threads=threads),
+        options=RunOptions(step_s=step_ms * MS, n_threads=threads, record_to=log),
         outside=outside,
         learning=learning,
         readout=readout,
@@ -118,6 +123,12 @@ def run_command(
         except RunInterrupted as stop:
             if stop.activity is not None:
                 save_spikes(stop.activity.spikes, out)
+            log.unlink(missing_ok=True)
+            raise
+        except UnstableRunError as broken:
+            if broken.activity is not None:
+                save_spikes(broken.activity.spikes, out)
+            log.unlink(missing_ok=True)
             raise
     given = [path for path in (network, like, drive_of, stimulus) if path is not None]
     parameters: dict[str, JsonValue] = {
@@ -142,6 +153,7 @@ def run_command(
         command="run", parameters=parameters, seed=seed, inputs={path.name: fingerprint(path) for path in given}
     )
     save_spikes(replace(activity.spikes, provenance=provenance), out)
+    log.unlink(missing_ok=True)
     lines, result = _told(activity, outside, out)
     more, told = _energy(network, activity)
     lines, result = [*lines, *more], {**result, **told}
@@ -189,10 +201,11 @@ def _built_in(task: _Task, drive: "Drive", progress: "Progress") -> "Activity":
     if outside.recording is not None and not outside.clamped:
         if task.learning is not None:
             raise OptionError("--clamp each runs every neuron beside itself and cannot learn. Clamp some neurons.")
-        part = outside.recording.between(
-            outside.recording.epochs_s[0, 0], outside.recording.epochs_s[0, 0] + task.duration_s
-        )
-        return replay_each(task.m, part, seed=task.seed, drive=drive, options=task.options, progress=progress)
+        begin_s, part = outside.recording.epochs_s[0, 0], outside.recording
+        if task.duration_s < part.duration_s:
+            part = part.between(begin_s, begin_s + task.duration_s)
+        options = replace(task.options, record_to=None)  # its log would hold the doubles
+        return replay_each(task.m, part, seed=task.seed, drive=drive, options=options, progress=progress)
     return run(
         task.m, duration_s=task.duration_s, seed=task.seed, drive=drive, options=task.options,
         stimulus=outside.stimulus, plasticity=task.learning.plasticity if task.learning is not None else None,

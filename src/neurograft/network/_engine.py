@@ -10,6 +10,7 @@ from jaxtyping import Float64, Int32, Int64
 from numpy import ndarray
 
 from neurograft.network._group import Clock, Group, Spikes, runner_of
+from neurograft.network._team import is_team, run_team
 
 
 @final
@@ -54,7 +55,12 @@ class Engine:
         """Do ``n_steps`` steps and return what happened in them."""
         begin = self.step
         self._forget(n_steps)
-        voltage_v = self._advance_one(n_steps) if len(self.groups) == 1 else self._advance_many(n_steps)
+        if len(self.groups) == 1:
+            voltage_v = self._advance_one(n_steps)
+        elif is_team(self.groups, self.n_threads):
+            voltage_v = self._advance_team(n_steps)
+        else:
+            voltage_v = self._advance_many(n_steps)
         start = self.past.start[begin - self.past.origin : self.step - self.past.origin + 1]
         steps = np.repeat(np.arange(begin, self.step), np.diff(start))
         return Piece(
@@ -84,6 +90,20 @@ class Engine:
             self.clock.step += done
             if self.step < stop:
                 self.past.room(self.n_neurons, int(self.past.start[self.step - self.past.origin]))
+        return np.concatenate(voltages)
+
+    def _advance_team(self, n_steps: int) -> ndarray:
+        """Advance all groups side by side in compiled code that exchanges spikes by itself."""
+        voltages: list[ndarray] = []
+        stop = self.step + n_steps
+        at_once = int(self.clock.delays.min(initial=n_steps))
+        room = (at_once + 2) * len(self.groups) * max(group.n_neurons for group in self.groups)
+        with ThreadPoolExecutor(len(self.groups) - 1) as pool:
+            while self.step < stop:
+                self.past.room(room, int(self.past.start[self.step - self.past.origin]))
+                done = run_team(self.groups, self.clock, self.past, stop - self.step, pool=pool)
+                voltages.append(np.concatenate([group.voltage_v[:done] for group in self.groups], axis=1))
+                self.clock.step += done
         return np.concatenate(voltages)
 
     def _advance_many(self, n_steps: int) -> ndarray:

@@ -1,7 +1,7 @@
 """A stretch of neurons of one model that one thread advances: their states, inputs and incoming synapses."""
 
 from dataclasses import dataclass, field
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt64
@@ -92,6 +92,7 @@ class Clock:
     delays: Int32[ndarray, " delays"]
 
 
+@runtime_checkable
 class Runner(Protocol):
     """Advances a group; returns how many steps were done before the output was full."""
 

@@ -41,6 +41,14 @@ def deliver(step, origin, delays, past_neuron, past_start, start, target, weight
                 later = np.int64(past_neuron[s + further]) * n_delays + d
                 ahead, ahead_end = start[later], start[later + 1]
             end = start[row + 1]
+            if further > 1:
+                for line in range(ahead, ahead_end, _STRIDE):
+                    prefetch(weight, line)
+                    prefetch(weight, line + _STRIDE // 2)
+                    prefetch(target, line)
+                for j in range(start[row], end):
+                    inputs[target[j]] += weight[j]
+                continue
             for first in range(start[row], end, _STRIDE):
                 if ahead < ahead_end:
                     prefetch(weight, ahead)
@@ -49,11 +57,6 @@ def deliver(step, origin, delays, past_neuron, past_start, start, target, weight
                     ahead += _STRIDE
                 for j in range(first, min(first + _STRIDE, end)):
                     inputs[target[j]] += weight[j]
-            while ahead < ahead_end:
-                prefetch(weight, ahead)
-                prefetch(weight, ahead + _STRIDE // 2)
-                prefetch(target, ahead)
-                ahead += _STRIDE
 
 
 @njit(cache=True, nogil=True)

@@ -24,7 +24,7 @@ from neurograft.network._rows import used_synapses
 from neurograft.network._stimulus import Course, Stimulus
 from neurograft.network._synapse_hook import SynapseHook
 from neurograft.neurons import Lif, NeuronModel, steps_of
-from neurograft.progress import Progress, silent
+from neurograft.progress import RUN, Progress, silent
 from neurograft.provenance import Provenance
 from neurograft.spikes import SpikeTrains
 
@@ -49,7 +49,7 @@ class Activity:
     n_events: int  # spikes delivered over synapses, counted at the spike
     n_synapses_left_out: int  # polysynaptic paths, which are not run
     is_complete: bool
-    states: Mapping[str, Float64[ndarray, "steps recorded"]] = field(default_factory=dict[str, ndarray])
+    states: Mapping[str, Float64[ndarray, "state_steps recorded"]] = field(default_factory=dict[str, ndarray])
     checkpoint: Checkpoint | None = None  # where a further run can go on; ``spikes`` then start where it did
 
     @property
@@ -194,7 +194,7 @@ def _advance(
             _stop_at_break(engine, record, reached, n_steps=stop - reached[-1].step, step_s=options.step_s)
         reached[:] = [take(engine, options.step_s)]
         record.add(piece)
-        progress("run", engine.step * options.step_s, n_steps * options.step_s)
+        progress(RUN, engine.step * options.step_s, n_steps * options.step_s)
 
 
 def _broken(engine: Engine) -> tuple[int, str, float] | None:

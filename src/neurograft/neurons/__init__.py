@@ -10,10 +10,12 @@ from neurograft.neurons._hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
 from neurograft.neurons._izhikevich import Izhikevich as Izhikevich
 from neurograft.neurons._known import known_models as known_models
 from neurograft.neurons._lif import Lif as Lif
+from neurograft.neurons._model import Advance as Advance
 from neurograft.neurons._model import NeuronModel as NeuronModel
 from neurograft.neurons._model import Stepper as Stepper
 from neurograft.neurons._model import find_model as find_model
 from neurograft.neurons._model import steps_of as steps_of
+from neurograft.neurons._own import OwnModel as OwnModel
 from neurograft.neurons._siegert import siegert_cv as siegert_cv
 from neurograft.neurons._siegert import siegert_mean_v as siegert_mean_v
 from neurograft.neurons._siegert import siegert_rate_hz as siegert_rate_hz

@@ -8,6 +8,7 @@ an error of third order.
 # ruff: noqa: PLR0917 - compiled functions take their arguments by place
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import final, no_type_check
@@ -16,7 +17,6 @@ import numpy as np
 from jaxtyping import Float64, Int32
 from numba import njit
 from numpy import ndarray
-from scipy.interpolate import PchipInterpolator
 
 from neurograft.errors import OptionError, RunError
 from neurograft.neurons._model import Stepper, steps_of
@@ -166,8 +166,10 @@ def _unit_peak(nmda: Nmda) -> float:
 
 
 @lru_cache
-def _peak_curve(neuron: ConductanceLif, is_excitatory: bool) -> tuple[PchipInterpolator, float]:
+def _peak_curve(neuron: ConductanceLif, is_excitatory: bool) -> tuple[Callable[[ndarray], ndarray], float]:
     """Return ln(conductance over peak potential) by ln(peak), found by stepping lone neurons, and the largest peak."""
+    from scipy.interpolate import PchipInterpolator  # slow to import, and seldom needed
+
     step_s = 0.025 * MS
     stepper = neuron.stepper(step_s)
     constants = stepper.constants.copy()

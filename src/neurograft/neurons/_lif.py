@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float64, Int32
 from numba import njit
 from numpy import ndarray
-from scipy.linalg import expm
 
 from neurograft.errors import OptionError
 from neurograft.neurons._model import Stepper, kicks, steps_of
@@ -119,6 +118,8 @@ class Lif:
 
 def _exponential_step(tau_m_s: float, tau_syn_s: float, step_s: float) -> tuple[float, float]:
     """Return (decay of the current, what a current of 1 V adds to the potential in a step)."""
+    from scipy.linalg import expm  # slow to import
+
     matrix = np.array([[-1.0 / tau_syn_s, 0.0], [1.0 / tau_m_s, -1.0 / tau_m_s]])
     step = expm(matrix * step_s)
     return float(step[0, 0]), float(step[1, 0])
@@ -126,6 +127,8 @@ def _exponential_step(tau_m_s: float, tau_syn_s: float, step_s: float) -> tuple[
 
 def _alpha_step(tau_m_s: float, tau_syn_s: float, step_s: float) -> tuple[float, float, float, float]:
     """Return (decay, rise of the current from its source, potential from source, potential from current)."""
+    from scipy.linalg import expm  # slow to import
+
     rate = 1.0 / tau_syn_s
     matrix = np.array([[-rate, 0.0, 0.0], [math.e * rate, -rate, 0.0], [0.0, 1.0 / tau_m_s, -1.0 / tau_m_s]])
     step = expm(matrix * step_s)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from scipy.optimize import brentq
 
 from neurograft.errors import OptionError
 
@@ -69,6 +68,8 @@ def alpha_peak(*, tau_m_s: float, tau_syn_s: float) -> float:
 
     The potential obeys m V' = -V + I; at its peak V = I, which is solved for t numerically.
     """
+    from scipy.optimize import brentq  # half a second to import, and only this shape needs it
+
     m, s = tau_m_s, tau_syn_s
     a = 1.0 / s - 1.0 / m
 

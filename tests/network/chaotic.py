@@ -46,11 +46,12 @@ def measures(time_s: np.ndarray, neuron: np.ndarray) -> dict[str, np.ndarray]:
     intervals = [np.diff(train) for train in trains if train.size > 10]
     n_bins = round((END_S - SKIP_S) / BIN_S)
     counts = [np.histogram(train, n_bins, (SKIP_S, END_S))[0] for train in trains[:N_CORRELATED]]
-    correlation = np.corrcoef(np.array(counts))[np.triu_indices(N_CORRELATED, 1)]
+    firing = np.array([count for count in counts if count.any()])
+    correlation = np.corrcoef(firing)[np.triu_indices(firing.shape[0], 1)]
     return {
         "rate_hz": np.array([train.size for train in trains]) / (END_S - SKIP_S),
         "cv": np.array([interval.std() / interval.mean() for interval in intervals]),
-        "correlation": correlation[np.isfinite(correlation)],
+        "correlation": correlation,
     }
 
 

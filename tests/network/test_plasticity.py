@@ -153,6 +153,7 @@ def test_plastic_synapses_that_do_not_change_spike_as_static_ones(neuron):
     assert np.array_equal(a.neuron, b.neuron)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mean_v", "target_hz"), [(6 * MV, 6.0), (10 * MV, 9.5)], ids=["up", "down"])
 def test_homeostasis_brings_rates_to_the_target(mean_v, target_hz):
     m = living()
@@ -204,6 +205,7 @@ def test_an_image_learns_by_pulses_and_is_saved_as_it_then_is():
     assert int(after.pulses.astype(int).sum() - image.pulses.astype(int).sum()) == int(state.pulses.sum())
 
 
+@pytest.mark.slow
 def test_a_copy_that_learns_is_followed_beside_the_living_network():
     """With exact changes the copy learns what the original learns; a noisy cell's pulses make it drift away."""
     m = living()

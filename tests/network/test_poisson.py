@@ -61,6 +61,7 @@ def test_neurons_and_steps_are_independent_and_any_part_gives_the_same_numbers()
     np.testing.assert_array_equal(counts_of(rate_hz[70:], first=70, n_steps=50), counts[:50, 70:])
 
 
+@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="a hundred neuron-seconds")
 def test_spikes_from_outside_move_the_potential_through_the_neurons_own_synapse():
     n, rate, weight_v = 400, 8000.0, 0.1 * MV
     for neuron in (Lif(threshold_v=1.0), Lif(threshold_v=1.0, synapse=ExponentialSynapse())):

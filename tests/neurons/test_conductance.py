@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numba import config
 from scipy.integrate import solve_ivp
 
 from neurograft.errors import OptionError, RunError
@@ -127,6 +128,7 @@ def test_the_potential_follows_its_differential_equation(neuron):
         assert np.max(np.abs(potentials - without)) > 0.2 * MV
 
 
+@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="a hundred lone neurons are stepped")
 @pytest.mark.parametrize("neuron", [EXPONENTIAL, ALPHA, replace(EXPONENTIAL, nmda=Nmda())])
 @pytest.mark.parametrize("weight_v", [0.2 * MV, 8 * MV, -0.1 * MV, -3 * MV])
 def test_a_spike_at_rest_peaks_at_the_weight(neuron, weight_v):

@@ -27,6 +27,13 @@ def compare_command(
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report.")] = None,
     seconds: Annotated[float | None, typer.Option(help="How long networks run.")] = None,
     shuffles: Annotated[int, typer.Option(min=0, help="Shuffled maps that run beside a network.")] = 19,
+    predict: Annotated[
+        bool,
+        typer.Option(
+            "--predict",
+            help="A recording and a network: also replay, and predict each neuron's spikes from the others'.",
+        ),
+    ] = False,
     rate_hz: Annotated[float, typer.Option(help="Mean rate at which two networks are compared.")] = 5.0,
     age_days: AgeDays = 0.0,
     seed: Seed = 0,
@@ -39,6 +46,8 @@ def compare_command(
     are_networks = (is_network(a), is_network(b))
     if are_networks == (True, False):
         raise OptionError(f"{a} is a network and {b} is not. Name the recording or activity first, the network second.")
+    if predict and are_networks != (False, True):
+        raise OptionError("--predict needs a recording or spikes first and a network second.")
     with shown_progress() as progress:
         if are_networks == (True, True):
             lines, result, section = _networks(a, b, options, age_days * DAY, seed, progress)
@@ -46,6 +55,9 @@ def compare_command(
             lines, result, section = _with_network(a, b, options, age_days * DAY, seed, progress)
         else:
             lines, result, section = _activities(a, b, seed, progress)
+        if predict:
+            more, found = _predicted(a, b, shuffles, age_days * DAY, seed, progress)
+            lines, result = [*lines, "", *more], {**result, "prediction": found}
     if report is not None:
         _write(report, section, a, b, seed)
         lines = [*lines, f"written: {report}"]
@@ -74,6 +86,26 @@ def _with_network(a: Path, b: Path, options: "TrialOptions", age_s: float, seed:
     text = "The network runs under a background drive fitted to the rates of the original."
     section = fidelity_chapter("Recording and network", trial, text=text, names={"original": a.name, "copy": b.name})
     return trial.fidelity.to_lines(), trial.fidelity.as_json(), section
+
+
+def _predicted(
+    a: Path, b: Path, shuffles: int, age_s: float, seed: int, progress: "Progress"
+) -> tuple[list[str], dict[str, object]]:
+    from neurograft.comparing import PredictionOptions, predict_by_replay
+
+    found = predict_by_replay(
+        open_activity(a), open_network(b, age_s=age_s, seed=seed), options=PredictionOptions(n_shuffled=shuffles),
+        seed=seed, progress=progress,
+    )  # fmt: skip
+    values: dict[str, object] = {
+        "bits_per_spike": found.bits_per_spike,
+        "low": found.low,
+        "high": found.high,
+        "shuffled_mean": float(found.shuffled.mean()) if found.shuffled.size else None,
+        "p": found.p if found.shuffled.size else None,
+        "held_out_spikes": found.n_spikes,
+    }
+    return found.to_lines(), values
 
 
 def _activities(a: Path, b: Path, seed: int, progress: "Progress") -> _Outcome:

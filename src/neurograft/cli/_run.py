@@ -96,18 +96,18 @@ def run_command(
     on = m if drive_of is None else open_network(drive_of, age_s=0.0, seed=seed)
     outside = outside_of(m, protocol=stimulus, replay=replay, clamp=clamp, seed=seed)
     like = replay if like is None else like
-    is_one_run = engine is EngineName.BUILTIN and (outside.recording is None or bool(outside.clamped))
     log = out.with_name(out.name + ".log")
     learning = learning_of(
         m, network, rule=learn, homeostasis_hz=homeostasis_hz, has_short_term=short_term, most_mv=most_mv, seed=seed
     )
     if learnt is not None and learning is None:
         raise OptionError("--learnt asks for what was learnt, but nothing learns. Add --learn or --homeostasis-hz.")
+    log = out.with_name(out.name + ".log")
     task = _Task(
         m=m,
         duration_s=_duration_s(seconds, outside),
         seed=seed,
-        options=RunOptions(step_s=step_ms * MS, n_threads=threads, record_to=log if is_one_run else None),
+        options=RunOptions(step_s=step_ms * MS, n_threads=threads, record_to=log),
         outside=outside,
         learning=learning,
         readout=readout,
@@ -197,10 +197,11 @@ def _built_in(task: _Task, drive: "Drive", progress: "Progress") -> "Activity":
     if outside.recording is not None and not outside.clamped:
         if task.learning is not None:
             raise OptionError("--clamp each runs every neuron beside itself and cannot learn. Clamp some neurons.")
-        part = outside.recording.between(
-            outside.recording.epochs_s[0, 0], outside.recording.epochs_s[0, 0] + task.duration_s
-        )
-        return replay_each(task.m, part, seed=task.seed, drive=drive, options=task.options, progress=progress)
+        begin_s, part = outside.recording.epochs_s[0, 0], outside.recording
+        if task.duration_s < part.duration_s:
+            part = part.between(begin_s, begin_s + task.duration_s)
+        options = replace(task.options, record_to=None)  # its log would hold the doubles
+        return replay_each(task.m, part, seed=task.seed, drive=drive, options=options, progress=progress)
     return run(
         task.m, duration_s=task.duration_s, seed=task.seed, drive=drive, options=task.options,
         stimulus=outside.stimulus, plasticity=task.learning.plasticity if task.learning is not None else None,

@@ -1,6 +1,11 @@
 """How near a copy is to its original: activities, maps, and maps against the truth."""
 
 from neurograft.comparing._compare import compare as compare
+from neurograft.comparing._degradation import Degradation as Degradation
+from neurograft.comparing._degradation import degradation as degradation
+from neurograft.comparing._degradation import with_bits as with_bits
+from neurograft.comparing._degradation import with_noise as with_noise
+from neurograft.comparing._degradation import without_some as without_some
 from neurograft.comparing._fidelity import Curves as Curves
 from neurograft.comparing._fidelity import Fidelity as Fidelity
 from neurograft.comparing._fidelity import Measure as Measure
@@ -11,6 +16,9 @@ from neurograft.comparing._options import BurstRule as BurstRule
 from neurograft.comparing._options import CompareOptions as CompareOptions
 from neurograft.comparing._options import SameDrive as SameDrive
 from neurograft.comparing._poisson import poisson_trains as poisson_trains
+from neurograft.comparing._prediction import Prediction as Prediction
+from neurograft.comparing._prediction import PredictionOptions as PredictionOptions
+from neurograft.comparing._prediction import predict_by_replay as predict_by_replay
 from neurograft.comparing._ranking import Ranking as Ranking
 from neurograft.comparing._ranking import Share as Share
 from neurograft.comparing._ranking import share as share

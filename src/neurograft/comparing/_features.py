@@ -8,6 +8,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from neurograft.comparing._align import with_neurons
+from neurograft.comparing._avalanches import Avalanches, avalanches_of
 from neurograft.comparing._bursts import Bursts, bursts_of
 from neurograft.comparing._correlations import count_correlations
 from neurograft.comparing._coupling import coupling_z
@@ -31,6 +32,7 @@ class Features:
     band_hz: Float64[ndarray, " bands"]
     spectrum: Float64[ndarray, " bands"]
     bursts: Bursts
+    avalanches: Avalanches
 
 
 def features_of(
@@ -54,4 +56,5 @@ def features_of(
         band_hz=band_hz,
         spectrum=spectrum,
         bursts=bursts_of(trains, options.burst),
+        avalanches=avalanches_of(trains),
     )

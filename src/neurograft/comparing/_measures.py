@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from neurograft.comparing._avalanches import size_distance
 from neurograft.comparing._bursts import relative_gap
 from neurograft.comparing._correlations import pattern_distance
 from neurograft.comparing._distances import van_rossum, victor_purpura
@@ -47,6 +48,7 @@ def measure_specs(options: CompareOptions) -> list[MeasureSpec]:
         *_pairs(options),
         *_population(options),
         *_bursting(),
+        *_avalanches(),
         *_train_distances(options.same_drive),
     ]
 
@@ -213,6 +215,29 @@ def _bursting() -> list[MeasureSpec]:
             distance_unit="",
             value=lambda f: f.bursts.participation,
             distance=lambda a, b: relative_gap(a.bursts.participation, b.bursts.participation),
+            why_not_headline=_PARTIAL,
+        ),
+    ]
+
+
+def _avalanches() -> list[MeasureSpec]:
+    return [
+        MeasureSpec(
+            name="avalanche size",
+            meaning="Mean spikes of a run of active bins (bin: mean population interval); distance: KS of all sizes.",
+            unit="spikes",
+            distance_unit="KS",
+            value=lambda f: float(f.avalanches.size.mean()) if f.avalanches.size.size else np.nan,
+            distance=lambda a, b: size_distance(a.avalanches, b.avalanches),
+            why_not_headline=_PARTIAL,
+        ),
+        MeasureSpec(
+            name="branching ratio",
+            meaning="Spikes that follow in the next bin, for each spike of an avalanche; distance: the difference.",
+            unit="",
+            distance_unit="",
+            value=lambda f: f.avalanches.branching,
+            distance=lambda a, b: abs(a.avalanches.branching - b.avalanches.branching),
             why_not_headline=_PARTIAL,
         ),
     ]

@@ -3,6 +3,7 @@
 from neurograft.network._checkpoint import Checkpoint as Checkpoint
 from neurograft.network._checkpoint import load_checkpoint as load_checkpoint
 from neurograft.network._checkpoint import save_checkpoint as save_checkpoint
+from neurograft.network._doubles import predicted_counts as predicted_counts
 from neurograft.network._drift import LearningDrift as LearningDrift
 from neurograft.network._drift import learning_drift as learning_drift
 from neurograft.network._drive import Drive as Drive

@@ -96,7 +96,6 @@ def run_command(
     on = m if drive_of is None else open_network(drive_of, age_s=0.0, seed=seed)
     outside = outside_of(m, protocol=stimulus, replay=replay, clamp=clamp, seed=seed)
     like = replay if like is None else like
-    log = out.with_name(out.name + ".log")
     learning = learning_of(
         m, network, rule=learn, homeostasis_hz=homeostasis_hz, has_short_term=short_term, most_mv=most_mv, seed=seed
     )

@@ -121,7 +121,7 @@ def lammps_steps(n_pairs: int, field: float, steps: int) -> float:
     form = f"{kt * PAPER.strength * 4}*log((r+{PAPER.reach_m / NM * 10})/(r+{PAPER.core_m / NM * 10}))"
     for line in (
         "units real", "dimension 2", "boundary p p p", "atom_style charge",
-        f"region box block 0 {side} 0 {side} -0.5 0.5", "create_box 2 box",
+        f"region box block 0 {side} 0 {side} -100 100", "create_box 2 box",
         f"create_atoms 1 random {n_pairs} 11 box", f"create_atoms 2 random {n_pairs} 12 box", "mass * 23.0",
         "set type 1 charge 2.0", "set type 2 charge -2.0", "pair_style lepton 200.0",
         f'pair_coeff 1 1 "{form}"', f'pair_coeff 2 2 "{form}"', f'pair_coeff 1 2 "-{form}"',
@@ -150,8 +150,8 @@ def main() -> None:
             for name, peer in (("OpenMM", openmm_steps), ("LAMMPS", lammps_steps)):
                 try:
                     rate = peer(200, field, given.steps // 10)
-                except ImportError:
-                    print(f"  {name}: not installed")
+                except (ImportError, OSError) as error:
+                    print(f"  {name}: cannot be loaded ({error})")
                     continue
                 print(f"  {name}: {rate / 1e3:.2f} k; ours is {cpu / rate:.1f} x", flush=True)
     one_cpu, one_wall = ours(4000, 0.25, given.steps // 20)

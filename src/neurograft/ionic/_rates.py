@@ -196,7 +196,7 @@ def equilibrium_fraction(law: RateLaw, field_v_m: Fields, *, per_m2: float) -> F
     return 2 / (1 + np.sqrt(1 + 4 / np.maximum(ratio, 1e-300)))
 
 
-def local_exponent(field_v_m: Fields, fraction: Fields) -> Fields:
+def local_exponent(field_v_m: Fields, fraction: Fields) -> Float64[ndarray, " gaps"]:
     """Return d ln(n^2 / (1 - n)) / d ln E between neighbouring fields: Gamma less corrections."""
     return np.diff(np.log(fraction**2 / (1 - fraction))) / np.diff(np.log(field_v_m))
 

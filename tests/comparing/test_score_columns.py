@@ -11,7 +11,9 @@ PRE, POST = np.arange(N), (np.arange(N) + 1) % N
 
 
 def made(**extra):
-    return synapse_map(n_neurons=N, pre=PRE, post=POST, weight_v=np.full(N, 1e-3), delay_s=np.full(N, 2e-3), extra=extra)
+    return synapse_map(
+        n_neurons=N, pre=PRE, post=POST, weight_v=np.full(N, 1e-3), delay_s=np.full(N, 2e-3), extra=extra
+    )
 
 
 def test_errors_and_coverage_of_stated_properties_are_those_of_the_columns():

@@ -96,7 +96,8 @@ def test_slow_changes_are_no_answer():
     moved = fit._replace(beta=fit.beta + 1e-3 * slow)
     sizes = slow_sd(moved.beta, moved.inverse_block, moved.share, moved.noise, BOXES)
     assert called(judged(moved._replace(slow_v=sizes))[0]).sum() <= 3
-    assert called(judged(moved)[0]).sum() > 100  # and they are, where nothing of them is known
+    unknown = judged(moved)[0]  # where nothing of them is known they pass for synapses, most for electrical ones
+    assert np.sum(unknown.direct[OPEN] + unknown.family[Family.ELECTRICAL][OPEN] > 0.95) > 100
 
 
 def test_the_size_of_slow_changes_is_learnt_target_by_target():

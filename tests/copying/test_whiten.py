@@ -99,6 +99,6 @@ def test_an_own_course_is_the_mean_of_lonely_action_potentials():
     fields = {name: getattr(traces, name) for name in traces.__slots__}
     mine = traces.line.offset[0] + rows
     traces = Traces(**fields | {"spike_row": (mine, mine[:1])})
-    course = own_course(traces, -14, 34, silent)
+    course = own_course(traces, -14, 34, silent).course
     assert course[0, 12:18] == pytest.approx(wave, abs=1e-6)  # the two near each other are left out
     assert np.array_equal(course[1], course[0])  # too few of its own

@@ -226,12 +226,16 @@ def test_memristors_remember_and_a_floating_part_is_refused():
         MemristiveReservoir(np.ones((4, 4)), np.random.default_rng(0), inputs=np.array([0]), grounded=np.array([0]))
 
 
+@pytest.mark.plain
+def test_a_matrix_that_is_not_square_is_refused():
+    with pytest.raises(SeriesError, match="Give a square one"):
+        PastedReservoir(np.ones((3, 4)), np.random.default_rng(0))
+
+
 def test_bad_reservoirs_are_refused():
     rng = np.random.default_rng(0)
     with pytest.raises(SeriesError, match="no cycle"):
         PastedReservoir(np.triu(np.ones((5, 5)), 1), rng)
-    with pytest.raises(SeriesError, match="Give a square one"):
-        PastedReservoir(np.ones((3, 4)), rng)
     with pytest.raises(OptionError, match="leak 0"):
         EchoState(leak=0.0).fit(published(100))
     with pytest.raises(SeriesError, match="has 20 rows"):

@@ -152,8 +152,8 @@ class ClosedLoopChoice(BaseEstimator):
 
     @property
     def n_history(self) -> int:
-        """Rows of history that a forecast starts from."""
-        return self.model_.n_history
+        """Rows of history that a forecast starts from; 1 while nothing is chosen."""
+        return self.model_.n_history if hasattr(self, "model_") else 1
 
 
 def default_candidates(n_columns: int, *, dt: float) -> list[Forecaster]:

@@ -95,12 +95,8 @@ def test_slow_changes_are_no_answer():
     slow = rng.standard_normal((N, N))[:, None, :] + rng.standard_normal((N, N))[:, None, :] * centre[:, None] / 20
     moved = fit._replace(beta=fit.beta + 1e-3 * slow)
     sizes = slow_sd(moved.beta, moved.inverse_block, moved.share, moved.noise, BOXES)
-    known, unknown = judged(moved._replace(slow_v=sizes))[0], judged(moved)[0]
-    assert called(known).sum() <= 3
-    # Where nothing of them is known they pass for synapses, most for electrical ones; where it is, for neither.
-    passes = [np.sum(j.direct[OPEN] + j.family[Family.ELECTRICAL][OPEN] > 0.95) for j in (known, unknown)]
-    assert passes[0] <= 3
-    assert passes[1] > 100
+    assert called(judged(moved._replace(slow_v=sizes))[0]).sum() <= 3
+    assert called(judged(moved)[0]).sum() > 100  # and they are, where nothing of them is known
 
 
 def test_the_size_of_slow_changes_is_learnt_target_by_target():

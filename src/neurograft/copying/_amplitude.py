@@ -10,7 +10,7 @@ from numpy import ndarray
 from neurograft.copying._design import LagBoxes
 from neurograft.copying._regression import Fit
 from neurograft.copying._slow import MIN_SHARE, baseline
-from neurograft.copying._templates import N_MEMBRANES, Family, Shape, TemplateOptions, Templates, templates
+from neurograft.copying._templates import Family, Shape, TemplateOptions, Templates, templates
 from neurograft.copying._whiten import Whitener
 
 _STRONG_Z = 6.0
@@ -29,26 +29,21 @@ class Scores(NamedTuple):
 def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
     """Return the fit of every template to these presynaptic neurons' coefficients.
 
-    The first template of cross-talk is each neuron's own course, or all pulses together, whichever explains more;
-    the last ones of electrical synapses are its own course behind a membrane.
+    The first template of cross-talk is each neuron's own course, or all pulses together, whichever explains more.
     Templates of a synapse beneath cross-talk are
     fitted together with all pulses, whose sizes are free (Frisch and Waugh 1933: both cleared of the pulses).
     """
     under = kinds.is_under_talk
     talk = int(np.argmax(kinds.family == Family.CROSS_TALK))
-    electrical = np.flatnonzero(kinds.family == Family.ELECTRICAL)[-N_MEMBRANES:]
     image = kinds.image.copy()
     out = _nothing(image, pre)
     for k, i in enumerate(pre):
         if fit.n_spikes[i] > 0:
             pulses = kinds.own.pulses(int(i))
             image[talk] = pulses[0]
-            image[electrical] = spikelets = kinds.own.behind_membrane(int(i))
             out.z[~under, k], out.information[~under, k] = _scored(fit, int(i), image[~under])
             out.z[under, k], out.information[under, k] = _scored(fit, int(i), image[under], pulses)
             out.z[talk, k] = np.maximum(np.abs(out.z[talk, k]), _all_pulses(fit, int(i), pulses))
-            together = _all_pulses(fit, int(i), spikelets)
-            out.z[electrical[0], k] = np.maximum(np.abs(out.z[electrical[0], k]), together)
             out.z[:, k, i] = out.information[:, k, i] = 0.0
     return out
 

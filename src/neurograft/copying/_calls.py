@@ -23,7 +23,6 @@ from neurograft.units import MS, MV
 POWER_Z = 0.8416212335729143  # a synapse at the detection limit is found four times in five
 SURE = 0.95  # posterior from which a sign or a rival is stated
 _SUSPECT, _SUSPECT_Z = 0.5, 3.5
-_SPIKELET = 0.95  # of what a synapse beneath pulses explains: an electrical one with fewer parts stands for it
 _ONE_WAY = 0.2  # posterior that the weaker direction of an electrical synapse needs
 
 
@@ -74,7 +73,10 @@ def call(
     talk, rejected = _cross_talk(recording, cells, fit, judged, ~np.isnan(judged.direct), progress)
     is_open = ~np.isnan(judged.direct) & (undecidable == Undecidable.DECIDED) & ~talk
     undecidable[talk] = Undecidable.CROSS_TALK
-    is_electrical = _electrical(fit, judged, is_open)
+    electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
+    both_ways = (electric + electric.T > 2 * _SUSPECT) & (np.minimum(electric, electric.T) > _ONE_WAY)
+    at_once = np.nan_to_num(fit.beta[:, ZERO]) > 0
+    is_electrical = both_ways & at_once & at_once.T
     is_open = is_open & ~is_electrical
     q = np.full(is_open.shape, np.nan)
     q[is_open] = np.clip(expected_fdr(1 - judged.direct[is_open]), 0.0, 1.0)
@@ -89,24 +91,6 @@ def call(
     sign = np.where(sure > SURE, 1, np.where(sure < 1 - SURE, -1, 0)).astype(np.int8)
     is_path = is_open & ~is_synapse & (judged.family[Family.INDIRECT] > SURE)
     return Called(is_synapse, is_electrical, is_path, undecidable, q, limit_v, sign, rejected)
-
-
-def _electrical(fit: Fit, judged: Judged, is_open: Bool[ndarray, "pre post"]) -> Bool[ndarray, "pre post"]:
-    """Return the pairs, both ways, that a gap junction joins: what follows a spike at once is positive both ways.
-
-    Both directions are judged together: one junction is less to assume than two synapses, each beneath an
-    amplifier's pulse, wherever it explains nearly as much.  Where only one direction can be tested, it has to be
-    sure by itself.
-    """
-    electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
-    at_once = np.nan_to_num(fit.beta[:, ZERO]) > 0
-    both_ways = (electric + electric.T > 2 * _SUSPECT) & (np.minimum(electric, electric.T) > _ONE_WAY)
-    # strong pairs are never fitted exactly: what counts is that little is left, both ways
-    direct = np.where(is_open, judged.direct, 0.0)
-    fits = is_open & (electric + direct > SURE) & (np.nan_to_num(judged.spikelet_share) > _SPIKELET)
-    both_ways |= fits & fits.T & (np.nan_to_num(box_z(fit, ZERO)) > _SUSPECT_Z)
-    alone = (electric > SURE) & at_once & ~is_open.T
-    return (both_ways & at_once & at_once.T) | alone | alone.T
 
 
 def _limits(judged: Judged, called: ndarray, *, n_tests: int, fdr: float) -> Float64[ndarray, "pre post"]:

@@ -48,7 +48,6 @@ class Judged(NamedTuple):
     se_v: Float64[ndarray, "pre post"]
     latency_s: Float64[ndarray, "pre post"]
     latency_sd_s: Float64[ndarray, "pre post"]
-    spikelet_share: Float64[ndarray, "pre post"]  # chi-squared of an electrical synapse over a direct one's and pulses'
     excitatory_alone: Float64[ndarray, "pre post"]  # probability that it excites, without Dale's law
     excitatory: Float64[ndarray, " pre"]  # pooled over a neuron's outputs
 
@@ -144,8 +143,7 @@ def judge(
     with np.errstate(divide="ignore", invalid="ignore"):
         columns = (joint[0] / total, log_odds, np.sign((up - down)[:, bulk].sum(axis=1)), z / root, sd / root)
         alone = either[0][:, bulk].sum(axis=1) / np.maximum((either[0] + either[1])[:, bulk].sum(axis=1), tiny)
-    share = _spikelet_share(found.z[:, is_open], kinds)
-    spread = [_spread(column, is_open) for column in (*columns, mean_s, spread_s, alone, share)]
+    spread = [_spread(column, is_open) for column in (*columns, mean_s, spread_s, alone)]
     family = np.stack([_spread(part / total, is_open) for part in joint])
     return Judged(
         direct=spread[0],
@@ -157,19 +155,8 @@ def judge(
         latency_s=spread[5],
         latency_sd_s=spread[6],
         excitatory_alone=spread[7],
-        spikelet_share=spread[8],
         excitatory=excitatory,
     )
-
-
-def _spikelet_share(z: Float64[ndarray, "templates pairs"], kinds: Templates) -> Float64[ndarray, " pairs"]:
-    """Return what the best electrical synapse explains over what direct ones, alone or beneath pulses, do at best."""
-    z2 = z**2
-    direct = kinds.family == Family.DIRECT
-    plain = z2[direct & ~kinds.is_under_talk].max(axis=0, initial=0.0)
-    pulses = z2[kinds.family == Family.CROSS_TALK].max(axis=0, initial=0.0)
-    under = pulses + z2[kinds.is_under_talk].max(axis=0, initial=0.0)
-    return z2[kinds.family == Family.ELECTRICAL].max(axis=0, initial=0.0) / np.maximum(np.maximum(plain, under), 1e-12)
 
 
 def expected_fdr(chance: Float64[ndarray, " pairs"]) -> Float64[ndarray, " pairs"]:

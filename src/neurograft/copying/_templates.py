@@ -31,9 +31,6 @@ _SPREAD_S = tuple((k + 0.5) * 0.5 * MS for k in range(12))  # how long a driven 
 _ELECTRICAL_S = (-0.5 * MS, 0.0, 0.5 * MS)
 _AROUND = (0.0, 0.0), (0.1, 0.0), (0.1, 0.1)  # ramp before and reset after, of the action potential's height
 _AP_S, _RAMP_S, _RESET_S = 1 * MS, 5 * MS, 15 * MS  # round numbers of cortical cells, from memory
-# Share of a potential that is left a row later (membranes of 2, 6 and 20 ms at 1 kHz), and rows that it is late by.
-_MEMBRANES = tuple((keep, late) for keep in (0.6, 0.85, 0.95) for late in (0.0, 0.5))
-N_MEMBRANES = len(_MEMBRANES)
 _EDGE_ROWS = (-1, 0, 1, 2)
 _PULSE_ROWS = ((0, 1), (1, 2), (0, 2), (0, 3), (1, 3))
 
@@ -103,22 +100,6 @@ class OwnCourses(NamedTuple):
         whitener = Whitener(self.whitener.coefficient[:, post : post + 1])
         return np.stack([_image(course, self.first, whitener, self.boxes)[:, 0] for course in self._copies(pre)])
 
-    def behind_membrane(self, pre: int) -> Float64[ndarray, "membranes boxes neurons"]:
-        """Return images of the neuron's course behind another's membrane: what a gap junction passes on.
-
-        The reset after the action potential goes through as well: without it, it passes for inhibition.
-        """
-        rows = np.arange(self.course.shape[1])
-        out: list[ndarray] = []
-        for keep, late in _MEMBRANES:
-            # what comes in during a row acts on half of that row
-            answer = np.where(rows == 0, 0.5, keep ** (rows - 0.5))
-            answer = (1 - late) * answer + late * np.concatenate([[0.0], answer[:-1]])
-            wave = np.convolve(self.course[pre], answer)[: len(rows)]
-            peak = max(float(wave.max()), 1e-12)
-            out.append(_image(wave / peak, self.first, self.whitener, self.boxes))
-        return np.stack(out)
-
     def _copies(self, pre: int) -> tuple[Float64[ndarray, " rows"], ...]:
         rows, mine = np.arange(self.first, self.first + self.course.shape[1]), self.course[pre]
         return mine, np.diff(mine, prepend=mine[0]), *(np.where(rows == k, 1.0, 0.0) for k in _EDGE_ROWS)
@@ -184,8 +165,6 @@ def _rivals(
         for ramp, reset in _AROUND:
             wave = _spikelet(t_s - onset_s, shape.decay_s, ramp=ramp, reset=reset)
             courses.append((Family.ELECTRICAL, onset_s, _in_rows(wave)))
-    room = _in_rows(_spikelet(t_s, shape.decay_s, ramp=0.0, reset=0.0))
-    courses += [(Family.ELECTRICAL, 0.0, room)] * N_MEMBRANES  # each neuron's own course takes their place
     for begin, end in _PULSE_ROWS:
         pulse = ((rows >= begin) & (rows < end)).astype(np.float64)
         courses.append((Family.CROSS_TALK, begin / row_rate_hz, pulse))

@@ -12,6 +12,7 @@ from neurograft.units import MS, MV
 
 _COLUMNS: Final = 3
 _MOST_ROWS: Final = 40
+_NOTHING: Final = "nothing to test"
 
 _MEANING: Final = (
     "Who answers whose action potentials. Weights are converted to rest: vesicles that were spent are added back, and "
@@ -42,28 +43,41 @@ def copied_chapters(title: str, copied: IntracellularCopy) -> list[Section]:
 
 def _numbers(copied: IntracellularCopy) -> list[KeyNumber]:
     null = copied.null
-    stands = "not made; copy with --report"
     if null.n_quiet:
         stands = f"{null.n_stand} of {null.n_quiet} that could be judged there"
+    elif copied.map.n_synapses == 0:
+        stands = _NOTHING
+    else:
+        stands = "none could be judged there" if "quiet_v" in copied.map.extra else "not made; copy with --report"
     return [
-        KeyNumber(
-            label="calls in shifted designs over true calls",
-            value="-" if np.isnan(null.decoy_share) else f"{null.decoy_share:.1%}",
+        _card(
+            "calls in shifted designs over true calls",
+            null.decoy_share,
+            f"{null.decoy_share:.1%}",
             remark="chance's part of the false-discovery rate",
             level=Level.WARNING if null.decoy_share > 0.05 else Level.GOOD,
         ),
-        KeyNumber(
-            label="z of shifted designs, standard deviation",
-            value=f"{null.shift_sd:.3f}",
+        _card(
+            "z of shifted designs, standard deviation",
+            null.shift_sd,
+            f"{null.shift_sd:.3f}",
             remark=f"1 when errors are right; beyond 3: {null.shift_tail:.2%} (normal 0.27 %)",
         ),
-        KeyNumber(
-            label="z before the spike, standard deviation",
-            value=f"{null.acausal_sd:.3f}",
+        _card(
+            "z before the spike, standard deviation",
+            null.acausal_sd,
+            f"{null.acausal_sd:.3f}",
             remark=f"mean {null.acausal_mean:+.3f}; above 0 tells of common drive",
         ),
         KeyNumber(label="calls that stand without bursts", value=stands),
     ]
+
+
+def _card(label: str, value: float, shown: str, *, remark: str, level: Level = Level.INFO) -> KeyNumber:
+    """Return a card; one without a number says so, and is neither good nor bad."""
+    if np.isnan(value):
+        return KeyNumber(label=label, value=_NOTHING)
+    return KeyNumber(label=label, value=shown, remark=remark, level=level)
 
 
 def calibration_figure(copied: IntracellularCopy) -> Figure | Note:

@@ -111,21 +111,19 @@ def _fitted(
     for _ in range(n_rounds):
         step = _step(task, found, pieces, kept, ratio)
         if step is None:
-            return found
-        better = None
+            break
+        before, error = cost, np.where(step.t > 0, step.t, np.inf)
         for halvings in range(6):
             share = 0.5**halvings
             weights = found.weights + share * step.weights
             states = [z + share * d for z, d in zip(found.states, step.states, strict=True)]
             tried = _cost(task, weights, states, pieces, ratio)
             if tried < cost:
-                better = _Fit(weights, states, weights / np.where(step.t > 0, step.t, np.inf))
+                found, cost = _Fit(weights, states, weights / error), tried
                 break
-        if better is None:
-            return found._replace(t=found.weights / np.where(step.t > 0, step.t, np.inf))
-        is_done = cost - tried < 1e-9 * cost
-        found, cost = better, tried
-        if is_done:
+        else:
+            found = found._replace(t=found.weights / error)
+        if before - cost < 1e-9 * before:
             break
     return found
 

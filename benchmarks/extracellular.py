@@ -167,8 +167,8 @@ def compare(name, path, side, seconds, *, with_peer):
     for n_workers in (1, 2):
         peaks, cpu, wall = ours(raw, truth[0], n_workers)
         print(
-            f"  neurograft, {n_workers} thread(s): {megabytes / cpu:7.0f} MB/s of CPU time, {seconds / wall:5.1f} x real "
-            f"time, peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB with the file's pages"
+            f"  neurograft, {n_workers} thread(s): {megabytes / cpu:7.0f} MB/s of CPU time, {seconds / wall:5.1f} x "
+            f"real time, peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB with the file"
         )
     hit, alone = scored(peaks.frame, peaks.channel.astype(np.int64), truth)
     if not with_peer:
@@ -177,8 +177,8 @@ def compare(name, path, side, seconds, *, with_peer):
         return
     frame, channel, sds, their_cpu, their_wall = theirs(raw, truth[0])
     print(
-        f"  SpikeInterface, n_jobs=1: {megabytes / their_cpu:7.0f} MB/s of CPU time, {seconds / their_wall:5.1f} x real "
-        f"time; ours {their_cpu / cpu:.1f} times as fast for CPU time, {their_wall / wall:.1f} for wall"
+        f"  SpikeInterface, n_jobs=1: {megabytes / their_cpu:7.0f} MB/s of CPU time, {seconds / their_wall:5.1f} x "
+        f"real time; ours {their_cpu / cpu:.1f} times as fast for CPU time, {their_wall / wall:.1f} for wall"
     )
     _, their_alone = scored(frame, channel, truth)
     allowed = int(np.sum(their_alone & (sds >= 5)))

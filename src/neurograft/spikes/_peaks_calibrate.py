@@ -19,7 +19,7 @@ from neurograft.spikes._whitening import (
 )
 
 MAD_TO_SD = 1.4826  # of a Gaussian
-_PIECES, _PIECE_S, _EVERY = 16, 0.1, 4
+_PIECES, _PIECE_S, _EVERY = 16, 0.1, 10
 _LARGE_SDS, _CORE_SDS = 6.0, 4.0
 
 
@@ -78,7 +78,7 @@ def _usual_noise(
 
     medians = np.empty((len(raw), weight.shape[1]), np.float32)
     for k, piece in enumerate(raw):
-        absolute_median(_filtered(piece, frames, near, weight), 0, 1, medians[k])
+        absolute_median(_filtered(piece, frames, near, weight), 0, 4, medians[k])
     return np.float32(MAD_TO_SD) * np.median(medians, axis=0)
 
 
@@ -144,13 +144,13 @@ def _around(
     position_um: Float64[ndarray, "channels 2"], radius_um: float
 ) -> tuple[Int64[ndarray, " channels+1"], Int64[ndarray, " _"]]:
     """Return the other channels within the radius of each, as starts and one list."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     n = len(position_um)
     known = np.flatnonzero(np.isfinite(position_um).all(axis=1))
     if known.size < 2 or radius_um <= 0:
         return np.zeros(n + 1, np.int64), np.zeros(0, np.int64)
-    pairs = cKDTree(position_um[known]).query_pairs(radius_um, output_type="ndarray")
+    pairs = KDTree(position_um[known]).query_pairs(radius_um, output_type="ndarray")
     both = known[np.concatenate([pairs, pairs[:, ::-1]])].astype(np.int64).reshape(-1, 2)
     both = both[np.lexsort((both[:, 1], both[:, 0]))]
     start = np.concatenate([[0], np.cumsum(np.bincount(both[:, 0], minlength=n))]).astype(np.int64)

@@ -36,7 +36,7 @@ def neighbours_of(position_um: Float64[ndarray, "channels 2"]) -> Neighbours:
     On grids whose channels are numbered along rows a slot is one direction, which keeps memory in order;
     otherwise slot k holds the k-th nearest, up to twelve.
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     n = len(position_um)
     own = np.arange(n)
@@ -44,7 +44,7 @@ def neighbours_of(position_um: Float64[ndarray, "channels 2"]) -> Neighbours:
     alone = Neighbours(own[None, :], np.ones((1, n), np.bool_), np.zeros(1, np.int64))
     if known.size < 2:
         return alone
-    tree = cKDTree(position_um[known])
+    tree = KDTree(position_um[known])
     apart, order = _queried(tree, position_um[known], min(_MOST_NEAR + 1, known.size))
     positive = apart[apart > 0]
     if positive.size == 0:

@@ -280,21 +280,20 @@ def memristors(args):
     say(f"memristive step, 300 nodes, {net.one.size} devices", f"{1e3 * ours:.2f} ms", "<= 1.5 ms", peer)
 
 
-def narma(_):
-    """Settings chosen on seed 11."""
-    errors = []
-    for seed in (1, 2, 3):
-        u, y = narma10(6000, np.random.default_rng(seed))
-        model = EchoState(n_nodes=500, radius=0.97, input_scale=0.005, bias=0.02, ridge=1e-10, n_washout=200,
-                          wiring=signed_lattice, random_state=seed).fit(u[:4000, None], y[:4000])  # fmt: skip
-        wrong = model.predict(u[:, None])[4000:] - y[4000:]
-        errors.append(np.sqrt(np.mean(wrong**2)) / y[4000:].std())
-    say(
-        "NARMA-10, 500 nodes, signed lattice",
-        f"{np.mean(errors):.3f} ({min(errors):.3f}-{max(errors):.3f})",
-        "<= 0.08",
-        "three seeds",
-    )
+def narma(args):
+    """Settings chosen on seeds 11 and 12: 4,000 rows to learn from, 2,000 to be scored on."""
+    for n_products, ridge, wanted in ((0, 1e-13, "-"), (30, 1e-8, "<= 0.08")):
+        errors = []
+        for seed in range(1, 3 if args.quick else 11):
+            u, y = narma10(6000, np.random.default_rng(seed))
+            model = EchoState(
+                n_nodes=500, radius=0.97, input_scale=0.005, bias=0.02, ridge=ridge, n_washout=200,
+                n_products=n_products, wiring=signed_lattice, random_state=seed,
+            ).fit(u[:4000, None], y[:4000])  # fmt: skip
+            wrong = model.predict(u[:, None])[4000:] - y[4000:]
+            errors.append(np.sqrt(np.mean(wrong**2)) / y[4000:].std())
+        say(f"NARMA-10, 500 nodes, read-out with {n_products} directions' products",
+            f"{np.mean(errors):.4f} ({min(errors):.3f}-{max(errors):.3f})", wanted, f"{len(errors)} seeds")  # fmt: skip
 
 
 def few_examples(args):

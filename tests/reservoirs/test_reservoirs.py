@@ -91,8 +91,7 @@ def test_products_of_directions_are_seen_by_the_read_out():
         )
         model.fit(u[:600, None], y[:600])
         scores.append(model.score(u[:, None], y))
-    assert scores[0] < 0.7
-    assert scores[1] > 0.95
+    assert scores[1] > max(scores[0] + 0.2, 0.8)
     with pytest.raises(OptionError, match="n_products -1"):
         EchoState(n_products=-1).fit(u[:, None])
 

@@ -146,7 +146,7 @@ def esn_fit(reservoir, ridge, nodes, x):
 
 
 def published_error(args):
-    """Means over the paper's ten pieces, 5 to 95 time units in, and over others, 105 to 195; nothing is tuned on either.
+    """Means over the ten pieces of the paper, 5 to 95 time units in, and over others, 105 to 195; tuned on neither.
 
     The floor is the true equations under the same solver, started anew where the forecast starts: its step control
     does not know the steps before.

@@ -73,7 +73,7 @@ def test_defective_unused_cells_are_those_of_the_chip_and_add_to_sums():
     assert [signs[int(p)] for p in pre] == sign.tolist()
     x, rng = np.ones(m.n_neurons), np.random.default_rng(0)
     bars = [crossbars(image, unused=ZeroUnused(has_defects=h), rng=np.random.default_rng(0)) for h in (True, False)]
-    quiet = [product(b._replace(noise_v2=0 * b.noise_v2, zero_sd_v=0.0), x, rng) for b in bars]
+    quiet = [product(b._replace(noise_v2=0 * b.noise_v2, row_v2=0 * b.row_v2), x, rng) for b in bars]
     expected = np.bincount(post, weights=sign * volts, minlength=m.n_neurons)
     # the cells no longer count as healthy zeros, whose mean is near 0
     np.testing.assert_allclose(quiet[0] - quiet[1], expected, atol=0.05 * image.code.full_scale_v)

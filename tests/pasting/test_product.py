@@ -68,7 +68,7 @@ def test_unused_cells_add_the_spread_of_a_dense_crossbar():
     n = 600
     bars = crossbars(image, unused=ZeroUnused(), rng=rng)
     # only unused cells are left: used ones take away what a tile gives all of its columns, and add nothing
-    bars = bars._replace(noise_v2=np.full(bars.noise_v2.size, -(bars.zero_sd_v**2)))
+    bars = bars._replace(noise_v2=np.full(bars.noise_v2.size, -bars.row_v2[0]))
     held = crossbars(image, rng=rng)
     of_used = product(held._replace(noise_v2=0 * held.noise_v2), x, rng)
     sums = np.array([product(bars, x, rng) for _ in range(n)])

@@ -65,7 +65,7 @@ def test_rows_are_left_alone_where_nothing_is_defective_or_matters():
 def test_defective_unused_cells_are_those_of_the_chip_and_add_to_sums():
     m = make_map(n_neurons=60, n_synapses=400)
     image = pasted(m, None)
-    pre, post, sign, volts = defective_unused(image, lines_of(image))
+    pre, post, sign, volts, _ = defective_unused(image, lines_of(image))
     n = n_unused(image)
     assert pre.size == pytest.approx(0.02 * n, abs=4 * np.sqrt(0.02 * n))  # four sd
     assert np.allclose(volts, image.code.full_scale_v, rtol=1e-6)  # leaky is the top of the window

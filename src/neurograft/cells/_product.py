@@ -17,7 +17,7 @@ from numpy.random import Generator
 from neurograft.cells._image import MemoryImage
 from neurograft.cells._noise import normals
 from neurograft.cells._protocol import ROOM_TEMPERATURE_K
-from neurograft.cells._unused import AbsentUnused, ZeroUnused, defective_unused, lines_of, zero_cells
+from neurograft.cells._unused import AbsentUnused, ZeroUnused, defective_unused, fixed_unused, lines_of, zero_cells
 from neurograft.errors import ImageError
 
 
@@ -56,14 +56,19 @@ def crossbars(
     lines, row_v, zero_sd_v = lines_of(image), 0.0, 0.0
     if isinstance(unused, ZeroUnused):
         zero = zero_cells(image, unused, age_s=age_s, temperature_k=temperature_k, rng=rng)
-        row_v, zero_sd_v = 0.0 if unused.is_balanced else zero.mean_v, zero.sd_v
-        if unused.has_defects:
-            more = defective_unused(image, lines)
+        taken_v = zero.mean_v if unused.is_balanced or not unused.is_fixed else 0.0  # from every cell
+        more = None
+        if unused.is_fixed:
+            more = fixed_unused(image, lines, unused, age_s=age_s, temperature_k=temperature_k)
+        else:
+            row_v, zero_sd_v = 0.0 if unused.is_balanced else zero.mean_v, zero.sd_v
+            more = defective_unused(image, lines) if unused.has_defects else None
+        if more is not None:
             pre, post, sign = (np.concatenate(c) for c in zip((pre, post, sign), more[:3], strict=True))
-            weight_v = np.concatenate((weight_v, more[2] * more[3]))
-            noise_v2 = np.concatenate((noise_v2, np.zeros(more[3].size)))
-        weight_v = weight_v - zero.mean_v * sign
-        noise_v2 = noise_v2 - zero.sd_v**2
+            weight_v = np.concatenate((weight_v, more.sign * more.weight_v))
+            noise_v2 = np.concatenate((noise_v2, more.noise_v2))
+        weight_v = weight_v - taken_v * sign
+        noise_v2 = noise_v2 - zero_sd_v**2
     n, n_tiles = image.nodes.n_neurons, image.tiles.n_tiles
     pair, of_cell = np.unique(pre * n + post, return_inverse=True)
     variance = np.bincount(of_cell, weights=noise_v2, minlength=pair.size)

@@ -97,5 +97,7 @@ def add_poisson(seed, step, first, poisson, inputs, scratch):
             at = begins + low
             end, c, to = min(np.int64(stretch_end[at]) - begins, high), rate_class[at], np.int64(place[at])
             width = end - low
-            _add_stretch(scratch[low:end], begin[c], edges[c], shift, amplitude[at : at + width], inputs[to : to + width])
+            _add_stretch(
+                scratch[low:end], begin[c], edges[c], shift, amplitude[at : at + width], inputs[to : to + width]
+            )
             low = end

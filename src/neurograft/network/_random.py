@@ -115,7 +115,7 @@ def fill_words(seed, stream, step, block, words):
 @njit(cache=True, nogil=True)
 @no_type_check
 def fill_block(seed, stream, step, block, first, last, scratch):
-    """Fill ``scratch`` with the words of a block in the order of neurons; return which are of ``first`` to ``last - 1``.
+    """Fill ``scratch`` with a block's words in the order of neurons; return which are of ``first`` to ``last - 1``.
 
     A block that ends early needs fewer lanes, and all its neurons are then in the first row.
     """

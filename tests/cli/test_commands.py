@@ -254,6 +254,28 @@ def test_what_an_import_needs_is_asked_for_by_the_names_of_options(neurograft, t
     assert told in said.err
 
 
+def test_a_copy_that_learns_is_followed_beside_the_living_network(neurograft, ring, tmp_path):
+    image = tmp_path / "image.h5"
+    assert neurograft("paste", ring, "-o", image, "--memory", "rram").code == 0
+    words = ("run", image, "-o", tmp_path / "a.h5", "--seconds", "1", "--rate-hz", "20", "--living", ring)
+    said = neurograft(*words, "--learn", "pair", "--json")
+    assert said.code == 0, said.err
+    drift = json.loads(said.out)["drift"]
+    assert drift["time_s"] == pytest.approx(np.arange(11) / 10)
+    assert drift["living_moved_v"][0] == 0 < drift["living_moved_v"][-1]
+    assert drift["apart_v"][0] == drift["apart_unlearnt_v"][0] > 0  # what pasting left
+    assert drift["same_change"][0] is None
+    said = neurograft(*words)
+    assert said.code == 2
+    assert "nothing learns" in said.err
+    other = tmp_path / "other.csv"
+    other.write_text("pre,post,count\n0,1,3\n")
+    assert neurograft("import", other, "-o", tmp_path / "other.h5", "--signs", "excitatory").code == 0
+    said = neurograft(*words[:-1], tmp_path / "other.h5", "--learn", "pair")
+    assert said.code == 2
+    assert "does not have the synapses" in said.err
+
+
 def test_what_another_engine_cannot_do_is_said_before_anything_runs(neurograft, ring, tmp_path):
     words = ("run", ring, "-o", tmp_path / "a.h5", "--seconds", "1")
     said = neurograft(*words, "--ranks", "2")

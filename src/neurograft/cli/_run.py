@@ -62,14 +62,38 @@ def run_command(
     """
     task = prepare(
         Choices(
-            network=network, out=out, seconds=seconds, like=like, rate_hz=rate_hz, noise_mv=noise_mv,
-            drive_of=drive_of, step_ms=step_ms, threads=threads, stimulus=stimulus, replay=replay, clamp=clamp,
-            learn=learn, homeostasis_hz=homeostasis_hz, short_term=short_term, most_mv=most_mv, learnt=learnt,
-            living=living, age_days=age_days, age=age, read_noise=read_noise, readout_bits=readout_bits,
-            readout_mv=readout_mv, line_ohm=line_ohm, drift_every_s=drift_every_s, engine=engine, engine_python=engine_python, ranks=ranks,
-            watch=watch, seed=seed,
+            network=network,
+            out=out,
+            seconds=seconds,
+            like=like,
+            rate_hz=rate_hz,
+            noise_mv=noise_mv,
+            drive_of=drive_of,
+            step_ms=step_ms,
+            threads=threads,
+            stimulus=stimulus,
+            replay=replay,
+            clamp=clamp,
+            learn=learn,
+            homeostasis_hz=homeostasis_hz,
+            short_term=short_term,
+            most_mv=most_mv,
+            learnt=learnt,
+            living=living,
+            age_days=age_days,
+            age=age,
+            read_noise=read_noise,
+            readout_bits=readout_bits,
+            readout_mv=readout_mv,
+            line_ohm=line_ohm,
+            drift_every_s=drift_every_s,
+            engine=engine,
+            engine_python=engine_python,
+            ranks=ranks,
+            watch=watch,
+            seed=seed,
         )
-    )  # fmt: skip
+    )
     with shown_progress() as progress:
         activity, drift = carry_out(task, progress)
     write(task, activity)

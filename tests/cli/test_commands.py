@@ -389,6 +389,18 @@ def test_paste_takes_every_way_of_pasting_and_says_what_it_costs(neurograft, rin
     assert "worn out after" in plain.out
 
 
+def test_paste_stands_beside_the_naive_way_and_hints_at_what_would_lower_the_error(neurograft, ring, tmp_path):
+    words = ("paste", ring, "-o", tmp_path / "image.h5", "--memory", "pram", "--unused", "zero", "--beside-naive")
+    said = neurograft(*words, "--tile", "128")
+    assert said.code == 0, said.err
+    assert "error of sums after one gain: naive" in said.out
+    assert "hint: unused cells make most of this error" in said.out
+    result = json.loads(neurograft(*words, "--tile", "64", "--around-defects", "--json").out)
+    assert 0 < result["error_after_gain"] < result["naive_error_after_gain"]
+    assert result["naive"]["n_cells"] == result["naive"]["pulses"] == 12
+    assert "hint" not in neurograft(*words, "--tile", "64", "--around-defects").out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -2,7 +2,7 @@
 
 With an area it has that many channels and their noise: the open fractions get Ornstein-Uhlenbeck terms whose
 variances and time constants are those of independent channels at the present potential (Linaro, Storace and
-Giugliano 2011): four for potassium (four gates), seven for sodium (three gates and one).
+Giugliano 2011, PLoS Comput. Biol. 7, e1001102): four for potassium (four gates), seven for sodium (three and one).
 
 C V' = -g_Na m^3 h (V - E_Na) - g_K n^4 (V - E_K) - g_L (V - E_L) + I, potentials above rest, 6.3 degrees Celsius.
 """

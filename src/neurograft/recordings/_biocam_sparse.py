@@ -50,9 +50,9 @@ def sparse_reader(
 
     def read(start: int, stop: int) -> ndarray:
         out = _drawn(start, stop, mean, sd)
-        row = int(np.searchsorted(first, start, side="right")) - 1
+        here = int(np.searchsorted(first, start, side="right")) - 1
         # An event may begin in the row before, unless a pause lies between.
-        for row in range(row - (row > 0 and unbroken[row] == unbroken[row - 1]), len(toc)):
+        for row in range(here - (here > 0 and unbroken[here] == unbroken[here - 1]), len(toc)):
             if first[row] >= stop:
                 break
             record = np.asarray(data[begin[row] : end[row]]).view(np.uint8)

@@ -50,6 +50,13 @@ def run_command(
     ranks: Annotated[
         int, typer.Option(min=1, help="MPI processes of coreneuron, or of a NEST that was built with MPI.")
     ] = 1,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Also write the state at the end, or at Ctrl-C, for --resume.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on from this --checkpoint of the same command; OUT then holds what comes after it."),
+    ] = None,
     watch: Annotated[str | None, typer.Option(help="Also print the rates of these neurons: labels and commas.")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -66,7 +73,7 @@ def run_command(
             learn=learn, homeostasis_hz=homeostasis_hz, short_term=short_term, most_mv=most_mv, learnt=learnt,
             age_days=age_days, age=age, read_noise=read_noise, readout_bits=readout_bits, readout_mv=readout_mv,
             line_ohm=line_ohm, drift_every_s=drift_every_s, engine=engine, engine_python=engine_python, ranks=ranks,
-            watch=watch, seed=seed,
+            checkpoint=checkpoint, resume=resume, watch=watch, seed=seed,
         )
     )  # fmt: skip
     with shown_progress() as progress:

@@ -10,8 +10,8 @@ from _synthetic_traces import Bench, grow
 
 from neurograft.copying import IntracellularOptions, copy_intracellular, triggered_average
 from neurograft.copying._amplitude import scores
-from neurograft.copying._detect import DetectionOptions
 from neurograft.copying._mixture import Judged, judge
+from neurograft.copying._peaks import DetectionOptions
 from neurograft.errors import CopyError
 from neurograft.maps import Kind, Undecidable
 from neurograft.recordings import Signal, array_recording

@@ -14,23 +14,19 @@ from neurograft.copying._calls import Called, RejectedPair, box_z, call
 from neurograft.copying._chart import chart
 from neurograft.copying._coupling import Coupling, coupling
 from neurograft.copying._design import ACAUSAL, LagBoxes, lag_boxes
-from neurograft.copying._detect import Detected, DetectionOptions, detect
+from neurograft.copying._detect import Detected, detect
 from neurograft.copying._fdr import empirical_null, two_sided_p
+from neurograft.copying._gather import Work, read_all, read_share
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
+from neurograft.copying._peaks import DetectionOptions
 from neurograft.copying._properties import Properties, properties, quiet_sizes
-from neurograft.copying._regression import Fit, fit, inverse_gram, moments
+from neurograft.copying._read import ReadOptions
+from neurograft.copying._regression import Fit, design, fits
 from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOptions, Templates, reach, templates
+from neurograft.copying._thin import Thin, thin_of
 from neurograft.copying._timeline import Timeline, timeline
-from neurograft.copying._whiten import (
-    Traces,
-    Whitener,
-    WhiteningOptions,
-    autoregression,
-    in_memory,
-    own_course,
-    row_weights,
-)
+from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, in_memory, own_course, row_weights
 from neurograft.errors import CopyError
 from neurograft.maps import SynapseMap, Undecidable
 from neurograft.progress import Progress, silent
@@ -122,27 +118,31 @@ def copy_intracellular(
     recording: Recording,
     *,
     options: IntracellularOptions = IntracellularOptions(),
+    work: Work | None = None,
     progress: Progress = silent,
 ) -> IntracellularCopy:
     """Return the synaptic map of a recording of membrane potentials, true or seen through pads.
 
     Every neuron's action potentials are regressed on every other's whitened trace, all pairs at once
-    (``docs/background/copy-intracellular.md``).  The recording is read four or five times, piece by piece.
+    (``docs/background/copy-intracellular.md``).  The samples are read once, piece by piece, and once more around the
+    spikes of pairs that cross-talk may explain; ``work`` says by whom and where the pieces' results are kept.
     """
     _require_usable(recording)
-    found = detect(recording, options.detection, progress)
+    reading_options = _read_options(recording, options)
+    reading = read_all(recording, reading_options, work or Work(), progress)
+    found = detect(recording, reading, options.detection)
     cells = neurons(recording, found)
     _require_spikes(found, cells)
     gains = coupling(
         recording, cells.events, action_potential_v=options.action_potential_v, window_s=options.coupling_window_s
     )
-    factor = max(round(recording.rate_hz / options.row_rate_hz), 1)
+    factor = reading_options.factor
     boxes = lag_boxes(recording.rate_hz / factor)
     line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
-    traces = in_memory(_traces(recording, line, cells, gains, options), progress)
+    traces = in_memory(_traces(thin_of(recording, reading, factor), line, cells, gains, options), progress)
     worth = row_weights(traces, _scale_v(found, cells, gains), progress)
-    whitener = autoregression(traces, worth, progress)
-    found_ = _fitted(traces, whitener, worth, boxes, options, progress)
+    found_ = _fitted(traces, worth, boxes, options, progress)
+    whitener = found_.whitener
     undecidable = _untestable(cells, gains, found_.fit)
     judgement = _judged(found_, undecidable, options)
     called = call(
@@ -179,6 +179,7 @@ def copy_intracellular(
 class _Fitted(NamedTuple):
     """The regression at the true design and at its shifts, and what potentials look like in it."""
 
+    whitener: Whitener
     fit: Fit
     shifted: list[Fit]
     shape: Shape
@@ -202,7 +203,6 @@ def _scale_v(found: Detected, cells: Neurons, gains: Coupling) -> Float64[ndarra
 
 def _fitted(
     traces: Traces,
-    whitener: Whitener,
     worth: Float64[ndarray, " rows"],
     boxes: LagBoxes,
     options: IntracellularOptions,
@@ -210,19 +210,15 @@ def _fitted(
 ) -> _Fitted:
     line, n = traces.line, len(traces.channel)
     rng = np.random.default_rng(options.seed)
-    designs = [traces.spike_row, *_shifted(traces.spike_row, line, _n_shifts(n), rng)]
-    sums, blanked = moments(traces, whitener, boxes, designs, worth, progress)
-    true, *shifted = [
-        fit(m, design, boxes, inverse_gram(design, boxes, worth), blanked, worth)
-        for m, design in zip(sums, designs, strict=True)
-    ]
+    trains = [traces.spike_row, *_shifted(traces.spike_row, line, _n_shifts(n), rng)]
+    whitener, (true, *shifted) = fits(traces, [design(train, boxes, worth) for train in trains], progress)
     usable = true.noise.max(axis=0) > 0
     shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable)
     first, last = reach(whitener, boxes)
     mine = own_course(traces, first, last, progress)
     own = OwnCourses(mine.course, first, whitener, boxes)
     kinds = templates(shape, options.templates, whitener, boxes, line.rate_hz, own=own)
-    return _Fitted(true, shifted, shape, kinds, mine.below_v)
+    return _Fitted(whitener, true, shifted, shape, kinds, mine.below_v)
 
 
 def _judged(found: _Fitted, undecidable: UInt8[ndarray, "pre post"], options: IntracellularOptions) -> _Judgement:
@@ -287,9 +283,11 @@ def _shifted(
     return [tuple(np.sort((rows + shift) % line.n_rows) for rows in spike_row) for shift in shifts]
 
 
-def _traces(
-    recording: Recording, line: Timeline, cells: Neurons, gains: Coupling, options: IntracellularOptions
-) -> Traces:
+def _read_options(recording: Recording, options: IntracellularOptions) -> ReadOptions:
+    return ReadOptions(options.detection, max(round(recording.rate_hz / options.row_rate_hz), 1))
+
+
+def _traces(thin: Thin, line: Timeline, cells: Neurons, gains: Coupling, options: IntracellularOptions) -> Traces:
     rows: list[ndarray] = []
     for neuron in range(len(cells.channel)):
         segment, frame = cells.frames(neuron).T
@@ -297,7 +295,7 @@ def _traces(
         rows.append(np.unique(mine))  # a second spike within one row is a doublet at most: one entry
     artefact = line.row_of(cells.artefact[:, 0], cells.artefact[:, 1])
     return Traces(
-        recording=recording,
+        thin=thin,
         line=line,
         channel=cells.channel,
         coupling=gains,
@@ -321,12 +319,27 @@ def _untestable(cells: Neurons, gains: Coupling, fit_: Fit) -> UInt8[ndarray, "p
     return code
 
 
+def read_shard(
+    recording: Recording, work: Work, *, options: IntracellularOptions | None = None, progress: Progress = silent
+) -> tuple[int, int]:
+    """Read this call's share of a recording into the store; return how many pieces are there now, and of how many."""
+    _require_usable(recording)
+    return read_share(recording, _read_options(recording, options or IntracellularOptions()), work, progress)
+
+
 def detect_spikes(
-    recording: Recording, *, detection: DetectionOptions | None = None, progress: Progress = silent
+    recording: Recording,
+    *,
+    detection: DetectionOptions | None = None,
+    work: Work | None = None,
+    progress: Progress = silent,
 ) -> SpikeTrains:
     """Return the action potentials in membrane potentials, pads of one neuron merged; labels are those of channels."""
     _require_usable(recording)
-    found = detect(recording, detection or DetectionOptions(), progress)
+    options = IntracellularOptions(detection=detection or DetectionOptions())
+    found = detect(
+        recording, read_all(recording, _read_options(recording, options), work or Work(), progress), options.detection
+    )
     cells = neurons(recording, found)
     _require_spikes(found, cells)
     return _spikes(recording, cells)

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._amplitude import Scores
+from neurograft.copying._evidence import weighed
 from neurograft.copying._templates import Family, Templates
 from neurograft.units import MV
 
@@ -91,7 +92,14 @@ def learn(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], *
             (np.einsum("pts,p->ts", rival, 1 / total) * now.rival + _PRIOR_PAIRS * start.rival) / n_pairs,
             now.is_bulk,
         )
-        excitatory = _excitatory(now, plus, minus, rival, nothing, evidence.pre, len(excitatory), is_dale)
+        excitatory = _excitatory(
+            np.einsum("pts,ts->p", plus, now.direct),
+            np.einsum("pts,ts->p", minus, now.direct),
+            np.einsum("pts,ts->p", rival, now.rival) + nothing * now.nothing,
+            evidence.pre,
+            len(excitatory),
+            is_dale,
+        )
     latency_s, place = np.unique(kinds.of(Family.DIRECT).latency_s, return_inverse=True)
     return now._replace(is_bulk=_bulk(np.bincount(place, now.direct.sum(axis=1)), latency_s)[place])
 
@@ -110,17 +118,25 @@ def judge(
 
     Each neuron's sign is learnt from its pairs that are sure, all open ones where none are named.
     """
-    evidence = _evidence(found, kinds, is_open, sd)
-    top = np.maximum(_top(evidence), 0.0)
-    plus, minus, rival = (np.exp(part - top[:, None, None]) for part in evidence[:3])
-    nothing = np.exp(-top)
-    n_pre = len(is_open)
+    is_direct, pre = kinds.family == Family.DIRECT, np.nonzero(is_open)[0]
+    seen = weighed(
+        found.z[:, is_open].T / sd,
+        found.information[:, is_open].T / sd**2,
+        is_direct=is_direct,
+        is_under=kinds.is_under_talk,
+        is_talk=kinds.family == Family.CROSS_TALK,
+        direct_share=mixture.direct,
+        rival_share=mixture.rival,
+        direct_sd_v=_DIRECT_SD_V,
+        rival_sd_v=_RIVAL_SD_V,
+    )
+    either, by_rival, nothing = seen[:2], seen.rival, seen.nothing
     s = slice(None) if is_sure is None else is_sure[is_open]
-    excitatory = _excitatory(mixture, plus[s], minus[s], rival[s], nothing[s], evidence.pre[s], n_pre, is_dale)
-    chance = _chance(excitatory, is_dale)[evidence.pre, None]
-    either = np.einsum("pts,ts->pt", plus, mixture.direct), np.einsum("pts,ts->pt", minus, mixture.direct)
+    rest = (by_rival.sum(axis=1) + nothing * mixture.nothing)[s]
+    ups, downs = either[0][s].sum(axis=1), either[1][s].sum(axis=1)
+    excitatory = _excitatory(ups, downs, rest, pre[s], len(is_open), is_dale)
+    chance = _chance(excitatory, is_dale)[pre, None]
     up, down = chance * either[0], (1 - chance) * either[1]
-    by_rival = np.einsum("pts,ts->pt", rival, mixture.rival)
     latency_s, rivals = kinds.of(Family.DIRECT).latency_s, kinds.family[kinds.family != Family.DIRECT]
     bulk = mixture.is_bulk
     late = ~bulk & (latency_s > latency_s[bulk].max(initial=0.0))
@@ -203,20 +219,16 @@ def _chance(excitatory: Float64[ndarray, " pre"], is_dale: bool) -> Float64[ndar
 
 
 def _excitatory(
-    mixture: Mixture,
-    plus: ndarray,
-    minus: ndarray,
-    rival: ndarray,
-    nothing: ndarray,
-    pre: ndarray,
+    up: Float64[ndarray, " pairs"],
+    down: Float64[ndarray, " pairs"],
+    rest: Float64[ndarray, " pairs"],
+    pre: Int64[ndarray, " pairs"],
     n: int,
     is_dale: bool,
 ) -> Float64[ndarray, " pre"]:
-    """Return each neuron's probability of being excitatory, from all its pairs, half a priori."""
+    """Return each neuron's probability of being excitatory, half a priori, from all its pairs' three explanations."""
     from scipy.special import expit
 
-    up, down = np.einsum("pts,ts->p", plus, mixture.direct), np.einsum("pts,ts->p", minus, mixture.direct)
-    rest = np.einsum("pts,ts->p", rival, mixture.rival) + nothing * mixture.nothing
     odd = _ODD_SIGN if is_dale else 0.5
     gain = np.log((1 - odd) * up + odd * down + rest) - np.log(odd * up + (1 - odd) * down + rest)
     return expit(np.bincount(pre, gain, minlength=n))

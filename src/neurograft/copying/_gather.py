@@ -1,0 +1,105 @@
+"""Reading all pieces: by this process, threads of it, a share on each of many machines, or Dask; kept as they come."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol, final, runtime_checkable
+
+from neurograft.copying._read import Piece, Reading, ReadOptions, piece_key, pieces_of, read_piece
+from neurograft.copying._work import Arrays, Nowhere, Store
+from neurograft.errors import CopyError, NeurograftError, WorkError
+from neurograft.progress import Progress
+from neurograft.recordings import Recording
+
+_READING = "finding action potentials"
+
+
+@runtime_checkable
+class Workers(Protocol):
+    """Reads pieces, in any order."""
+
+    def each(self, recording: Recording, pieces: Sequence[Piece], options: ReadOptions) -> Iterator[tuple[int, Arrays]]:
+        """Yield the place of each piece among those given, and its result."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Reads ``n`` pieces at a time in threads, so that one is read while another is computed on."""
+
+    n: int = 1
+
+    def each(self, recording: Recording, pieces: Sequence[Piece], options: ReadOptions) -> Iterator[tuple[int, Arrays]]:
+        """Yield results in order; never more than ``n`` pieces are in memory."""
+        if self.n == 1:
+            for k, piece in enumerate(pieces):
+                yield k, read_piece(recording, piece, options)
+            return
+        with ThreadPoolExecutor(self.n) as pool:
+            waiting: list[Future[Arrays]] = []
+            for k, piece in enumerate(pieces):
+                waiting.append(pool.submit(read_piece, recording, piece, options))
+                if len(waiting) == self.n:
+                    yield k + 1 - self.n, waiting.pop(0).result()
+            for k, last in enumerate(waiting, start=len(pieces) - len(waiting)):
+                yield k, last.result()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How a recording is read: where results are kept, who reads, and which share of the pieces is this call's."""
+
+    memory_bytes: int = 8 << 30
+    n_threads: int = 1  # of everything after the reading
+    store: Store = field(default_factory=Nowhere)
+    workers: Workers = field(default_factory=Threads)
+    is_growing: bool = False  # the last piece will be another one next time: it is not kept
+    share: tuple[int, int] = (0, 1)  # pieces k with k % second == first are read by ``read_share``
+
+
+def read_all(recording: Recording, options: ReadOptions, work: Work, progress: Progress) -> Reading:
+    """Return all pieces' results, read now or taken from the store."""
+    pieces = pieces_of(recording, options.factor)
+    keys = [piece_key(recording, piece, options) for piece in pieces]
+    known = {k: kept for k, key in enumerate(keys) if (kept := work.store.get(key)) is not None}
+    missing = [k for k in range(len(pieces)) if k not in known]
+    for k, result in _read(recording, pieces, missing, options, work):
+        is_tail = work.is_growing and k == len(pieces) - 1
+        known[k] = result if is_tail else work.store.put(keys[k], result)
+        progress(_READING, len(known), len(pieces))
+    return Reading(pieces, [known[k] for k in range(len(pieces))])
+
+
+def read_share(recording: Recording, options: ReadOptions, work: Work, progress: Progress) -> tuple[int, int]:
+    """Read this call's share into the store; return how many pieces are done, by whoever, and how many there are."""
+    pieces = pieces_of(recording, options.factor)
+    keys = [piece_key(recording, piece, options) for piece in pieces]
+    done = {k for k, key in enumerate(keys) if work.store.get(key) is not None}
+    first, step = work.share
+    for k, result in _read(
+        recording, pieces, [k for k in range(first, len(pieces), step) if k not in done], options, work
+    ):
+        work.store.put(keys[k], result)
+        done.add(k)
+        progress(_READING, len(done), len(pieces))
+    return len(done), len(pieces)
+
+
+def _read(
+    recording: Recording, pieces: list[Piece], missing: list[int], options: ReadOptions, work: Work
+) -> Iterator[tuple[int, Arrays]]:
+    """Yield number and result of each missing piece; a piece that cannot be read ends it, with what to do."""
+    n_done = len(pieces) - len(missing)
+    try:
+        for place, result in work.workers.each(recording, [pieces[k] for k in missing], options):
+            yield missing[place], result
+            n_done += 1
+    except (OSError, ValueError, NeurograftError) as problem:
+        if isinstance(problem, CopyError):
+            raise
+        raise WorkError(
+            f"Reading failed after {n_done} of {len(pieces)} pieces of {pieces[0].stop - pieces[0].first} frames: "
+            f"{problem} What was read is kept. Repair or replace the file, then run the same command with --resume."
+        ) from problem

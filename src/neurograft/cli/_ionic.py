@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neurograft.cli._ionic_md import md_command
 from neurograft.cli._options import AsJson, Seed, show
 from neurograft.cli._progress import shown_progress
 from neurograft.errors import OptionError
 from neurograft.units import NM, NS, PS, US
 
 if TYPE_CHECKING:
-    from neurograft.ionic import IonState, NeuronTrace, RateLaw, Salt
+    from neurograft.ionic import IonState, LogRatio, NeuronTrace, RateLaw, Salt
 
 ionic_app = typer.Typer(
     no_args_is_help=True,
     help="Ions in a slit one molecule high: pairs, memristor, neuron (Robin et al., Science 2021).",
 )
+
+
+ionic_app.command("md")(md_command)
 
 
 class Depth(StrEnum):
@@ -46,6 +50,9 @@ def ions_command(
     ions: Annotated[int, typer.Option(min=2, help="Ions in all, for the model salt.")] = 400,
     side_nm: Annotated[float, typer.Option(help="Side of the square plane.")] = 447.0,
     layers: Annotated[int, typer.Option(help="Water layers: 0 is the authors' fit, else 1, 2 or 3.")] = 0,
+    from_md: Annotated[
+        Path | None, typer.Option(help="Slit and ions as measured on molecules (JSON of ionic md).")
+    ] = None,
     field: Annotated[float, typer.Option(help="Field along the plane, kT/(e A) = 257 MV/m.")] = 0.21,
     hertz: Annotated[float, typer.Option(help="Frequency of a cosine; 0 holds the field.")] = 0.0,
     microseconds: Annotated[float, typer.Option(help="Model time, the first fifth of which is not counted.")] = 1.0,
@@ -61,28 +68,32 @@ def ions_command(
 
     from neurograft.ionic import (
         FIELD_UNIT_V_M,
-        PAPER,
+        TEMPERATURE_K,
         IonModel,
         Plane,
         Sine,
         Steady,
         Stepper,
         clusters,
-        fitted,
         load_ions,
+        load_measured,
         random_start,
         save_ions,
-        slit_of_layers,
     )  # fmt: skip
 
+    if from_md is not None and (layers or salt == "model"):
+        raise OptionError("--from-md brings its own layers and knows real ions. Leave out --layers, name a --salt.")
+    of_molecules = load_measured(from_md) if from_md is not None else None
+    chosen = _salt(salt, ions)
     model = IonModel(
-        salt=_salt(salt, ions),
+        salt=chosen if of_molecules is None else of_molecules.salt_of(chosen),
         plane=Plane(length_m=side_nm * NM, width_m=side_nm * NM),
-        interaction=PAPER if layers == 0 else fitted(slit_of_layers(layers)),
+        interaction=_interaction(layers) if of_molecules is None else of_molecules.interaction(),
         step_s=step_ps * PS,
+        temperature_k=TEMPERATURE_K if of_molecules is None else of_molecules.temperature_k,
     )
     strongest = field * FIELD_UNIT_V_M
-    flags = model.flags(strongest_v_m=strongest)
+    flags = model.flags(strongest_v_m=strongest) + (() if of_molecules is None else of_molecules.flags())
     wave = Sine(amplitude_v_m=strongest, frequency_hz=hertz) if hertz > 0 else Steady(field_v_m=strongest)
     is_resumed = checkpoint is not None and checkpoint.exists()
     n_chunks = 8 if model.salt.n_ions >= 4000 else 1
@@ -117,6 +128,12 @@ def ions_command(
         *(f"written: {path}" for path in (trajectory, checkpoint) if path is not None),
     ]
     show(lines, result, as_json=as_json)
+
+
+def _interaction(layers: int) -> "LogRatio":
+    from neurograft.ionic import PAPER, fitted, slit_of_layers
+
+    return PAPER if layers == 0 else fitted(slit_of_layers(layers))
 
 
 def _moved(stepper, state, wave, n_blocks, trajectory, progress):  # pyright: ignore

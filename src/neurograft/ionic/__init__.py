@@ -22,6 +22,18 @@ from neurograft.ionic._memristor import Loop as Loop
 from neurograft.ionic._memristor import Memristor as Memristor
 from neurograft.ionic._memristor import retarded_area as retarded_area
 from neurograft.ionic._memristor import slit_memristor as slit_memristor
+from neurograft.ionic._molecular_measures import Estimate as Estimate
+from neurograft.ionic._molecular_measures import Profile as Profile
+from neurograft.ionic._molecular_measures import SlitMeasured as SlitMeasured
+from neurograft.ionic._molecular_measures import load_measured as load_measured
+from neurograft.ionic._molecular_measures import measured as measured
+from neurograft.ionic._molecular_measures import pair_distances as pair_distances
+from neurograft.ionic._molecular_measures import save_measured as save_measured
+from neurograft.ionic._molecular_run import MolecularRun as MolecularRun
+from neurograft.ionic._molecular_run import load_molecules as load_molecules
+from neurograft.ionic._molecular_run import run_molecules as run_molecules
+from neurograft.ionic._molecular_run import save_molecules as save_molecules
+from neurograft.ionic._molecules import MolecularSlit as MolecularSlit
 from neurograft.ionic._observables import Clusters as Clusters
 from neurograft.ionic._observables import clusters as clusters
 from neurograft.ionic._observables import conduction_fraction as conduction_fraction
@@ -58,6 +70,7 @@ from neurograft.ionic._salt import Ion as Ion
 from neurograft.ionic._salt import Salt as Salt
 from neurograft.ionic._salt import paper_salt as paper_salt
 from neurograft.ionic._salt import salt as salt
+from neurograft.ionic._slit import TEMPERATURE_K as TEMPERATURE_K
 from neurograft.ionic._slit import WALLS as WALLS
 from neurograft.ionic._slit import Slit as Slit
 from neurograft.ionic._slit import Wall as Wall
@@ -73,6 +86,7 @@ from neurograft.ionic._sweep import run_ions as run_ions
 from neurograft.ionic._sweep import save_ions as save_ions
 from neurograft.ionic._sweep import static_fraction as static_fraction
 from neurograft.ionic._trajectory import TrajectoryWriter as TrajectoryWriter
+from neurograft.ionic._trajectory import write_molecules as write_molecules
 from neurograft.ionic._waveform import Samples as Samples
 from neurograft.ionic._waveform import Sine as Sine
 from neurograft.ionic._waveform import Steady as Steady

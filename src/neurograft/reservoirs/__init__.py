@@ -73,6 +73,7 @@ from neurograft.reservoirs._pasted import null_matrices as null_matrices
 from neurograft.reservoirs._pasted import random_signs as random_signs
 from neurograft.reservoirs._read import Table as Table
 from neurograft.reservoirs._read import read_series as read_series
+from neurograft.reservoirs._smoothing import Smoothing as Smoothing
 from neurograft.reservoirs._solvers import Accurate as Accurate
 from neurograft.reservoirs._solvers import Published as Published
 from neurograft.reservoirs._solvers import Solver as Solver

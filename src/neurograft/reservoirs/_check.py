@@ -85,6 +85,14 @@ def scaling_of(z: Float64[ndarray, "rows columns"], *, names: Sequence[str] | No
     return Scaling(mean=mean, scale=scale, largest=float(np.max(np.abs((z - mean) / scale))))
 
 
+def uncentred(scaling: Scaling) -> Scaling:
+    """Return the same scales around zero instead of the mean, with a limit that holds all that the first allows."""
+    shift = np.abs(scaling.mean / scaling.scale)
+    return Scaling(
+        mean=np.zeros_like(scaling.mean), scale=scaling.scale, largest=scaling.largest + float(np.max(shift))
+    )
+
+
 def require_varying(mean: ndarray, scale: ndarray, *, names: Sequence[str] | None = None) -> None:
     """Refuse columns that are constant to rounding."""
     constant = np.flatnonzero(~(scale > 1e-13 * np.abs(mean)) | (scale == 0))

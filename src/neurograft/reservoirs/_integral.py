@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from neurograft.errors import OptionError, SeriesError
-from neurograft.reservoirs._check import Scaling, checked_series, scaling_of
+from neurograft.reservoirs._check import Scaling, checked_series, scaling_of, uncentred
 from neurograft.reservoirs._equations import equation_lines
 from neurograft.reservoirs._field import Stepping, flow, integral_rows, order_8
 from neurograft.reservoirs._forecast import Forecast, histories, packed
@@ -114,9 +114,13 @@ class IntegralNvar(_FieldModel):
     ridge, solver
         As in ``Nvar``.
     refine
-        What improves the weights after the linear solve, such as ``FlowMap()``; nothing if None.
+        What improves the weights after the linear solve: ``FlowMap()`` for accurate rows, ``Smoothing()`` for noisy
+        ones; nothing if None.
     n_substeps
         Substeps of a rollout between two rows.
+    is_centred
+        Whether polynomials are of the distance from the mean (better conditioned), or of the variables
+        themselves, in which the fields of physics have few terms.
     """
 
     def __init__(
@@ -129,6 +133,7 @@ class IntegralNvar(_FieldModel):
         solver: LeastSquares = by_svd,
         refine: Refine | None = None,
         n_substeps: int = 4,
+        is_centred: bool = True,
     ) -> None:
         self.dt = dt
         self.degree = degree
@@ -137,6 +142,7 @@ class IntegralNvar(_FieldModel):
         self.solver = solver
         self.refine = refine
         self.n_substeps = n_substeps
+        self.is_centred = is_centred
 
     def fit(self, X: ndarray | Sequence[ndarray], y: ndarray | None = None) -> "IntegralNvar":
         """Learn the field from one series, or from several of the same system in a list."""
@@ -144,6 +150,8 @@ class IntegralNvar(_FieldModel):
         given = list(X) if isinstance(X, list | tuple) and np.ndim(X[0]) == 2 else [X]
         pieces = [checked_series(x, min_rows=self.order + 1) for x in given]
         self._scaling = scaling_of(np.vstack(pieces))
+        if not self.is_centred:
+            self._scaling = uncentred(self._scaling)
         columns = pieces[0].shape[1]
         self._monomials = monomials(columns, self.degree)
         self._windows = np.arange(columns)[None]

@@ -7,6 +7,10 @@ from neurograft.spikes._log import SpikeLog as SpikeLog
 from neurograft.spikes._log import open_log as open_log
 from neurograft.spikes._open import open_spikes as open_spikes
 from neurograft.spikes._options import SpikeOptions as SpikeOptions
+from neurograft.spikes._peaks import detect_peaks as detect_peaks
+from neurograft.spikes._peaks_options import Course as Course
+from neurograft.spikes._peaks_options import PeakOptions as PeakOptions
+from neurograft.spikes._peaks_options import Peaks as Peaks
 from neurograft.spikes._sonata import save_spikes as save_spikes
 from neurograft.spikes._trains import SpikeTrains as SpikeTrains
 from neurograft.spikes._trains import spike_trains as spike_trains

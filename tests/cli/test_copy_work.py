@@ -230,3 +230,57 @@ def test_options_that_make_no_sense_are_named(neurograft, seen, tmp_path, option
     failed = neurograft("copy", str(source), "-o", str(tmp_path / "map.h5"), *option)
     assert failed.code == 2
     assert option[0] in failed.err
+
+
+@pytest.fixture
+def cluster():
+    """Return a cluster of two processes on this machine."""
+    distributed = pytest.importorskip("distributed")
+    # a worker that is killed is told of in warnings and logs of Dask's own
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as made:
+        yield made
+
+
+def copied_while(neurograft, seen, out, address, disturb):
+    """Copy, and call ``disturb`` once when the first piece has come back."""
+    from neurograft.copying import WorkFolder
+
+    put, times = WorkFolder.put, []
+
+    def counted(self, key, result):
+        kept = put(self, key, result)
+        times.append(key)
+        if len(times) == 1:
+            disturb()
+        return kept
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorkFolder, "put", counted)
+        return neurograft("copy", str(seen), "-o", str(out), "--scheduler", address)
+
+
+@needs_kernels
+@pytest.mark.filterwarnings("ignore")
+def test_a_worker_killed_in_mid_run_changes_nothing(neurograft, cluster, seen, whole, tmp_path):
+    from distributed import Client
+
+    def kill():
+        with Client(cluster.scheduler_address) as client:
+            os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+
+    done = copied_while(neurograft, seen, tmp_path / "map.h5", cluster.scheduler_address, kill)
+    assert done.code == 0, done.err
+    assert same(tmp_path / "map.h5", whole)
+
+
+@needs_kernels
+@pytest.mark.filterwarnings("ignore")
+def test_a_scheduler_that_vanishes_leaves_its_pieces_and_says_what_to_do(neurograft, cluster, seen, whole, tmp_path):
+    out, address = tmp_path / "map.h5", cluster.scheduler_address
+    failed = copied_while(neurograft, seen, out, address, cluster.close)
+    assert failed.code == 2
+    assert f"The Dask scheduler {address}" in failed.err
+    assert "--resume" in failed.err
+    assert list((tmp_path / "map.h5.work").glob("*.npz"))
+    assert neurograft("copy", str(seen), "-o", str(out), "--resume").code == 0
+    assert same(out, whole)

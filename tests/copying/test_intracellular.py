@@ -96,7 +96,7 @@ def test_judging_in_blocks_changes_nothing(short, monkeypatch):
     )
 
 
-def _one_by_one(fit, kinds, is_open, mixture, sd, options, is_sure):
+def _one_by_one(fit, kinds, is_open, mixture, sd, options, is_sure, n_threads=1):
     parts = [
         judge(
             scores(fit, kinds, np.array([i])),

@@ -117,7 +117,8 @@ def _written(asked: _Asked, made: "_Made") -> tuple[tuple[str, ...], dict[str, o
     if asked.report is not None:
         _write(asked.report, m, made.intracellular)
         lines.append(f"written: {asked.report}")
-    result = {"map": str(asked.out), "neurons": m.n_neurons, "synapses": m.n_synapses, "pairs": _pairs(m)}
+    result: dict[str, object] = {"map": str(asked.out), "neurons": m.n_neurons, "synapses": m.n_synapses}
+    result["pairs"] = _pairs(m)
     if made.intracellular is not None:
         result |= _evidence(made.intracellular)
     return (*lines, f"written: {asked.out}"), result

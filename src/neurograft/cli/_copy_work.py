@@ -78,14 +78,15 @@ class How:
 
     def work(self, folder: "WorkFolder", opener: "Opener", *, is_growing: bool = False) -> "Work":
         """Return the work."""
-        from neurograft.copying import OnDask, Threads, Work
+        from neurograft.copying import Budget, OnDask, Threads, Work
 
-        reads_at_once = Threads(self.n_jobs) if self.scheduler is None else None
+        memory = Budget(self.memory_bytes())
+        threads = Threads(self.n_jobs, memory.samples_at_once(self.n_jobs))
         return Work(
             store=folder,
-            workers=reads_at_once or OnDask(address=str(self.scheduler), opener=opener),
+            workers=threads if self.scheduler is None else OnDask(address=self.scheduler, opener=opener),
             share=self.share(),
-            memory_bytes=self.memory_bytes(),
+            memory=memory,
             n_threads=self.n_jobs,
             is_growing=is_growing,
         )

@@ -1,5 +1,6 @@
 """Copying: recordings become synaptic maps whose error rate holds."""
 
+from neurograft.copying._budget import Budget as Budget
 from neurograft.copying._copy import copy as copy
 from neurograft.copying._dask import OnDask as OnDask
 from neurograft.copying._gather import Threads as Threads

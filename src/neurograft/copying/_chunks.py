@@ -52,9 +52,9 @@ def cut(
         yield Chunk(segment, first, stop, first - start, recording.read(segment, start, after))
 
 
-def affordable_frames(recording: Recording, seconds: float) -> int:
+def affordable_frames(recording: Recording, seconds: float, most_samples: int | None = None) -> int:
     """Return how many frames to read at a time: so many seconds, or what memory allows of many channels."""
-    most = max(LARGEST // n_channels(recording), 1)
+    most = max(min(most_samples or LARGEST, LARGEST) // n_channels(recording), 1)
     return max(min(round(seconds * recording.rate_hz), most), 1)
 
 

@@ -34,13 +34,11 @@ class OnDask:
             return
         try:
             from distributed import as_completed
-            from distributed.comm import CommClosedError
         except ImportError as problem:
             raise MissingExtraError(purpose="--scheduler", extra="dask") from problem
-        gone = (CommClosedError, TimeoutError, OSError)
         try:
             client = self._client()
-        except gone as problem:
+        except OSError as problem:  # also what a broken connection and a time-out are
             raise WorkError(self._lost(f"did not answer within {_CONNECT_S} s")) from problem
         with client:
             todo = iter(enumerate(pieces))
@@ -57,11 +55,13 @@ class OnDask:
             for _ in range(_AHEAD * max(len(client.scheduler_info()["workers"]), 1)):
                 send()
             for future in waiting:
-                if future.status in {"lost", "cancelled"}:
+                if future.status == "error":
+                    raise future.exception()
+                if future.status != "finished":
                     raise WorkError(self._lost("was lost"))
                 try:
                     result = future.result()
-                except CommClosedError as problem:
+                except OSError as problem:
                     raise WorkError(self._lost("was lost")) from problem
                 k = place.pop(future.key)
                 future.release()
@@ -73,7 +73,7 @@ class OnDask:
 
         if self.address == LOCAL:
             cluster = LocalCluster(
-                n_workers=_WORKERS_LOCAL, threads_per_worker=1, dashboard_address=None, silence_logs=50
+                n_workers=_WORKERS_LOCAL, threads_per_worker=1, dashboard_address=":0", silence_logs=50
             )
             return Client(cluster)
         return Client(self.address, timeout=_CONNECT_S)

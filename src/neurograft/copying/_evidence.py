@@ -62,9 +62,9 @@ def _weigh(
     for p in range(len(z)):
         top, pulse_top, n_pulses = 0.0, 0.0, 0
         for t in range(n_templates):
-            power = 0.5 * z[p, t] * z[p, t]
             if is_talk[t]:
-                pulse_top = max(pulse_top, power)
+                r = information[p, t] * rival_v2.max()  # the largest size fits best
+                pulse_top = max(pulse_top, 0.5 * z[p, t] ** 2 * r / (1.0 + r))
                 n_pulses += 1
         talk = 0.0
         if n_pulses > 0:  # log of the mean Bayes factor of pulses
@@ -75,7 +75,8 @@ def _weigh(
                         talk += math.exp(0.5 * z[p, t] ** 2 * r / (1.0 + r) - pulse_top) / math.sqrt(1.0 + r)
             talk = math.log(talk / (n_pulses * len(rival_v2))) + pulse_top
         for t in range(n_templates):
-            top = max(top, 0.5 * z[p, t] ** 2 + (max(talk, 0.0) if is_under[t] else 0.0))
+            r = information[p, t] * (direct_v2.max() if is_direct[t] else rival_v2.max())
+            top = max(top, 0.5 * z[p, t] ** 2 * r / (1.0 + r) + (max(talk, 0.0) if is_under[t] else 0.0))
         nothing[p] = math.exp(-top)
         d, k = 0, 0
         for t in range(n_templates):

@@ -1,11 +1,12 @@
 """Reading all pieces: by this process, threads of it, a share on each of many machines, or Dask; kept as they come."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, final, runtime_checkable
 
+from neurograft.copying._budget import Budget
 from neurograft.copying._read import Piece, Reading, ReadOptions, piece_key, pieces_of, read_piece
+from neurograft.copying._threads import in_order
 from neurograft.copying._work import Arrays, Nowhere, Store
 from neurograft.errors import CopyError, NeurograftError, WorkError
 from neurograft.progress import Progress
@@ -29,21 +30,15 @@ class Threads:
     """Reads ``n`` pieces at a time in threads, so that one is read while another is computed on."""
 
     n: int = 1
+    most_samples: int | None = None  # read at a time by each thread
 
     def each(self, recording: Recording, pieces: Sequence[Piece], options: ReadOptions) -> Iterator[tuple[int, Arrays]]:
         """Yield results in order; never more than ``n`` pieces are in memory."""
-        if self.n == 1:
-            for k, piece in enumerate(pieces):
-                yield k, read_piece(recording, piece, options)
-            return
-        with ThreadPoolExecutor(self.n) as pool:
-            waiting: list[Future[Arrays]] = []
-            for k, piece in enumerate(pieces):
-                waiting.append(pool.submit(read_piece, recording, piece, options))
-                if len(waiting) == self.n:
-                    yield k + 1 - self.n, waiting.pop(0).result()
-            for k, last in enumerate(waiting, start=len(pieces) - len(waiting)):
-                yield k, last.result()
+
+        def read(piece: Piece) -> Arrays:
+            return read_piece(recording, piece, options, self.most_samples)
+
+        yield from enumerate(in_order(self.n, read, pieces))
 
 
 @final
@@ -51,7 +46,7 @@ class Threads:
 class Work:
     """How a recording is read: where results are kept, who reads, and which share of the pieces is this call's."""
 
-    memory_bytes: int = 8 << 30
+    memory: Budget = field(default_factory=Budget)
     n_threads: int = 1  # of everything after the reading
     store: Store = field(default_factory=Nowhere)
     workers: Workers = field(default_factory=Threads)

@@ -17,9 +17,9 @@ from jaxtyping import Float, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
+from neurograft.copying._budget import MOST_COLUMNS_OF_64_BITS
 from neurograft.copying._design import LagBoxes, column_totals, joined
 
-MOST_COLUMNS_OF_64_BITS = 6000  # 288 MB
 _RIDGE = 1e-6  # of the mean diagonal: only makes a matrix of collinear columns invertible
 _NEURONS_AT_ONCE = 8
 _COLUMNS_AT_ONCE = 512

@@ -72,12 +72,15 @@ def piece_key(recording: Recording, piece: Piece, options: ReadOptions) -> str:
     return key_of(STEP, about, digest({"some": some}))
 
 
-def read_piece(recording: Recording, piece: Piece, options: ReadOptions) -> Arrays:
-    """Return a piece's candidates, each channel's noise and good samples, and its rows (NaN where a sample was bad)."""
+def read_piece(recording: Recording, piece: Piece, options: ReadOptions, most_samples: int | None = None) -> Arrays:
+    """Return a piece's candidates, each channel's noise and good samples, and its rows (NaN where a sample was bad).
+
+    ``most_samples`` bounds what is read at a time, and changes nothing in the result.
+    """
     detection, factor, rate_hz = options.detection, options.factor, recording.rate_hz
     lag = max(round(detection.rise_s * rate_hz), 1)
     widest = max(round(detection.width_s[1] * rate_hz), 1)
-    size = max(affordable_frames(recording, PIECE_S) // factor, 1) * factor
+    size = max(affordable_frames(recording, PIECE_S, most_samples) // factor, 1) * factor
     margin = round(_MARGIN_S * rate_hz)
     parts = _Parts(recording, piece, size, margin)
     noise_v = _noise_v(parts, piece, lag)

@@ -19,14 +19,15 @@ from jaxtyping import Float, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
+from neurograft.copying._budget import SOLVED_AT_ONCE
 from neurograft.copying._design import LagBoxes, add_blanked, add_box_sums, column_totals, joined
 from neurograft.copying._gram import Factor
 from neurograft.copying._slow import MIN_SHARE, slow_sd
+from neurograft.copying._threads import in_order
 from neurograft.copying._whiten import Block, Prepared, Traces, Whitener, autoregression, prepared
 from neurograft.progress import Progress
 
 _TINY = 1e-9  # of a column's total: what is left when all of it was taken away
-_SOLVED_AT_ONCE = 512  # targets
 
 
 class Design(NamedTuple):
@@ -118,7 +119,7 @@ def fits(
     for targets, white, sums, blanked in _groups(traces, designs, whitener, progress):
         coefficient[:, targets] = white.coefficient
         for d, m, made in zip(designs, sums, out, strict=True):
-            made.put(targets, d, m, *_solved(d, m, blanked, n_steps))
+            made.put(targets, d, m, *_solved(d, m, blanked, n_steps, traces.n_threads))
     return Whitener(coefficient), [made.fit(d) for d, made in zip(designs, out, strict=True)]
 
 
@@ -175,14 +176,18 @@ def _groups(
     """Yield targets, whitening, moments under each design and blanked rows of some hundred targets at a time."""
     row_weight = designs[0].row_weight
     held: list[tuple[Block, Whitener, list[Moments], list[ndarray]]] = []
-    for block in traces.blocks():
-        progress("gathering traces after spikes", int(block[0]), len(traces.channel))
-        parts = list(prepared(traces, block))
-        order = traces.options.ar_order
+
+    def gather(block: Block) -> tuple[Block, Whitener, list[Moments], list[ndarray]]:
+        parts, order = list(prepared(traces, block)), traces.options.ar_order
         whitener = autoregression(parts, row_weight, order) if given is None else given.of(block)
-        held.append((block, whitener, *moments(parts, whitener, designs)))
+        return block, whitener, *moments(parts, whitener, designs)
+
+    for gathered in in_order(traces.n_threads, gather, traces.blocks()):
+        block = gathered[0]
+        progress("gathering traces after spikes", int(block[0]), len(traces.channel))
+        held.append(gathered)
         first, last = int(held[0][0][0]), int(block[-1]) + 1
-        if last - first >= _SOLVED_AT_ONCE or last == len(traces.channel):
+        if last - first >= SOLVED_AT_ONCE or last == len(traces.channel):
             coefficient = np.concatenate([w.coefficient for _, w, _, _ in held], axis=1)
             sums = [_side_by_side([m[k] for _, _, m, _ in held]) for k in range(len(designs))]
             yield slice(first, last), Whitener(coefficient), sums, [one for *_, b in held for one in b]
@@ -234,7 +239,7 @@ def _kept(d: Design, blanked: list[Int64[ndarray, "_ 2"]]) -> Float64[ndarray, "
 
 
 def _solved(
-    d: Design, m: Moments, blanked: list[Int64[ndarray, "_ 2"]], n_steps: int
+    d: Design, m: Moments, blanked: list[Int64[ndarray, "_ 2"]], n_steps: int, n_threads: int
 ) -> tuple[Float64[ndarray, "columns targets"], Float64[ndarray, " targets"]]:
     """Return coefficients and the variance that they leave."""
     whole = float(d.row_weight.sum())
@@ -245,7 +250,7 @@ def _solved(
     share = kept / np.maximum(d.total, 1.0)
     beta = d.factor.solve(np.where(share >= MIN_SHARE, observed / np.maximum(share, MIN_SHARE), 0.0))
     for _ in range(n_steps):
-        filled, extra = _filled(d, beta, blanked)
+        filled, extra = _filled(d, beta, blanked, n_threads)
         lift = extra / weight  # the constant's own share of what is missing
         filled += lift[:, None] * (d.total - kept) - np.outer(lift * (whole - m.weight) + extra, d.total / whole)
         beta = d.factor.solve(observed + filled)
@@ -266,15 +271,19 @@ def _local_share(
 
 
 def _filled(
-    d: Design, beta: Float64[ndarray, "targets columns"], blanked: list[Int64[ndarray, "_ 2"]]
+    d: Design, beta: Float64[ndarray, "targets columns"], blanked: list[Int64[ndarray, "_ 2"]], n_threads: int
 ) -> tuple[Float64[ndarray, "targets columns"], Float64[ndarray, " targets"]]:
     """Return X'W(1 - M)p and 1'W(1 - M)p, where p is the fit's prediction, less its mean, and M keeps or blanks."""
     out, total = np.zeros_like(beta), np.zeros(len(beta))
     centre = beta @ (d.total / d.row_weight.sum())
-    for j, intervals in enumerate(blanked):
-        total[j] = _fill(
-            d.sorted_rows, d.sorted_who, d.boxes.edges, d.row_weight, d.running, intervals, beta[j], centre[j], out[j]
+    edges = d.boxes.edges
+
+    def fill(j: int) -> float:
+        return _fill(
+            d.sorted_rows, d.sorted_who, edges, d.row_weight, d.running, blanked[j], beta[j], centre[j], out[j]
         )
+
+    total[:] = list(in_order(n_threads, fill, range(len(blanked))))
     return out, total
 
 

@@ -41,11 +41,27 @@ class Thin:
         for k in range(start // size, -(-stop // size)):
             first = k * size
             low, high = max(start, first), min(stop, first + size)
-            out[:, low - start : high - start] = parts[k][channel, low - first : high - first]
+            out[:, low - start : high - start] = _channels(parts[k], channel)[:, low - first : high - first]
         volts = out.T.astype(np.float64)
         is_ok = ~np.isnan(volts)
         volts[~is_ok] = 0.0
         return RowMeans(volts, is_ok)
+
+
+def _channels(part: ndarray, channel: Int64[ndarray, " channels"]) -> ndarray:
+    """Return some channels of a piece; of one that lies in a file by reading, because mapped pages count as memory."""
+    if not isinstance(part, np.memmap):
+        return part[channel]
+    out = np.empty((len(channel), part.shape[1]), dtype=part.dtype)
+    ends = np.append(np.flatnonzero(np.diff(channel) != 1) + 1, len(channel))
+    first = 0
+    for end in ends:  # channels that follow each other are read at once
+        offset = part.offset + int(channel[first]) * part.strides[0]
+        out[first:end] = np.fromfile(
+            str(part.filename), dtype=part.dtype, count=(end - first) * part.shape[1], offset=offset
+        ).reshape(end - first, part.shape[1])
+        first = end
+    return out
 
 
 def thin_of(recording: Recording, reading: Reading, factor: int) -> Thin:

@@ -1,7 +1,7 @@
 """Membrane potentials made ready for regression: own action potentials out, drift out, noise made white."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, final, no_type_check
 
 import numpy as np
@@ -9,8 +9,10 @@ from jaxtyping import Bool, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
+from neurograft.copying._budget import Budget
 from neurograft.copying._coupling import Coupling
 from neurograft.copying._thin import Thin
+from neurograft.copying._threads import in_order
 from neurograft.copying._timeline import Timeline
 from neurograft.progress import Progress
 from neurograft.units import MS
@@ -21,9 +23,7 @@ _LEAST_WEIGHT = 0.02
 _HAIR = 1e-9
 _OWN_SPIKES = 5
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
-_MOST_BYTES = 1 << 30  # of prepared traces kept in memory
 _LANES = 16  # neurons that kernels take together
-_BLOCK_BYTES = 1 << 28  # of prepared traces of one block of targets
 
 
 @final
@@ -63,12 +63,14 @@ class Traces:
     spike_row: tuple[Int64[ndarray, " _"], ...]  # of every neuron, sorted
     artefact_row: Int64[ndarray, " artefacts"]
     options: WhiteningOptions
+    memory: Budget = field(default_factory=Budget)
+    n_threads: int = 1
     kept: tuple[Prepared, ...] = ()  # what ``prepared`` yields of all neurons, where it fits into memory
 
     def blocks(self, some: Block | None = None) -> list[Block]:
         """Return neurons, all or some, in blocks whose prepared traces take some hundred megabytes."""
         neurons = np.arange(len(self.channel)) if some is None else some
-        width = max(_BLOCK_BYTES // (16 * self.line.n_rows) // _LANES, 1) * _LANES
+        width = max(self.memory.block_bytes() // (16 * self.line.n_rows) // _LANES, 1) * _LANES
         return [neurons[first : first + width] for first in range(0, len(neurons), width)]
 
     def select(self, neurons: Block) -> "Traces":
@@ -80,7 +82,7 @@ class Traces:
 
 def in_memory(traces: Traces, progress: Progress) -> Traces:
     """Return traces that are prepared once and kept, or these where that would take too much memory."""
-    if 16 * traces.line.n_rows * len(traces.channel) > _MOST_BYTES:
+    if 16 * traces.line.n_rows * len(traces.channel) > traces.memory.kept_bytes():
         return traces
     progress("preparing traces", 0, 1)
     return replace(traces, kept=tuple(prepared(traces, np.arange(len(traces.channel)))))
@@ -233,15 +235,23 @@ def row_weights(traces: Traces, scale_v: Float64[ndarray, " neurons"], progress:
 
     n_rows = traces.line.n_rows
     power, count = np.zeros(n_rows), np.zeros(n_rows)
-    for block in traces.blocks():
-        progress("measuring the network's unrest", int(block[0]), len(traces.channel))
+
+    def unrest_of(block: Block) -> Float64[ndarray, "two rows"]:
+        out = np.zeros((2, n_rows))
         for part in prepared(traces, block):
             both = part.weight[1:] * part.weight[:-1]
             step = np.diff(part.volts, axis=0) / scale_v[block]
             skipped = max(part.before - 1, 0)
             rows = slice(part.first_row + skipped + 1 - part.before, part.first_row + len(part.volts) - part.before)
-            power[rows] += np.sum(both * step**2, axis=1)[skipped:]
-            count[rows] += np.sum(both, axis=1)[skipped:]
+            out[0, rows] = np.sum(both * step**2, axis=1)[skipped:]
+            out[1, rows] = np.sum(both, axis=1)[skipped:]
+        return out
+
+    blocks = traces.blocks()
+    for done, (more, seen) in enumerate(in_order(traces.n_threads, unrest_of, blocks)):
+        progress("measuring the network's unrest", done + 1, len(blocks))
+        power += more
+        count += seen
     inside = count > 0
     if not inside.any():
         return np.zeros(n_rows)

@@ -80,7 +80,15 @@ def open_binary(path: Path, *, is_growing: bool = False) -> LazyRecording:
     layout, scale = _layout(told.get("layout", {}), int(n), sidecar), _scale(told["signal"], int(n), sidecar)
 
     def fetch(segment: int, start: int, stop: int) -> ndarray:
-        return mapped[segment][start:stop] if order == "frames" else mapped[segment][:, start:stop].T
+        held = mapped[segment]
+        if order == "channels":
+            return held[:, start:stop].T
+        # read instead of mapped: pages of a mapped file count as this process's memory until the system wants them
+        offset = held.offset + start * held.strides[0]
+        some = np.fromfile(files[segment], dtype=held.dtype, count=(stop - start) * int(n), offset=offset)
+        if some.size < (stop - start) * int(n):
+            raise RecordingError(f"{files[segment]} ends before frame {stop}: it was cut off while it was read.")
+        return some.reshape(stop - start, int(n))
 
     return lazy_recording(
         path=sidecar,
@@ -121,7 +129,9 @@ def _read(sidecar: Path) -> dict[str, dict[str, Any]]:
     return told
 
 
-def _map(file: Path, samples: Mapping[str, Any], n: int, order: str, sidecar: Path, *, is_growing: bool) -> ndarray:
+def _map(
+    file: Path, samples: Mapping[str, Any], n: int, order: str, sidecar: Path, *, is_growing: bool
+) -> "np.memmap[Any, Any]":
     if is_growing and order != "frames":
         raise RecordingError(f"{sidecar}: a file of order 'channels' cannot grow in time. Write order 'frames'.")
     big = _choice(samples, "byte_order", ("little", "big"), sidecar) == "big"

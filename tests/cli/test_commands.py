@@ -224,6 +224,25 @@ def test_an_engine_that_is_not_installed_is_exit_code_two(neurograft, ring, tmp_
     assert not (tmp_path / "a.h5").exists()
 
 
+def test_what_another_engine_cannot_do_is_said_before_anything_runs(neurograft, ring, tmp_path):
+    words = ("run", ring, "-o", tmp_path / "a.h5", "--seconds", "1")
+    said = neurograft(*words, "--ranks", "2")
+    assert said.code == 2
+    assert "--ranks is for" in said.err
+    said = neurograft(*words, "--engine", "coreneuron", "--learn", "pair")
+    assert said.code == 2
+    assert "not in coreneuron" in said.err
+
+
+def test_rates_of_named_neurons_are_told_and_without_background_all_are_silent(neurograft, ring, tmp_path):
+    words = ("run", ring, "-o", tmp_path / "a.h5", "--seconds", "1", "--rate-hz", "0")
+    said = neurograft(*words, "--watch", "3, 5", "--json")
+    assert said.code == 0, said.err
+    told = json.loads(said.out)
+    assert told["watched_hz"] == {"3": 0.0, "5": 0.0}
+    assert neurograft(*words, "--watch", "77").code == 2
+
+
 def test_half_of_a_network_replays_a_recording_and_the_rest_is_filled_in(neurograft, ring, tmp_path):
     original, filled = tmp_path / "original.h5", tmp_path / "filled.h5"
     assert neurograft("run", ring, "-o", original, "--seconds", "2", "--rate-hz", "20").code == 0
@@ -316,6 +335,18 @@ def test_paste_takes_every_way_of_pasting_and_says_what_it_costs(neurograft, rin
     plain = neurograft("paste", ring, "-o", image, "--ages", "1y", "--refresh-days", "1")
     assert "not known: age_s" in plain.out
     assert "worn out after" in plain.out
+
+
+def test_paste_stands_beside_the_naive_way_and_hints_at_what_would_lower_the_error(neurograft, ring, tmp_path):
+    words = ("paste", ring, "-o", tmp_path / "image.h5", "--memory", "pram", "--unused", "zero", "--beside-naive")
+    said = neurograft(*words, "--tile", "128")
+    assert said.code == 0, said.err
+    assert "error of sums after one gain: naive" in said.out
+    assert "hint: unused cells make most of this error" in said.out
+    result = json.loads(neurograft(*words, "--tile", "64", "--around-defects", "--json").out)
+    assert 0 < result["error_after_gain"] < result["naive_error_after_gain"]
+    assert result["naive"]["n_cells"] == result["naive"]["pulses"] == 12
+    assert "hint" not in neurograft(*words, "--tile", "64", "--around-defects").out
 
 
 @pytest.mark.parametrize(

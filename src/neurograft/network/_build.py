@@ -24,6 +24,8 @@ from neurograft.network._stimulus import GroupStimulus, Stimulus
 from neurograft.network._synapse_hook import SynapseHook
 from neurograft.neurons import Lif, NeuronModel, Stepper, find_model, known_models
 
+_SYNAPSES_PER_NEURON = 3000  # that cost as much at a few spikes a second as stepping their neuron does
+
 
 def build_engine(
     m: SynapseMap | Populations,
@@ -188,7 +190,7 @@ def _synapses(m: SynapseMap, models: Sequence[NeuronModel], kind: ndarray, place
 
 def _bounds(kind: ndarray, n_incoming: ndarray, n_parts: int) -> list[tuple[int, int]]:
     """Return stretches of neurons: each model's neurons cut into parts of about equal work."""
-    work = n_incoming + 10.0  # about ten events cost as much as one neuron's step-second
+    work = n_incoming + _SYNAPSES_PER_NEURON
     edges = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), kind.size]
     bounds: list[tuple[int, int]] = []
     for first, last in pairwise(edges):

@@ -96,9 +96,10 @@ def content(path):
 
 def same(a, b):
     mine, theirs = content(a), content(b)
-    return mine.keys() == theirs.keys() and all(
-        np.array_equal(mine[k], theirs[k], equal_nan=np.asarray(mine[k]).dtype.kind == "f") for k in mine
-    )
+    assert mine.keys() == theirs.keys()
+    for name in mine:
+        assert np.array_equal(mine[name], theirs[name], equal_nan=np.asarray(mine[name]).dtype.kind == "f"), name
+    return True
 
 
 @needs_kernels
@@ -220,6 +221,32 @@ def test_a_damaged_piece_is_read_again(neurograft, seen, whole, tmp_path):
     rows.write_bytes(bytes(held))
     assert neurograft("copy", str(seen), "-o", str(out), "--resume").code == 0
     assert same(out, whole)
+
+
+@needs_kernels
+@pytest.mark.slow
+def test_a_copy_keeps_to_its_memory(tmp_path):
+    """512 channels of 10 kHz, 40 s: 410 MB of samples, 820 MB in volts."""
+    rng, rate_hz, n, seconds = np.random.default_rng(0), 10_000, 512, 40
+    noise = rng.integers(-12_060, -11_940, (rate_hz, n), dtype=np.int16)
+    wave = (20_000 * np.array([0.1, 0.4, 0.8, 1.0, 0.8, 0.5, 0.3, 0.1])).astype(np.int16)
+    with (tmp_path / "large.raw").open("wb") as stream:
+        for _ in range(seconds):
+            second = np.roll(noise, int(rng.integers(rate_hz)), axis=0)
+            for c in range(0, n, 8):
+                for frame in rng.integers(0, rate_hz - 8, 3):
+                    second[frame : frame + 8, c] += wave
+            stream.write(second.tobytes())
+    told = sidecar("large.raw").replace(f"n_channels = {CHANNELS}", f"n_channels = {n}")
+    (tmp_path / "large.toml").write_text(told.replace(f"rate_hz = {RATE_HZ}", f"rate_hz = {rate_hz}"))
+    script = "import resource, sys; from neurograft.cli import main; code = main(sys.argv[1:]); "
+    script += "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(code)"
+    out = tmp_path / "map.h5"
+    command = [sys.executable, "-c", script, "copy", str(tmp_path / "large.toml"), "-o", str(out), "--memory", "1200M"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    peak_kb = int(done.stdout.split("peak")[1])
+    assert peak_kb < 1200 << 10
+    assert load_map(out).n_neurons == n
 
 
 @pytest.mark.parametrize("option", [("--shard", "2/2"), ("--shard", "half"), ("--memory", "lots"), ("--follow",)])

@@ -94,7 +94,8 @@ def _read(
     except (OSError, ValueError, NeurograftError) as problem:
         if isinstance(problem, CopyError):
             raise
+        kept = "" if isinstance(work.store, Nowhere) else "What was read is kept. "
         raise WorkError(
             f"Reading failed after {n_done} of {len(pieces)} pieces of {pieces[0].stop - pieces[0].first} frames: "
-            f"{problem} What was read is kept. Repair or replace the file, then run the same command with --resume."
+            f"{problem} {kept}Repair or replace the file, then run the same command with --resume."
         ) from problem

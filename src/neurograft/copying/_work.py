@@ -68,7 +68,7 @@ class WorkFolder:
     def get(self, key: str) -> Arrays | None:
         """Return what was kept; a file that is cut off or changed counts as absent."""
         try:
-            with np.load(self._file(key), allow_pickle=False) as held:
+            with self._file(key).open("rb") as stream, np.load(stream, allow_pickle=False) as held:
                 result = {name: held[name] for name in held.files}
             if MAPPED + "_crc" in result:
                 crc = int(result.pop(MAPPED + "_crc"))

@@ -15,6 +15,7 @@ from neurograft.cli._copy_work import How, Jobs, Memory, Opener, Resume, Schedul
 from neurograft.cli._files import open_source
 from neurograft.cli._options import AsJson, Out, Part, SignalName, show
 from neurograft.cli._progress import shown_progress
+from neurograft.cli._sorted import SorterName, sorted_first
 from neurograft.errors import OptionError
 from neurograft.maps import Kind
 from neurograft.progress import silent
@@ -48,6 +49,7 @@ def copy_command(
     fdr: Annotated[float, typer.Option(help="False-discovery rate: share of wrong synapses that is accepted.")] = 0.05,
     spikes_out: Annotated[Path | None, typer.Option("--spikes", help="Also write the spikes that were found.")] = None,
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report with the evidence.")] = None,
+    sorter: SorterName = None,
     signal: SignalName = None,
     part: Part = None,
     resume: Resume = False,
@@ -62,6 +64,9 @@ def copy_command(
 ) -> None:
     """Copy the synaptic map out of a recording.
 
+    An unsorted extracellular recording is sorted first, by one of SpikeInterface's sorters (--sorter); the units
+    are kept beside the map.
+
     What is read of a recording of potentials is kept beside the output, in OUT.work, until the map is written: a copy
     that was stopped goes on with --resume.
     """
@@ -73,6 +78,10 @@ def copy_command(
         _follow(asked, how, growing(recording), every_s=every_s, idle_s=idle_s, as_json=as_json)
         return
     source = open_source(recording, signal=signal, part=part)
+    with shown_progress() as progress:
+        source, told = sorted_first(source, out=out, sorter=sorter, progress=progress)
+    for line in told:
+        print(line, file=sys.stderr)
     if isinstance(source, SpikeTrains):
         how.require_recording()
         with shown_progress() as progress:

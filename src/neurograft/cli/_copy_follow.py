@@ -84,14 +84,15 @@ def _opened(opened: Callable[[], "Recording"]) -> "Recording | None":
 
 @contextmanager
 def _terminable() -> Generator[None]:
-    """Let SIGTERM end the following as Ctrl-C does."""
+    """Let SIGTERM end the following as Ctrl-C does, and Ctrl-C where a shell had switched it off."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         del signum, frame
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

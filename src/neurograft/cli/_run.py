@@ -51,6 +51,13 @@ def run_command(
     ranks: Annotated[
         int, typer.Option(min=1, help="MPI processes of coreneuron, or of a NEST that was built with MPI.")
     ] = 1,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Also write the state at the end, or at Ctrl-C, for --resume.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on from this --checkpoint of the same command; OUT then holds what comes after it."),
+    ] = None,
     watch: Annotated[str | None, typer.Option(help="Also print the rates of these neurons: labels and commas.")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -90,6 +97,8 @@ def run_command(
             engine=engine,
             engine_python=engine_python,
             ranks=ranks,
+            checkpoint=checkpoint,
+            resume=resume,
             watch=watch,
             seed=seed,
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
     from neurograft.maps import SynapseMap
-    from neurograft.network import Activity, Drive, LearningDrift, Readout, RunOptions
+    from neurograft.network import Activity, Checkpoint, Drive, LearningDrift, Readout, RunOptions
     from neurograft.progress import Progress
 
 Told = tuple[list[str], dict[str, object]]
@@ -70,6 +70,8 @@ class Choices:
     engine: EngineName
     engine_python: Path | None
     ranks: int
+    checkpoint: Path | None
+    resume: Path | None
     watch: str | None
     seed: int
 
@@ -109,6 +111,7 @@ class Task:
     living: "SynapseMap | None"  # learns beside
     readout: "Readout | None"
     watched: tuple[int, ...]
+    resume: "Checkpoint | None"
 
     @property
     def log(self) -> Path:
@@ -118,7 +121,7 @@ class Task:
 
 def prepare(chosen: Choices) -> Task:
     """Return the task that the options mean; whatever does not fit is refused here, before anything runs."""
-    from neurograft.network import RunOptions, indices_of
+    from neurograft.network import RunOptions, indices_of, load_checkpoint
 
     age_s = age_in_s(chosen.age, chosen.age_days)
     readout = readout_of(
@@ -137,6 +140,7 @@ def prepare(chosen: Choices) -> Task:
     if chosen.learnt is not None and learning is None:
         raise OptionError("--learnt asks for what was learnt, but nothing learns. Add --learn or --homeostasis-hz.")
     _require_engine_can(chosen, has_more=bool(outside.stimulus or outside.recording or learning or readout))
+    _require_can_resume(chosen, is_plain=learning is None and readout is None and chosen.clamp != "each")
     watched = [] if chosen.watch is None else [x.strip() for x in chosen.watch.split(",") if x.strip()]
     task = Task(
         chosen=chosen,
@@ -150,6 +154,7 @@ def prepare(chosen: Choices) -> Task:
         living=None if chosen.living is None else living_of(chosen.living, m, learning, seed=chosen.seed),
         readout=readout,
         watched=tuple(indices_of(watched, m.labels).tolist()),
+        resume=None if chosen.resume is None else load_checkpoint(chosen.resume),
     )
     return replace(task, options=replace(task.options, record_to=task.log))
 
@@ -172,6 +177,7 @@ def carry_out(task: Task, progress: "Progress") -> "tuple[Activity, LearningDrif
     except (RunInterrupted, UnstableRunError) as stop:
         if stop.activity is not None:
             save_spikes(stop.activity.spikes, chosen.out)
+            _keep_state(chosen, stop.activity)
         task.log.unlink(missing_ok=True)
         raise
     if task.living is None or task.learning is None:
@@ -204,6 +210,7 @@ def write(task: Task, activity: "Activity") -> None:
         inputs={path.name: fingerprint(path) for path in given},
     )
     save_spikes(replace(activity.spikes, provenance=provenance), chosen.out)
+    _keep_state(chosen, activity)
     task.log.unlink(missing_ok=True)
     if task.learning is not None and chosen.learnt is not None:
         task.learning.write(task.m, chosen.learnt, duration_s=task.duration_s)
@@ -254,6 +261,22 @@ def _require_engine_can(chosen: Choices, *, has_more: bool) -> None:
         )
 
 
+def _require_can_resume(chosen: Choices, *, is_plain: bool) -> None:
+    if (chosen.checkpoint is None and chosen.resume is None) or (is_plain and chosen.engine is EngineName.BUILTIN):
+        return
+    raise OptionError(
+        "--checkpoint and --resume do not go with learning, reading options, --clamp each or another engine. "
+        "Leave them out."
+    )
+
+
+def _keep_state(chosen: Choices, activity: "Activity") -> None:
+    from neurograft.network import save_checkpoint
+
+    if chosen.checkpoint is not None and activity.checkpoint is not None:
+        save_checkpoint(activity.checkpoint, chosen.checkpoint)
+
+
 def _duration_s(seconds: float | None, outside: Outside) -> float:
     recording = outside.recording
     if seconds is None:
@@ -284,6 +307,7 @@ def _built_in(task: Task, drive: "Drive", progress: "Progress") -> "Activity":
     return run(
         task.m, duration_s=task.duration_s, seed=seed, drive=drive, options=task.options, stimulus=outside.stimulus,
         plasticity=task.learning.plasticity if task.learning is not None else None, progress=progress,
+        resume=task.resume,
     )  # fmt: skip
 
 

@@ -43,8 +43,8 @@ def md_command(
         write_molecules,
     )
 
-    if not 0.01 <= ns <= 1000:
-        raise OptionError(f"--ns is {ns:g}. Give 0.01 to 1000 nanoseconds.")
+    if not 0.005 <= ns <= 1000:
+        raise OptionError(f"--ns is {ns:g}. Give 0.005 to 1000 nanoseconds.")
     slit = MolecularSlit(
         layers=layers, wall=wall, salt=salt, n_units=units, side_m=side_nm * NM, is_corrugated=not smooth,
         temperature_k=temperature_k,

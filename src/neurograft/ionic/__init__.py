@@ -9,6 +9,7 @@ from neurograft.ionic._brownian import start_at as start_at
 from neurograft.ionic._circuit import FIELD_UNIT_V_M as FIELD_UNIT_V_M
 from neurograft.ionic._circuit import Circuit as Circuit
 from neurograft.ionic._circuit import NeuronTrace as NeuronTrace
+from neurograft.ionic._escape import escape_rate_hz as escape_rate_hz
 from neurograft.ionic._interaction import PAPER as PAPER
 from neurograft.ionic._interaction import WIDE_CORE as WIDE_CORE
 from neurograft.ionic._interaction import Exact as Exact
@@ -39,6 +40,13 @@ from neurograft.ionic._observables import clusters as clusters
 from neurograft.ionic._observables import conduction_fraction as conduction_fraction
 from neurograft.ionic._observables import diffusion_m2_s as diffusion_m2_s
 from neurograft.ionic._observables import memory_time_s as memory_time_s
+from neurograft.ionic._open import OpenRecord as OpenRecord
+from neurograft.ionic._open import OpenSlit as OpenSlit
+from neurograft.ionic._open import even_densities as even_densities
+from neurograft.ionic._open import filling_time_s as filling_time_s
+from neurograft.ionic._open import free_current_a as free_current_a
+from neurograft.ionic._open import open_start as open_start
+from neurograft.ionic._open import run_open as run_open
 from neurograft.ionic._pair_rates import Rate as Rate
 from neurograft.ionic._pair_rates import breaking_rate_hz as breaking_rate_hz
 from neurograft.ionic._pair_rates import catching_rate_m2_s as catching_rate_m2_s
@@ -50,6 +58,7 @@ from neurograft.ionic._particle_neuron import start_neuron as start_neuron
 from neurograft.ionic._phase import BIOLOGICAL_SPIKE_J as BIOLOGICAL_SPIKE_J
 from neurograft.ionic._phase import BIOLOGICAL_SWING_V as BIOLOGICAL_SWING_V
 from neurograft.ionic._phase import CMOS_SPIKE_J as CMOS_SPIKE_J
+from neurograft.ionic._phase import LEAST_CMOS_SPIKE_J as LEAST_CMOS_SPIKE_J
 from neurograft.ionic._phase import Choice as Choice
 from neurograft.ionic._phase import Outcome as Outcome
 from neurograft.ionic._phase import lowest_voltage as lowest_voltage

@@ -1,4 +1,4 @@
-"""Compiled steps of ions in a plane.  Lengths in nanometres, energies in kT; equations of ``_brownian``.
+"""Compiled steps of ions in a plane.  Lengths in nanometres, energies in kT; the equations are in ``_brownian``.
 
 Ions lie in the order of their cells, cut into chunks.  Within a sweep (the steps between two listings of
 neighbours) only displacements since its start move, in 32-bit numbers; separations at its start are stored with

@@ -111,7 +111,7 @@ class CorrectedNvar(BaseEstimator):
         """Return for each row the row that comes next."""
         check_is_fitted(self, "weights_")
         x = checked_series(X, min_rows=1)
-        require_columns(x, self.n_features_in_)
+        require_columns(x, self.n_features_in_, self)
         before = np.vstack([x[:1], x[:-1]])
         return self.base_.predict(x) + self._correction(x, before)
 

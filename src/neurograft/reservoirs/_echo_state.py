@@ -160,7 +160,7 @@ class EchoState(BaseEstimator):
         """Return for each row the next row of X, or y; the network starts at rest, so the first rows are rough."""
         check_is_fitted(self, "weights_")
         x = checked_series(X, min_rows=1)
-        require_columns(x, self.n_features_in_)
+        require_columns(x, self.n_features_in_, self)
         z = self._scaling.scaled(x)
         out = self._features(self._driven(z, np.zeros(self.n_nodes))) @ self.weights_
         if not self._has_target:

@@ -10,9 +10,16 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from neurograft.errors import OptionError, SeriesError
+from neurograft.errors import OptionError
 from neurograft.reservoirs import _dense as dense
-from neurograft.reservoirs._check import Scaling, checked_series, require_varying, scaling_of, uncentred
+from neurograft.reservoirs._check import (
+    Scaling,
+    checked_series,
+    require_columns,
+    require_varying,
+    scaling_of,
+    uncentred,
+)
 from neurograft.reservoirs._equations import equation_lines
 from neurograft.reservoirs._field import Stepping, flow, integral_rows, integral_weights, order_8
 from neurograft.reservoirs._forecast import Forecast, histories, packed
@@ -77,10 +84,7 @@ class _FieldModel(BaseEstimator):
         if (xp := dense.namespace_of(X)) is not None:
             return self._flow_dense(xp, dense.checked_rows(xp, X, min_rows=1), 1)[0][:, 0, :]
         x = checked_series(X, min_rows=1)
-        if x.shape[1] != self._last.shape[1]:
-            raise SeriesError(
-                f"X has {x.shape[1]} features, but the model is expecting {self._last.shape[1]} features."
-            )
+        require_columns(x, self._last.shape[1], self)
         return self._scaling.unscaled(self._flow(self._scaling.scaled(x), 1)[0][:, 0])
 
     def score(self, X: ndarray, y: ndarray | None = None) -> float:

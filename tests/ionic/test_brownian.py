@@ -27,6 +27,7 @@ from neurograft.ionic import (
     static_fraction,
 )
 from neurograft.ionic._brownian_reference import step_reference
+from neurograft.ionic._kernels import sweep, sweep_in_threads
 from neurograft.ionic._noise import BLOCK, fill_normals, noise_desk, noise_state
 from neurograft.units import NM, PS
 
@@ -173,6 +174,12 @@ def test_threads_do_not_change_the_result():
         Stepper(model=model, n_threads=threads).advance(state, np.full(60, 1e7))
         found.append(state.x_nm)
     np.testing.assert_array_equal(*found)
+
+
+def test_the_kernel_of_many_threads_is_cached_under_its_own_name():
+    """A cache tells compiled functions by file, line and name: of one function compiled twice, one never runs."""
+    assert sweep.py_func.__qualname__ != sweep_in_threads.py_func.__qualname__
+    assert sweep_in_threads.targetoptions["parallel"] is True
 
 
 def test_a_run_goes_on_from_its_checkpoint_bit_for_bit(tmp_path):

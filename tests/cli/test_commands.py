@@ -224,6 +224,58 @@ def test_an_engine_that_is_not_installed_is_exit_code_two(neurograft, ring, tmp_
     assert not (tmp_path / "a.h5").exists()
 
 
+def test_gap_junctions_are_added_to_a_map_and_lonely_neurons_counted(neurograft, tmp_path):
+    chemical, gaps, both = tmp_path / "chemical.csv", tmp_path / "gaps.csv", tmp_path / "both.h5"
+    chemical.write_text("pre,post,count\n0,1,3\n1,2,2\n")
+    gaps.write_text("a,b,count\n0,2,5\n")
+    words = ("--signs", "excitatory", "--n-neurons", "5")
+    assert neurograft("import", chemical, "-o", tmp_path / "map.h5", *words).code == 0
+    said = neurograft("import", gaps, "-o", both, "--electrical", "--undirected", "--add-to", tmp_path / "map.h5")
+    assert said.code == 0, said.err
+    m = load_map(both)
+    assert (m.n_neurons, m.n_synapses, int((m.kind == 4).sum())) == (5, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("table", "words", "told"),
+    [
+        ("pre,post,count\na,b,3\n", (), "--signs excitatory, inhibitory:LABEL"),
+        ("0,1,3\n1,2,3\n", ("--signs", "excitatory"), "--no-header"),
+        ("a,b,count\nx,y,3\n", ("--signs", "excitatory"), "--undirected"),
+        ("pre,post,count\na,b,3\na,b,4\n", ("--signs", "excitatory"), "--sum-duplicates"),
+        ("from_,to_,count\na,b,3\n", ("--signs", "excitatory"), "--pre"),
+        ("pre,post,count\n0,7,3\n", ("--signs", "excitatory", "--n-neurons", "5"), "--n-neurons is 5"),
+    ],
+)
+def test_what_an_import_needs_is_asked_for_by_the_names_of_options(neurograft, tmp_path, table, words, told):
+    (tmp_path / "table.csv").write_text(table)
+    said = neurograft("import", tmp_path / "table.csv", "-o", tmp_path / "map.h5", *words)
+    assert said.code == 2
+    assert told in said.err
+
+
+def test_a_copy_that_learns_is_followed_beside_the_living_network(neurograft, ring, tmp_path):
+    image = tmp_path / "image.h5"
+    assert neurograft("paste", ring, "-o", image, "--memory", "rram").code == 0
+    words = ("run", image, "-o", tmp_path / "a.h5", "--seconds", "1", "--rate-hz", "20", "--living", ring)
+    said = neurograft(*words, "--learn", "pair", "--json")
+    assert said.code == 0, said.err
+    drift = json.loads(said.out)["drift"]
+    assert drift["time_s"] == pytest.approx(np.arange(11) / 10)
+    assert drift["living_moved_v"][0] == 0 < drift["living_moved_v"][-1]
+    assert drift["apart_v"][0] == drift["apart_unlearnt_v"][0] > 0  # what pasting left
+    assert drift["same_change"][0] is None
+    said = neurograft(*words)
+    assert said.code == 2
+    assert "nothing learns" in said.err
+    other = tmp_path / "other.csv"
+    other.write_text("pre,post,count\n0,1,3\n")
+    assert neurograft("import", other, "-o", tmp_path / "other.h5", "--signs", "excitatory").code == 0
+    said = neurograft(*words[:-1], tmp_path / "other.h5", "--learn", "pair")
+    assert said.code == 2
+    assert "does not have the synapses" in said.err
+
+
 def test_what_another_engine_cannot_do_is_said_before_anything_runs(neurograft, ring, tmp_path):
     words = ("run", ring, "-o", tmp_path / "a.h5", "--seconds", "1")
     said = neurograft(*words, "--ranks", "2")

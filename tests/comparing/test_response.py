@@ -12,7 +12,7 @@ from neurograft.units import MS, MV
 
 pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="seconds of model time need compiled code")
 QUICK = ResponseOptions(
-    trial_s=0.2, n_trials=12, n_shuffled=3, rate_hz=8.0, fit=FitOptions(n_rounds=1, trial_s=3.0)
+    trial_s=0.2, n_trials=30, n_shuffled=3, rate_hz=8.0, fit=FitOptions(n_rounds=1, trial_s=3.0)
 )  # fmt: skip
 
 
@@ -32,12 +32,12 @@ def test_equal_networks_answer_equally_and_a_shuffled_one_does_not():
     same = compare_responses(m, m, three_fire(), options=QUICK, seed=1)
     assert same.counted.tolist() == list(range(3, 16))
     assert [row.value for row in same.rows] == pytest.approx([1.0] * 3)
-    assert same.rows[0].value > same.rows[0].itself > same.rows[0].nulls.max()
+    for row in same.rows[:2]:
+        assert row.value > row.itself > row.nulls.max()
     assert same.rows[0].low == pytest.approx(1.0)
     wrong = compare_responses(m, shuffled_map(m, np.random.default_rng(5)), three_fire(), options=QUICK, seed=1)
     assert wrong.rows[1].value < 0.5 * same.rows[1].itself
-    first = np.flatnonzero(np.abs(same.original).sum(axis=0))[0]
-    assert first == 5  # nothing before 50 ms: the difference of two runs with one noise is the stimulus alone
+    assert same.original.sum(axis=0).argmax() == 5  # three spikes at 50 ms arrive 2 ms later
 
 
 def test_the_answer_without_synapses_is_nothing():

@@ -223,6 +223,13 @@ def test_a_copy_that_learns_is_followed_beside_the_living_network():
     assert faithful.same_change[-1] > 0.95
     assert noisy.same_change[-1] < faithful.same_change[-1]
     assert noisy.apart_v[-1] > faithful.apart_v[-1]
+    began = learning_drift(
+        original, original, is_plastic=held.weight_v > 0, began=(held.weight_v, held.weight_v)
+    )  # fmt: skip
+    assert began.time_s[0] == 0
+    assert not began.apart_v.any()
+    assert began.apart_unlearnt_v == pytest.approx(began.living_moved_v)  # what stays is left behind by all that moved
+    assert len(began.to_lines()) == 1 + began.time_s.size
 
 
 def test_snapshots_must_match():

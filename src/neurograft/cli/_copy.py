@@ -1,6 +1,7 @@
 """``neurograft copy RECORDING -o map.h5``: a recording becomes a synaptic map."""
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 from neurograft.cli._files import open_source
 from neurograft.cli._options import AsJson, Out, Part, SignalName, show
 from neurograft.cli._progress import shown_progress
+from neurograft.cli._sorted import SorterName, sorted_first
 from neurograft.errors import OptionError
 from neurograft.maps import Kind
 from neurograft.provenance import Provenance, fingerprint
@@ -41,16 +43,24 @@ def copy_command(
     fdr: Annotated[float, typer.Option(help="False-discovery rate: share of wrong synapses that is accepted.")] = 0.05,
     spikes_out: Annotated[Path | None, typer.Option("--spikes", help="Also write the spikes that were found.")] = None,
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report with the evidence.")] = None,
+    sorter: SorterName = None,
     signal: SignalName = None,
     part: Part = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the synaptic map out of a recording."""
+    """Copy the synaptic map out of a recording.
+
+    An unsorted extracellular recording is sorted first, by one of SpikeInterface's sorters (--sorter); the units
+    are kept beside the map.
+    """
     from neurograft.maps import describe, save_map
     from neurograft.spikes import save_spikes
 
     source = open_source(recording, signal=signal, part=part)
     with shown_progress() as progress:
+        source, told = sorted_first(source, out=out, sorter=sorter, progress=progress)
+        for line in told:
+            print(line, file=sys.stderr)
         made = _copied(source, mode, fdr, with_evidence=report is not None, progress=progress)
     m = made.map
     m = replace(

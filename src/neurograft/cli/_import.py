@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neurograft.cli._options import AsJson, Out, Seed, show
-from neurograft.errors import OptionError
+from neurograft.errors import MapError, OptionError
 
 if TYPE_CHECKING:
     from neurograft.maps import SignRule, SynapseMap
@@ -21,6 +21,13 @@ def import_command(
     transmitter: Annotated[str | None, typer.Option(help="Column of the neurotransmitter.")] = None,
     no_header: Annotated[bool, typer.Option("--no-header", help="The first row is data.")] = False,
     neurons: Annotated[Path | None, typer.Option(help="Table of neurons: order, labels, positions.")] = None,
+    n_neurons: Annotated[
+        int | None, typer.Option("--n-neurons", help="Neurons are 0 to N - 1, also those without a connection.")
+    ] = None,
+    add_to: Annotated[
+        Path | None,
+        typer.Option(help="Add to this map, e.g. gap junctions to chemical synapses."),
+    ] = None,
     undirected: Annotated[bool, typer.Option("--undirected", help="Each row counts both ways.")] = False,
     electrical: Annotated[bool, typer.Option("--electrical", help="The rows are gap junctions.")] = False,
     sum_duplicates: Annotated[bool, typer.Option("--sum-duplicates", help="Add rows of one pair.")] = False,
@@ -51,12 +58,22 @@ def import_command(
     as_json: AsJson = False,
 ) -> None:
     """Make a map of a connectome table. Signs and strengths that the table lacks are your assumption."""
-    from neurograft.maps import SHIU_VOLTS_PER_COUNT, Kind, NeuronTable, TableOptions, describe, import_table, save_map
+    from neurograft.maps import (
+        SHIU_VOLTS_PER_COUNT,
+        Kind,
+        NeuronTable,
+        TableOptions,
+        describe,
+        import_table,
+        load_map,
+        merge_maps,
+        save_map,
+    )
     from neurograft.units import MS, MV
 
     if fly_brain:
         fixed = any(x is not None for x in (pre, post, weight, transmitter, signs, mv_per_count, delay_ms))
-        if fixed or no_header or undirected or electrical or sum_duplicates:
+        if fixed or no_header or undirected or electrical or sum_duplicates or n_neurons is not None:
             raise OptionError("--fly-brain fixes columns, signs, strengths and delays. Leave those options out.")
         m = _fly_brain(table, neurons, stimulated)
     elif stimulated is not None:
@@ -69,6 +86,7 @@ def import_command(
             transmitter=transmitter,
             has_header=not no_header,
             neurons=None if neurons is None else NeuronTable(path=neurons),
+            n_neurons=n_neurons,
             kind=Kind.ELECTRICAL if electrical else Kind.CHEMICAL,
             is_undirected=undirected,
             sums_duplicates=sum_duplicates,
@@ -76,10 +94,35 @@ def import_command(
             delay_s=None if delay_ms is None else delay_ms * MS,
             sign_rule=None if signs is None else sign_rule(signs, seed=seed),
         )
-        m = import_table(table, options=options)
+        try:
+            m = import_table(table, options=options)
+        except MapError as error:
+            raise OptionError(_in_options(str(error))) from error
+    if add_to is not None:
+        m = merge_maps(load_map(add_to), m)
     save_map(m, out)
     lines = (*describe(m), f"written: {out}")
     show(lines, {"map": str(out), "neurons": m.n_neurons, "synapses": m.n_synapses}, as_json=as_json)
+
+
+def _in_options(message: str) -> str:
+    """Return a message of the library with the command's own names of what it asks for."""
+    for python, option in _OPTION_OF.items():
+        message = message.replace(python, option)
+    return message
+
+
+_OPTION_OF = {
+    "a sign_rule: AllExcitatory, InhibitoryNeurons, InhibitoryTypes, ByTransmitter or RandomInhibitory": "--signs "
+    "excitatory, inhibitory:LABEL,LABEL, fly, vertebrate, celegans or random:SHARE",
+    "Use SignedWeights, or": "Leave --signs out, or",
+    "has_header=False": "--no-header",
+    "is_undirected=True": "--undirected",
+    "sums_duplicates=True": "--sum-duplicates",
+    "with the option ": "with the option --",
+    "the options pre and post": "--pre and --post",
+    "n_neurons": "--n-neurons",
+}
 
 
 def _fly_brain(table: Path, neurons: Path | None, stimulated: str | None) -> "SynapseMap":

@@ -313,6 +313,8 @@ def phase_command(
     as_json: AsJson = False,
 ) -> None:
     """Say which slits and salts can spike at all, how high, how often, at what energy."""
+    from dataclasses import asdict
+
     import numpy as np
 
     from neurograft.ionic import lowest_voltage, phase_diagram
@@ -350,10 +352,12 @@ def phase_command(
     elif best is not None:
         choice, found = best
         lines.append(
-            f"lowest voltage: height {choice.height_m / NM:.3g} nm, battery {choice.battery:.3g}: swing "
-            f"{found.shortest_swing_v:.3g} V over the shortest slit that is a plane; a biological spike swings 0.1 V"
+            f"lowest voltage: height {choice.height_m / NM:.3g} nm, battery {choice.battery:.3g}, widths 1 to "
+            f"{choice.width_ratio:.3g}, {choice.per_m2 * NM**2:.3g} ions of a species per nm2: swing "
+            f"{found.shortest_swing_v:.3g} V over the shortest slit that is a plane, a spike every "
+            f"{found.interval_s / US:.3g} us at {found.energy_j:.2g} J over 2 um; a biological spike swings 0.1 V"
         )
-        result["lowest_swing_v"] = found.shortest_swing_v
+        result["lowest"] = {**asdict(choice), **found._asdict()}
     show(lines, result, as_json=as_json)
 
 

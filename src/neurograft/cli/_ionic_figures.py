@@ -10,6 +10,7 @@ from neurograft.ionic import (
     BIOLOGICAL_SPIKE_J,
     CMOS_SPIKE_J,
     FIELD_UNIT_V_M,
+    LEAST_CMOS_SPIKE_J,
     PAIRS_ALONE,
     PAPER,
     SAMPLE_FIT,
@@ -207,8 +208,9 @@ def _neuron(rng: np.random.Generator, trace: Path | None) -> tuple[Section, dict
     }
     rows: list[list[Cell]] = [
         ["this circuit, power law", energy_per_spike_j(Reduced(circuit=Circuit(), law=PowerLaw()))],
-        ["cortical neuron (from memory)", BIOLOGICAL_SPIKE_J],
-        ["analog CMOS neuron (from memory)", CMOS_SPIKE_J],
+        ["cortical neuron, all that a spike sets off (Attwell and Laughlin 2001)", BIOLOGICAL_SPIKE_J],
+        ["analog CMOS neuron, 65 nm (J. Low Power Electron. Appl. 2023, 13, 55)", CMOS_SPIKE_J],
+        ["analog CMOS neuron, the least known (Sourikopoulos et al. 2017)", LEAST_CMOS_SPIKE_J],
     ]
     blocks = [
         neuron_figure(traces),

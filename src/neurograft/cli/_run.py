@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from neurograft.cli._background import DriveOf, Like, NoiseMv, RateHz, StepMs
-from neurograft.cli._learn import HomeostasisHz, Learn, Learnt, MostMv, ShortTerm
+from neurograft.cli._learn import HomeostasisHz, Learn, Learnt, Living, MostMv, ShortTerm
 from neurograft.cli._memory import Age, DriftEvery, LineOhm, ReadNoise, ReadoutBits, ReadoutMv
 from neurograft.cli._options import AgeDays, AsJson, Out, Seed, show
 from neurograft.cli._outside import Clamp, Replay, StimulusFile
@@ -34,6 +34,7 @@ def run_command(
     short_term: ShortTerm = False,
     most_mv: MostMv = 5.0,
     learnt: Learnt = None,
+    living: Living = None,
     age_days: AgeDays = 0.0,
     age: Age = None,
     read_noise: ReadNoise = False,
@@ -50,6 +51,13 @@ def run_command(
     ranks: Annotated[
         int, typer.Option(min=1, help="MPI processes of coreneuron, or of a NEST that was built with MPI.")
     ] = 1,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Also write the state at the end, or at Ctrl-C, for --resume.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on from this --checkpoint of the same command; OUT then holds what comes after it."),
+    ] = None,
     watch: Annotated[str | None, typer.Option(help="Also print the rates of these neurons: labels and commas.")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -61,16 +69,42 @@ def run_command(
     """
     task = prepare(
         Choices(
-            network=network, out=out, seconds=seconds, like=like, rate_hz=rate_hz, noise_mv=noise_mv,
-            drive_of=drive_of, step_ms=step_ms, threads=threads, stimulus=stimulus, replay=replay, clamp=clamp,
-            learn=learn, homeostasis_hz=homeostasis_hz, short_term=short_term, most_mv=most_mv, learnt=learnt,
-            age_days=age_days, age=age, read_noise=read_noise, readout_bits=readout_bits, readout_mv=readout_mv,
-            line_ohm=line_ohm, drift_every_s=drift_every_s, engine=engine, engine_python=engine_python, ranks=ranks,
-            watch=watch, seed=seed,
+            network=network,
+            out=out,
+            seconds=seconds,
+            like=like,
+            rate_hz=rate_hz,
+            noise_mv=noise_mv,
+            drive_of=drive_of,
+            step_ms=step_ms,
+            threads=threads,
+            stimulus=stimulus,
+            replay=replay,
+            clamp=clamp,
+            learn=learn,
+            homeostasis_hz=homeostasis_hz,
+            short_term=short_term,
+            most_mv=most_mv,
+            learnt=learnt,
+            living=living,
+            age_days=age_days,
+            age=age,
+            read_noise=read_noise,
+            readout_bits=readout_bits,
+            readout_mv=readout_mv,
+            line_ohm=line_ohm,
+            drift_every_s=drift_every_s,
+            engine=engine,
+            engine_python=engine_python,
+            ranks=ranks,
+            checkpoint=checkpoint,
+            resume=resume,
+            watch=watch,
+            seed=seed,
         )
-    )  # fmt: skip
+    )
     with shown_progress() as progress:
-        activity = carry_out(task, progress)
+        activity, drift = carry_out(task, progress)
     write(task, activity)
-    lines, result = told(task, activity)
+    lines, result = told(task, activity, drift)
     show(lines, result, as_json=as_json)

@@ -1,5 +1,6 @@
 """What ``neurograft run`` does, step by step: prepare the network and what acts on it, run, write, tell."""
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, final
 from neurograft.cli._background import fitted_drive
 from neurograft.cli._files import open_network
 from neurograft.cli._learn import Learning, Rule, learning_of
+from neurograft.cli._living import N_TIMES, drift_beside, living_of
 from neurograft.cli._memory import age_in_s, readout_of, told_energy
 from neurograft.cli._outside import Outside, outside_of
 from neurograft.errors import OptionError
@@ -15,8 +17,10 @@ from neurograft.provenance import JsonValue, Provenance, fingerprint
 from neurograft.units import MS
 
 if TYPE_CHECKING:
+    from numpy import ndarray
+
     from neurograft.maps import SynapseMap
-    from neurograft.network import Activity, Drive, Readout, RunOptions
+    from neurograft.network import Activity, Checkpoint, Drive, LearningDrift, Readout, RunOptions
     from neurograft.progress import Progress
 
 Told = tuple[list[str], dict[str, object]]
@@ -55,6 +59,7 @@ class Choices:
     short_term: bool
     most_mv: float
     learnt: Path | None
+    living: Path | None
     age_days: float
     age: str | None
     read_noise: bool
@@ -65,6 +70,8 @@ class Choices:
     engine: EngineName
     engine_python: Path | None
     ranks: int
+    checkpoint: Path | None
+    resume: Path | None
     watch: str | None
     seed: int
 
@@ -101,8 +108,10 @@ class Task:
     options: "RunOptions"
     outside: Outside
     learning: Learning | None
+    living: "SynapseMap | None"  # learns beside
     readout: "Readout | None"
     watched: tuple[int, ...]
+    resume: "Checkpoint | None"
 
     @property
     def log(self) -> Path:
@@ -112,7 +121,7 @@ class Task:
 
 def prepare(chosen: Choices) -> Task:
     """Return the task that the options mean; whatever does not fit is refused here, before anything runs."""
-    from neurograft.network import RunOptions, indices_of
+    from neurograft.network import RunOptions, indices_of, load_checkpoint
 
     age_s = age_in_s(chosen.age, chosen.age_days)
     readout = readout_of(
@@ -126,10 +135,12 @@ def prepare(chosen: Choices) -> Task:
     learning = learning_of(
         m, chosen.network, rule=chosen.learn, homeostasis_hz=chosen.homeostasis_hz, has_short_term=chosen.short_term,
         most_mv=chosen.most_mv, seed=chosen.seed,
+        snapshot_s=1.0 if chosen.living is None else _duration_s(chosen.seconds, outside) / N_TIMES,
     )  # fmt: skip
     if chosen.learnt is not None and learning is None:
         raise OptionError("--learnt asks for what was learnt, but nothing learns. Add --learn or --homeostasis-hz.")
     _require_engine_can(chosen, has_more=bool(outside.stimulus or outside.recording or learning or readout))
+    _require_can_resume(chosen, is_plain=learning is None and readout is None and chosen.clamp != "each")
     watched = [] if chosen.watch is None else [x.strip() for x in chosen.watch.split(",") if x.strip()]
     task = Task(
         chosen=chosen,
@@ -140,14 +151,19 @@ def prepare(chosen: Choices) -> Task:
         options=RunOptions(step_s=chosen.step_ms * MS, n_threads=chosen.threads),
         outside=outside,
         learning=learning,
+        living=None if chosen.living is None else living_of(chosen.living, m, learning, seed=chosen.seed),
         readout=readout,
         watched=tuple(indices_of(watched, m.labels).tolist()),
+        resume=None if chosen.resume is None else load_checkpoint(chosen.resume),
     )
     return replace(task, options=replace(task.options, record_to=task.log))
 
 
-def carry_out(task: Task, progress: "Progress") -> "Activity":
-    """Fit the background and run; what an interrupted or unstable run had done is written before it is told."""
+def carry_out(task: Task, progress: "Progress") -> "tuple[Activity, LearningDrift | None]":
+    """Fit the background and run; what an interrupted or unstable run had done is written before it is told.
+
+    With a living network, that one runs too, and the drift of both comes back.
+    """
     from neurograft.network import RunInterrupted, UnstableRunError
     from neurograft.spikes import save_spikes
 
@@ -157,12 +173,20 @@ def carry_out(task: Task, progress: "Progress") -> "Activity":
         task.drive_on, like=like, rate_hz=chosen.rate_hz, noise_mv=chosen.noise_mv, seed=chosen.seed, progress=progress
     )
     try:
-        return (_built_in if chosen.engine is EngineName.BUILTIN else _peer)(task, drive, progress)
+        activity = (_built_in if chosen.engine is EngineName.BUILTIN else _peer)(task, drive, progress)
     except (RunInterrupted, UnstableRunError) as stop:
         if stop.activity is not None:
             save_spikes(stop.activity.spikes, chosen.out)
+            _keep_state(chosen, stop.activity)
         task.log.unlink(missing_ok=True)
         raise
+    if task.living is None or task.learning is None:
+        return activity, None
+    drift = drift_beside(
+        task.living, task.m, task.learning, duration_s=task.duration_s, seed=chosen.seed, drive=drive,
+        options=task.options, stimulus=task.outside.stimulus, progress=progress,
+    )  # fmt: skip
+    return activity, drift
 
 
 def write(task: Task, activity: "Activity") -> None:
@@ -171,7 +195,9 @@ def write(task: Task, activity: "Activity") -> None:
 
     chosen = task.chosen
     like = chosen.replay if chosen.like is None else chosen.like
-    given = [path for path in (chosen.network, like, chosen.drive_of, chosen.stimulus) if path is not None]
+    given = [
+        path for path in (chosen.network, like, chosen.drive_of, chosen.stimulus, chosen.living) if path is not None
+    ]
     own: dict[str, JsonValue] = {
         "seconds": task.duration_s,
         "age_s": task.age_s,
@@ -184,12 +210,13 @@ def write(task: Task, activity: "Activity") -> None:
         inputs={path.name: fingerprint(path) for path in given},
     )
     save_spikes(replace(activity.spikes, provenance=provenance), chosen.out)
+    _keep_state(chosen, activity)
     task.log.unlink(missing_ok=True)
     if task.learning is not None and chosen.learnt is not None:
         task.learning.write(task.m, chosen.learnt, duration_s=task.duration_s)
 
 
-def told(task: Task, activity: "Activity") -> Told:
+def told(task: Task, activity: "Activity", drift: "LearningDrift | None") -> Told:
     """Return what happened, in words and for scripts."""
     spikes, n_clamped = activity.spikes, len(task.outside.clamped)
     rates = spikes.rates_hz()
@@ -213,7 +240,14 @@ def told(task: Task, activity: "Activity") -> Told:
         "clamped_neurons": n_clamped,
         "watched_hz": watched,
     }
+    if drift is not None:
+        learnt_lines = [*learnt_lines, "", *drift.to_lines()]
+        learnt = {**learnt, "drift": {name: _plain(column) for name, column in drift.columns().items()}}
     return [*lines, *energy_lines, *learnt_lines], {**result, **energy, **learnt}
+
+
+def _plain(values: "ndarray") -> list[float | None]:
+    return [float(x) if math.isfinite(x) else None for x in values]
 
 
 def _require_engine_can(chosen: Choices, *, has_more: bool) -> None:
@@ -225,6 +259,22 @@ def _require_engine_can(chosen: Choices, *, has_more: bool) -> None:
             f"Stimuli, replay, learning and reading options run in our own engine only, not in {chosen.engine}. "
             "Leave it out."
         )
+
+
+def _require_can_resume(chosen: Choices, *, is_plain: bool) -> None:
+    if (chosen.checkpoint is None and chosen.resume is None) or (is_plain and chosen.engine is EngineName.BUILTIN):
+        return
+    raise OptionError(
+        "--checkpoint and --resume do not go with learning, reading options, --clamp each or another engine. "
+        "Leave them out."
+    )
+
+
+def _keep_state(chosen: Choices, activity: "Activity") -> None:
+    from neurograft.network import save_checkpoint
+
+    if chosen.checkpoint is not None and activity.checkpoint is not None:
+        save_checkpoint(activity.checkpoint, chosen.checkpoint)
 
 
 def _duration_s(seconds: float | None, outside: Outside) -> float:
@@ -257,6 +307,7 @@ def _built_in(task: Task, drive: "Drive", progress: "Progress") -> "Activity":
     return run(
         task.m, duration_s=task.duration_s, seed=seed, drive=drive, options=task.options, stimulus=outside.stimulus,
         plasticity=task.learning.plasticity if task.learning is not None else None, progress=progress,
+        resume=task.resume,
     )  # fmt: skip
 
 

@@ -107,18 +107,21 @@ def compare_responses(
 
 
 _MEASURES = (
-    ("who answers when", "correlation of extra spikes over neurons and bins", None),
+    ("who answers when", "correlation over neurons and bins of extra spikes, less the mean of all in that bin", None),
     ("who answers", "correlation of extra spikes over neurons, all bins together", 1),
-    ("when", "correlation of extra spikes over bins, all neurons together", 0),
+    ("when", "correlation of extra spikes over bins, all neurons together (a shuffled map has it too)", 0),
 )
 
 
 def _alike(a: ndarray, b: ndarray, over: int | None) -> float:
-    """Return the correlation of two mean answers; ``over`` is the axis of [neuron, bin] that is added up first."""
+    """Return the correlation of two mean answers; ``over`` is the axis of [neuron, bin] that is added up first.
+
+    Without, what all neurons do together is taken off: a course in time that every wiring has would hide the rest.
+    """
     x, y = a.mean(axis=0), b.mean(axis=0)
-    if over is not None:
-        x, y = x.sum(axis=over), y.sum(axis=over)
-    return correlation_of(x.ravel(), y.ravel())
+    if over is None:
+        return correlation_of((x - x.mean(axis=0)).ravel(), (y - y.mean(axis=0)).ravel())
+    return correlation_of(x.sum(axis=over), y.sum(axis=over))
 
 
 def _answers(

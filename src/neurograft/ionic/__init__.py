@@ -58,6 +58,7 @@ from neurograft.ionic._particle_neuron import start_neuron as start_neuron
 from neurograft.ionic._phase import BIOLOGICAL_SPIKE_J as BIOLOGICAL_SPIKE_J
 from neurograft.ionic._phase import BIOLOGICAL_SWING_V as BIOLOGICAL_SWING_V
 from neurograft.ionic._phase import CMOS_SPIKE_J as CMOS_SPIKE_J
+from neurograft.ionic._phase import LEAST_CMOS_SPIKE_J as LEAST_CMOS_SPIKE_J
 from neurograft.ionic._phase import Choice as Choice
 from neurograft.ionic._phase import Outcome as Outcome
 from neurograft.ionic._phase import lowest_voltage as lowest_voltage

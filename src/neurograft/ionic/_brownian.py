@@ -28,11 +28,11 @@ from neurograft.units import ELEMENTARY_CHARGE_C, NM, PS
 # The authors' walls: 1 kcal/mol/A, in kT/nm at kT = 0.592 kcal/mol.
 _WALL_PER_NM: Final = 10 / 0.592
 _WALL_ROOM_NM: Final = 5.0  # beyond the walls, so that images across do not meet
-_STRONGEST_V_M: Final = 1e9  # water breaks down near 1 V/nm (memory)
+_STRONGEST_V_M: Final = 1e9  # water breaks down near 1 V/nm (order of magnitude, from memory)
 _SKIN_NM: Final = 5.0
 _WIDEST_SKIN_NM: Final = 40.0
 _N_TABLE: Final = 1 << 14
-_SATURATING_V_M: Final = 1e8  # from about 0.1 V/nm water's permittivity falls (Booth 1951; memory)
+_SATURATING_V_M: Final = 1e8  # beyond 1e6 V/cm water's permittivity falls (Booth, J. Chem. Phys. 19, 391, 1951)
 
 
 @final

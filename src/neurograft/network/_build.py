@@ -11,6 +11,7 @@ from neurograft.errors import OptionError, RunError, did_you_mean
 from neurograft.maps import Kind, SynapseMap
 from neurograft.network._drive import Drive, Poisson
 from neurograft.network._engine import Engine
+from neurograft.network._forced import StimulusTables
 from neurograft.network._group import Clock, Group, Spikes
 from neurograft.network._lazy import can_skip, quiet_of
 from neurograft.network._learning import GroupPlasticity, places_of
@@ -20,7 +21,7 @@ from neurograft.network._poisson import PoissonInput, no_poisson, poisson_input
 from neurograft.network._populations import Populations
 from neurograft.network._random import STREAM_START, words_of
 from neurograft.network._rows import Synapses, delay_steps, used_synapses
-from neurograft.network._stimulus import GroupStimulus, Stimulus
+from neurograft.network._stimulus import Stimulus, tables_of
 from neurograft.network._synapse_hook import SynapseHook
 from neurograft.neurons import Lif, NeuronModel, Stepper, find_model, known_models
 
@@ -135,8 +136,8 @@ def _poisson(given: Poisson | None, mine: ndarray, model: NeuronModel, step_s: f
     return poisson_input(given.rate_hz[mine], step_s, amplitude=amplitude, place=place)
 
 
-def _stimulus(given: Stimulus | None, mine: ndarray, model: NeuronModel, step_s: float) -> GroupStimulus | None:
-    return GroupStimulus(given, mine, model, step_s) if given is not None and given.acts_on_spikes else None
+def _stimulus(given: Stimulus | None, mine: ndarray, model: NeuronModel, step_s: float) -> StimulusTables | None:
+    return tables_of(given, mine, model, step_s) if given is not None and given.acts_on_spikes else None
 
 
 def models_of(m: SynapseMap | Populations, neuron: NeuronModel) -> tuple[list[NeuronModel], Int32[ndarray, " neurons"]]:

@@ -61,8 +61,8 @@ def test_everything_that_is_asked_for_is_told_and_in_the_report(neurograft, ring
     told = json.loads(said.out)
     assert told["recopied"]["n_first"] == 12
     assert told["response"]["untouched_neurons"] == 10
-    assert sorted(told["degradation"]) == ["age", "bits"]
-    assert len(told["degradation"]["bits"]["distance"]) == 2
+    assert len(told["degradation"]["age:1d"]["distance"]) == 1
+    assert len(told["degradation"]["bits:1,4"]["distance"]) == 2
     page = report.read_text()
     for words in ("Copy of a copy", "The same stimulus", "shuffled maps"):
         assert words in page

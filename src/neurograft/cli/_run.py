@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from neurograft.cli._background import DriveOf, Like, NoiseMv, RateHz, StepMs
+from neurograft.cli._kept import CheckpointOut, Resume, Trace, TraceStates
 from neurograft.cli._learn import HomeostasisHz, Learn, Learnt, Living, MostMv, ShortTerm
 from neurograft.cli._memory import Age, DriftEvery, LineOhm, ReadNoise, ReadoutBits, ReadoutMv
 from neurograft.cli._options import AgeDays, AsJson, Out, Seed, show
@@ -51,6 +52,10 @@ def run_command(
     ranks: Annotated[
         int, typer.Option(min=1, help="MPI processes of coreneuron, or of a NEST that was built with MPI.")
     ] = 1,
+    checkpoint: CheckpointOut = None,
+    resume: Resume = None,
+    trace: Trace = None,
+    trace_states: TraceStates = "v",
     watch: Annotated[str | None, typer.Option(help="Also print the rates of these neurons: labels and commas.")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -90,6 +95,10 @@ def run_command(
             engine=engine,
             engine_python=engine_python,
             ranks=ranks,
+            checkpoint=checkpoint,
+            resume=resume,
+            trace=trace,
+            trace_states=trace_states,
             watch=watch,
             seed=seed,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 
 from neurograft.cli._background import fitted_drive
 from neurograft.cli._files import open_network
+from neurograft.cli._kept import named, traces_path, write_checkpoint, write_traces
 from neurograft.cli._learn import Learning, Rule, learning_of
 from neurograft.cli._living import N_TIMES, drift_beside, living_of
 from neurograft.cli._memory import age_in_s, readout_of, told_energy
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
     from neurograft.maps import SynapseMap
-    from neurograft.network import Activity, Drive, LearningDrift, Readout, RunOptions
+    from neurograft.network import Activity, Checkpoint, Drive, LearningDrift, Readout, RunOptions
     from neurograft.progress import Progress
 
 Told = tuple[list[str], dict[str, object]]
@@ -70,6 +71,10 @@ class Choices:
     engine: EngineName
     engine_python: Path | None
     ranks: int
+    checkpoint: Path | None
+    resume: Path | None
+    trace: str | None
+    trace_states: str
     watch: str | None
     seed: int
 
@@ -104,6 +109,7 @@ class Task:
     duration_s: float
     age_s: float
     options: "RunOptions"
+    resume: "Checkpoint | None"
     outside: Outside
     learning: Learning | None
     living: "SynapseMap | None"  # learns beside
@@ -118,7 +124,7 @@ class Task:
 
 def prepare(chosen: Choices) -> Task:
     """Return the task that the options mean; whatever does not fit is refused here, before anything runs."""
-    from neurograft.network import RunOptions, indices_of
+    from neurograft.network import RunOptions, indices_of, load_checkpoint
 
     age_s = age_in_s(chosen.age, chosen.age_days)
     readout = readout_of(
@@ -137,19 +143,26 @@ def prepare(chosen: Choices) -> Task:
     if chosen.learnt is not None and learning is None:
         raise OptionError("--learnt asks for what was learnt, but nothing learns. Add --learn or --homeostasis-hz.")
     _require_engine_can(chosen, has_more=bool(outside.stimulus or outside.recording or learning or readout))
-    watched = [] if chosen.watch is None else [x.strip() for x in chosen.watch.split(",") if x.strip()]
+    _require_kept(chosen, is_whole=readout is None and (outside.recording is None or bool(outside.clamped)))
+    traced = indices_of(named(chosen.trace), m.labels)
     task = Task(
         chosen=chosen,
         m=m,
         drive_on=m if chosen.drive_of is None else open_network(chosen.drive_of, age_s=0.0, seed=chosen.seed),
         duration_s=_duration_s(chosen.seconds, outside),
         age_s=age_s,
-        options=RunOptions(step_s=chosen.step_ms * MS, n_threads=chosen.threads),
+        options=RunOptions(
+            step_s=chosen.step_ms * MS,
+            n_threads=chosen.threads,
+            record_voltage_of=tuple(traced.tolist()),
+            record_states=tuple(named(chosen.trace_states)),
+        ),
+        resume=None if chosen.resume is None else load_checkpoint(chosen.resume),
         outside=outside,
         learning=learning,
         living=None if chosen.living is None else living_of(chosen.living, m, learning, seed=chosen.seed),
         readout=readout,
-        watched=tuple(indices_of(watched, m.labels).tolist()),
+        watched=tuple(indices_of(named(chosen.watch), m.labels).tolist()),
     )
     return replace(task, options=replace(task.options, record_to=task.log))
 
@@ -172,6 +185,7 @@ def carry_out(task: Task, progress: "Progress") -> "tuple[Activity, LearningDrif
     except (RunInterrupted, UnstableRunError) as stop:
         if stop.activity is not None:
             save_spikes(stop.activity.spikes, chosen.out)
+            _keep(task, stop.activity)
         task.log.unlink(missing_ok=True)
         raise
     if task.living is None or task.learning is None:
@@ -204,9 +218,17 @@ def write(task: Task, activity: "Activity") -> None:
         inputs={path.name: fingerprint(path) for path in given},
     )
     save_spikes(replace(activity.spikes, provenance=provenance), chosen.out)
+    _keep(task, activity)
     task.log.unlink(missing_ok=True)
     if task.learning is not None and chosen.learnt is not None:
         task.learning.write(task.m, chosen.learnt, duration_s=task.duration_s)
+
+
+def _keep(task: Task, activity: "Activity") -> None:
+    if task.chosen.checkpoint is not None:
+        write_checkpoint(activity, task.chosen.checkpoint)
+    if task.options.record_voltage_of:
+        write_traces(task.log, task.chosen.out, task.m.labels)
 
 
 def told(task: Task, activity: "Activity", drift: "LearningDrift | None") -> Told:
@@ -223,6 +245,7 @@ def told(task: Task, activity: "Activity", drift: "LearningDrift | None") -> Tol
         *([f"{n_clamped} neurons replayed the recording"] if n_clamped else []),
         *(f"{label}: {hertz:.4g} Hz" for label, hertz in watched.items()),
         f"written: {task.chosen.out}",
+        *([f"states: {traces_path(task.chosen.out)}"] if task.options.record_voltage_of else []),
     ]
     result: dict[str, object] = {
         "activity": str(task.chosen.out),
@@ -251,6 +274,16 @@ def _require_engine_can(chosen: Choices, *, has_more: bool) -> None:
         raise OptionError(
             f"Stimuli, replay, learning and reading options run in our own engine only, not in {chosen.engine}. "
             "Leave it out."
+        )
+
+
+def _require_kept(chosen: Choices, *, is_whole: bool) -> None:
+    """Refuse to keep states of, or to go on with, a run that has none to keep."""
+    asked = {"--checkpoint": chosen.checkpoint, "--resume": chosen.resume, "--trace": chosen.trace}
+    named_first = next((option for option, value in asked.items() if value is not None), None)
+    if named_first is not None and not (is_whole and chosen.engine is EngineName.BUILTIN):
+        raise OptionError(
+            f"{named_first} does not go with another engine, reading options or --clamp each. Leave it out."
         )
 
 
@@ -283,7 +316,8 @@ def _built_in(task: Task, drive: "Drive", progress: "Progress") -> "Activity":
         return replay_each(task.m, part, seed=seed, drive=drive, options=options, progress=progress)
     return run(
         task.m, duration_s=task.duration_s, seed=seed, drive=drive, options=task.options, stimulus=outside.stimulus,
-        plasticity=task.learning.plasticity if task.learning is not None else None, progress=progress,
+        plasticity=task.learning.plasticity if task.learning is not None else None, resume=task.resume,
+        progress=progress,
     )  # fmt: skip
 
 

@@ -276,28 +276,27 @@ def test_a_copy_that_learns_is_followed_beside_the_living_network(neurograft, ri
     assert "does not have the synapses" in said.err
 
 
-def test_a_run_goes_on_from_a_checkpoint_and_keeps_states(neurograft, ring, tmp_path):
-    whole, begun, rest, state = (tmp_path / f"{name}.h5" for name in ("whole", "begun", "rest", "state"))
-    words = ("run", ring, "--rate-hz", "20", "-o")
-    assert neurograft(*words, whole, "--seconds", "2", "--trace", "3,5", "--trace-states", "v").code == 0
-    assert neurograft(*words, begun, "--seconds", "1.2", "--checkpoint", state).code == 0
-    assert neurograft(*words, rest, "--seconds", "2", "--resume", state).code == 0
-    a, b, c = (open_spikes(path) for path in (whole, begun, rest))
-    assert np.array_equal(a.time_s, np.concatenate([b.time_s, c.time_s]))
-    assert np.array_equal(a.neuron, np.concatenate([b.neuron, c.neuron]))
-    with np.load(tmp_path / "whole.h5.traces.npz") as kept:
-        assert kept["value"].shape == (20_000, 2)
-        assert kept["label"].tolist() == ["3", "5"]
-        assert kept["time_s"][[0, -1]] == pytest.approx([1e-4, 2.0])
-        reset = kept["value"][np.rint(a.by_neuron()[3] / 1e-4).astype(int), 0]
-    assert not reset.any()  # at its spikes the neuron is at its reset potential, which is rest
+def test_chosen_neurons_states_are_kept_beside_the_spikes(neurograft, ring, tmp_path):
+    out = tmp_path / "out.h5"
+    words = ("run", ring, "--rate-hz", "20", "--seconds", "1", "-o", out)
+    said = neurograft(*words, "--trace", "3, 5")
+    assert said.code == 0, said.err
+    assert f"states: {out}.traces.npz" in said.out
+    spikes = open_spikes(out)
+    with np.load(tmp_path / "out.h5.traces.npz") as kept:
+        assert kept["value"].shape == (10_000, 2)
+        assert (kept["label"].tolist(), kept["state"].tolist()) == (["3", "5"], ["v", "v"])
+        assert kept["time_s"][[0, -1]] == pytest.approx([1e-4, 1.0])
+        at_spikes = kept["value"][np.rint(spikes.by_neuron()[3] / 1e-4).astype(int), 0]
+        assert kept["value"][:, 0].max() > 10e-3
+    assert at_spikes.size > 5
+    assert not at_spikes.any()  # a neuron that fires ends that step at its reset potential, which is rest
     for more, told in (
-        (("--resume", state, "--seconds", "1"), "where the checkpoint already is"),
-        (("--trace", "3", "--trace-states", "x", "--seconds", "1"), "no state 'x'"),
-        (("--trace", "77", "--seconds", "1"), "77"),
-        (("--checkpoint", state, "--seconds", "1", "--engine", "nest"), "--checkpoint does not go with another engine"),
+        (("--trace", "3", "--trace-states", "x"), "no state 'x'"),
+        (("--trace", "77"), "77"),
+        (("--trace", "3", "--engine", "nest"), "--trace does not go with"),
     ):
-        said = neurograft(*words, tmp_path / "out.h5", *more)
+        said = neurograft(*words, *more)
         assert said.code == 2
         assert told in said.err
 

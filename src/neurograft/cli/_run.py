@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from neurograft.cli._background import DriveOf, Like, NoiseMv, RateHz, StepMs
-from neurograft.cli._kept import CheckpointOut, Resume, Trace, TraceStates
 from neurograft.cli._learn import HomeostasisHz, Learn, Learnt, Living, MostMv, ShortTerm
 from neurograft.cli._memory import Age, DriftEvery, LineOhm, ReadNoise, ReadoutBits, ReadoutMv
 from neurograft.cli._options import AgeDays, AsJson, Out, Seed, show
 from neurograft.cli._outside import Clamp, Replay, StimulusFile
 from neurograft.cli._progress import shown_progress
 from neurograft.cli._run_task import Choices, EngineName, carry_out, prepare, told, write
+from neurograft.cli._traces import Trace, TraceStates
 
 
 def run_command(
@@ -52,8 +52,13 @@ def run_command(
     ranks: Annotated[
         int, typer.Option(min=1, help="MPI processes of coreneuron, or of a NEST that was built with MPI.")
     ] = 1,
-    checkpoint: CheckpointOut = None,
-    resume: Resume = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Also write the state at the end, or at Ctrl-C, for --resume.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on from this --checkpoint of the same command; OUT then holds what comes after it."),
+    ] = None,
     trace: Trace = None,
     trace_states: TraceStates = "v",
     watch: Annotated[str | None, typer.Option(help="Also print the rates of these neurons: labels and commas.")] = None,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, final
 
 from neurograft.cli._background import fitted_drive
 from neurograft.cli._files import open_network
-from neurograft.cli._kept import named, traces_path, write_checkpoint, write_traces
 from neurograft.cli._learn import Learning, Rule, learning_of
 from neurograft.cli._living import N_TIMES, drift_beside, living_of
 from neurograft.cli._memory import age_in_s, readout_of, told_energy
 from neurograft.cli._outside import Outside, outside_of
+from neurograft.cli._traces import named, traces_path, write_traces
 from neurograft.errors import OptionError
 from neurograft.provenance import JsonValue, Provenance, fingerprint
 from neurograft.units import MS
@@ -143,7 +143,9 @@ def prepare(chosen: Choices) -> Task:
     if chosen.learnt is not None and learning is None:
         raise OptionError("--learnt asks for what was learnt, but nothing learns. Add --learn or --homeostasis-hz.")
     _require_engine_can(chosen, has_more=bool(outside.stimulus or outside.recording or learning or readout))
-    _require_kept(chosen, is_whole=readout is None and (outside.recording is None or bool(outside.clamped)))
+    is_each = outside.recording is not None and not outside.clamped
+    _require_can_resume(chosen, is_plain=learning is None and readout is None and not is_each)
+    _require_can_trace(chosen, is_plain=readout is None and not is_each)
     traced = indices_of(named(chosen.trace), m.labels)
     task = Task(
         chosen=chosen,
@@ -225,8 +227,11 @@ def write(task: Task, activity: "Activity") -> None:
 
 
 def _keep(task: Task, activity: "Activity") -> None:
-    if task.chosen.checkpoint is not None:
-        write_checkpoint(activity, task.chosen.checkpoint)
+    """Write what was asked for beside the spikes: the state to go on from, and traces."""
+    from neurograft.network import save_checkpoint
+
+    if task.chosen.checkpoint is not None and activity.checkpoint is not None:
+        save_checkpoint(activity.checkpoint, task.chosen.checkpoint)
     if task.options.record_voltage_of:
         write_traces(task.log, task.chosen.out, task.m.labels)
 
@@ -277,14 +282,18 @@ def _require_engine_can(chosen: Choices, *, has_more: bool) -> None:
         )
 
 
-def _require_kept(chosen: Choices, *, is_whole: bool) -> None:
-    """Refuse to keep states of, or to go on with, a run that has none to keep."""
-    asked = {"--checkpoint": chosen.checkpoint, "--resume": chosen.resume, "--trace": chosen.trace}
-    named_first = next((option for option, value in asked.items() if value is not None), None)
-    if named_first is not None and not (is_whole and chosen.engine is EngineName.BUILTIN):
-        raise OptionError(
-            f"{named_first} does not go with another engine, reading options or --clamp each. Leave it out."
-        )
+def _require_can_resume(chosen: Choices, *, is_plain: bool) -> None:
+    if (chosen.checkpoint is None and chosen.resume is None) or (is_plain and chosen.engine is EngineName.BUILTIN):
+        return
+    raise OptionError(
+        "--checkpoint and --resume do not go with learning, reading options, --clamp each or another engine. "
+        "Leave them out."
+    )
+
+
+def _require_can_trace(chosen: Choices, *, is_plain: bool) -> None:
+    if chosen.trace is not None and not (is_plain and chosen.engine is EngineName.BUILTIN):
+        raise OptionError("--trace does not go with reading options, --clamp each or another engine. Leave it out.")
 
 
 def _duration_s(seconds: float | None, outside: Outside) -> float:

@@ -1,25 +1,13 @@
-"""What ``neurograft run`` keeps beside the spikes: where a further run can go on, and chosen neurons' states."""
+"""Chosen neurons' states, which ``neurograft run --trace`` keeps beside the spikes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import typer
 
 from neurograft.files import written_whole
 
-if TYPE_CHECKING:
-    from neurograft.network import Activity
-
-CheckpointOut = Annotated[
-    Path | None, typer.Option("--checkpoint", help="Where to write the state in which the run ended, also by Ctrl-C.")
-]
-Resume = Annotated[
-    Path | None,
-    typer.Option(
-        help="Go on from such a state, up to --seconds; give the options of the first run. OUT holds what comes after."
-    ),
-]
 Trace = Annotated[
     str | None, typer.Option(help="Also record these neurons' states at every step, to OUT.traces.npz: labels, commas.")
 ]
@@ -52,11 +40,3 @@ def write_traces(log: Path, out: Path, labels: tuple[str, ...]) -> Path:
             state=np.array([name for _, name in kept.columns]),
         )
     return path
-
-
-def write_checkpoint(activity: "Activity", path: Path) -> None:
-    """Write where the run ended."""
-    from neurograft.network import save_checkpoint
-
-    assert activity.checkpoint is not None
-    save_checkpoint(activity.checkpoint, path)

@@ -83,7 +83,8 @@ def copy_command(
     for line in told:
         print(line, file=sys.stderr)
     if isinstance(source, SpikeTrains):
-        how.require_recording()
+        if not told:  # units that were kept are the work of an earlier run: --resume may be said
+            how.require_recording()
         with shown_progress() as progress:
             made = _copied(source, mode, fdr, with_evidence=report is not None, work=None, progress=progress)
         show(*_written(asked, made), as_json=as_json)

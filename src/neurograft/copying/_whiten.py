@@ -23,7 +23,7 @@ _LEAST_WEIGHT = 0.02
 _HAIR = 1e-9
 _OWN_SPIKES = 5
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
-_LANES = 16  # neurons that kernels take together
+_LANES = 32  # neurons that kernels take together
 
 
 @final

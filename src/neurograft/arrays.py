@@ -58,11 +58,12 @@ def namespace(array: Any) -> Any:
     """
     if hasattr(array, "__array_namespace__"):
         return array.__array_namespace__()
+    unknown = f"A {type(array).__module__}.{type(array).__name__} does not tell its array library"
     try:
         from array_api_compat import array_namespace  # pyright: ignore[reportMissingImports]
     except ImportError as problem:
-        raise OptionError(
-            f"A {type(array).__module__}.{type(array).__name__} does not tell its array library. "
-            "Install it: pip install array-api-compat."
-        ) from problem
-    return array_namespace(array)
+        raise OptionError(f"{unknown}. Install what tells it: pip install array-api-compat.") from problem
+    try:
+        return array_namespace(array)
+    except TypeError as problem:
+        raise OptionError(f"{unknown}, and is no array of a known one. Give a NumPy array.") from problem

@@ -387,6 +387,9 @@ def test_paste_takes_every_way_of_pasting_and_says_what_it_costs(neurograft, rin
     plain = neurograft("paste", ring, "-o", image, "--ages", "1y", "--refresh-days", "1")
     assert "not known: age_s" in plain.out
     assert "worn out after" in plain.out
+    late = neurograft("paste", ring, "-o", image, "--refresh-days", "30", "--refresh-beyond", "0.1")
+    assert late.code == 0  # rram is known for two days: the image is good all the same
+    assert "refreshed every 30 days: not known: age_s is" in late.out
 
 
 def test_paste_stands_beside_the_naive_way_and_hints_at_what_would_lower_the_error(neurograft, ring, tmp_path):

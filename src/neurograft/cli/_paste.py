@@ -9,6 +9,7 @@ import typer
 from neurograft.cli._options import AsJson, Out, Seed, show
 from neurograft.cli._paste_choices import Choices, ages_of, hints, inputs_of, kelvin, memory_of, options_of, unused_of
 from neurograft.cli._progress import shown_progress
+from neurograft.errors import CellError
 from neurograft.units import DAY
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def paste_command(
     aged: tuple[Aged, ...] = ()
     cost: RefreshCost | None = None
     plain: BesideNaive | None = None
+    unknown: tuple[str, ...] = ()
     with shown_progress() as progress:
         image = paste(m, memory=cell, options=options, seed=seed, progress=progress)
         if on_sums:
@@ -98,19 +100,19 @@ def paste_command(
         if at_s:
             aged = ageing(image, m, ages_s=at_s, temperature_k=kelvin(celsius), unused=without, seed=seed)
         if refresh_days is not None:
-            cost = refresh_cost(
-                image, m, every_s=refresh_days * DAY, temperature_k=kelvin(celsius), policy=policy, seed=seed
-            )
+            try:
+                cost = refresh_cost(
+                    image, m, every_s=refresh_days * DAY, temperature_k=kelvin(celsius), policy=policy, seed=seed
+                )
+            except CellError as error:  # as with ages: the image is good, only this is not known of the card
+                unknown = (f"refreshed every {refresh_days:g} days: not known: {error}",)
         save_image(image, out)
     if save_card is not None:
         with written_whole(save_card) as part:
             part.write_text(card_to_json(cell) + "\n", encoding="utf-8")
     lines = (f"memory: {cell.name} ({cell.header.source})", *notes, *summary.lines(), *hints(said, unused, summary))
-    later = (
-        *(() if plain is None else plain.lines()),
-        *(a.line() for a in aged),
-        *(() if cost is None else cost.lines()),
-    )
+    costs = unknown if cost is None else cost.lines()
+    later = (*(() if plain is None else plain.lines()), *(a.line() for a in aged), *costs)
     result = _result(summary, out, cell.name) | {"ages": [asdict(a) for a in aged]}
     if plain is not None:
         result["naive"] = asdict(plain.naive)

@@ -142,5 +142,5 @@ def _driving_force(
     drive_v = np.maximum(level_v - INHIBITION_V, _LEAST_DRIVE_V)
     factor = np.where(sign < 0, (REST_V - INHIBITION_V) / drive_v, 1.0)
     error = np.where(sign < 0, INHIBITORY_ERROR, EXCITATORY_ERROR)
-    pad = PAD_ERROR if traces.recording.signal is Signal.INTRACELLULAR_V else 0.0
+    pad = PAD_ERROR if traces.thin.signal is Signal.INTRACELLULAR_V else 0.0
     return factor, np.sqrt(error**2 + pad**2)

@@ -143,7 +143,7 @@ class _History:
 
 @final
 class _Work:
-    """The two halves of the work on a chunk, and putting the chunks together; holds nothing that changes."""
+    """The two halves of the work on a chunk, and putting the chunks together; all that changes are idle buffers."""
 
     def __init__(
         self, recording: Recording, counts: Counts, options: PeakOptions, frames: Frames, known: Calibration
@@ -153,6 +153,7 @@ class _Work:
         self.n = n_channels(recording)
         self.tick = max(round(_TICK_S * recording.rate_hz), 64)
         self._reading = Lock()
+        self._idle: list[ndarray] = []  # buffers of whitened frames: fresh memory costs as much as the filter
 
     def spans(self, chunk_ticks: int) -> Iterator[tuple[int, int, int]]:
         """Yield segment, first and stop frame of every chunk."""
@@ -175,7 +176,7 @@ class _Work:
             return _Piece(
                 segment, start, stop, np.empty(0), np.empty((0, self.n), np.float32), noise, str(problem) or "?"
             )
-        z = np.empty((stop - start + 2 * frames.sweep, self.n), np.float32)
+        z = self._buffer(stop - start + 2 * frames.sweep)
         near = known.near
         filter_and_whiten(
             raw, margin - frames.sweep, frames.n_short, frames.n_half, near.shift, near.channel, known.weight, z
@@ -190,6 +191,13 @@ class _Work:
             noise[k] *= np.float32(MAD_TO_SD)
             silence_still(raw, margin + k * self.tick, margin + k * self.tick + len(part), _EVERY, noise[k])
         return _Piece(segment, start, stop, raw, z, noise)
+
+    def _buffer(self, n_rows: int) -> ndarray:
+        try:
+            whole = self._idle.pop()  # one step, so that two threads never get the same
+        except IndexError:
+            whole = np.empty((0, self.n), np.float32)
+        return whole[:n_rows] if len(whole) >= n_rows else np.empty((n_rows, self.n), np.float32)
 
     def search(self, piece: _Piece, noise: Float32[ndarray, "ticks channels"]) -> _Found:
         """Return the peaks of a chunk under each tick's threshold."""
@@ -210,6 +218,8 @@ class _Work:
             at = frame + (frames.margin - frames.sweep)
             add_snippets(piece.raw, at, channel, frames.n_short, frames.n_half, total, count, band)
         frame = frame - frames.sweep + piece.start
+        if not piece.problem:
+            self._idle.append(piece.z if piece.z.base is None else piece.z.base)
         return _Found(
             piece.segment,
             piece.start,

@@ -77,10 +77,11 @@ def local_covariance(samples: Any, index: Any) -> Any:
     """
     xp = namespace(samples)
     n_slots, n = index.shape
-    columns = xp.asarray(xp.permute_dims(samples, (1, 0)), copy=True)  # a channel's samples in one piece
+    # By way of one long row, which puts each channel's samples in one piece: a transpose alone is a view.
+    columns = xp.reshape(xp.reshape(xp.permute_dims(samples, (1, 0)), (-1,)), (samples.shape[1], samples.shape[0]))
     out: list[Any] = []
-    for first in range(0, n, 256):  # 256 channels at a time bound the memory
-        picked = index[:, first : first + 256]
+    for first in range(0, n, 16):  # so few that what is picked stays in the cache
+        picked = index[:, first : min(first + 16, n)]
         block = xp.reshape(xp.take(columns, xp.reshape(picked, (-1,)), axis=0), (n_slots, -1, samples.shape[0]))
         block = xp.permute_dims(block, (1, 0, 2))
         out.append(xp.matmul(block, xp.permute_dims(block, (0, 2, 1))) / samples.shape[0])

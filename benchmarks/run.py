@@ -32,7 +32,7 @@ from network.brunel import DELTA, DRIVE, EXPONENTIAL, brunel_map
 from neurograft.maps import SynapseMap, synapse_map
 from neurograft.network import Drive, Poisson, Populations, RunOptions, run, steady_drive
 from neurograft.network._build import build_engine
-from neurograft.network._microcircuit import RATES_HZ
+from neurograft.network._microcircuit import LATER_RATES_HZ
 from neurograft.neurons import Lif, known_models
 from neurograft.neurons._synapses import exponential_peak
 from neurograft.units import MS, MV
@@ -288,7 +288,7 @@ def microcircuit_lines(given: argparse.Namespace) -> None:
             f"{found.bytes_per_synapse:.2f} bytes a synapse; made in {found.build_s:.0f} s",
             flush=True,
         )
-        print(f"    Hz: {' '.join(rates)}; published: {' '.join(str(r) for r in RATES_HZ)}", flush=True)
+        print(f"    Hz: {' '.join(rates)}; with NEST 3: {' '.join(str(r) for r in LATER_RATES_HZ)}", flush=True)
         if given.threads > 1:
             more = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, n_threads=given.threads,
                          warm_steps=2000)  # fmt: skip

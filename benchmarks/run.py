@@ -288,7 +288,7 @@ def microcircuit_lines(given: argparse.Namespace) -> None:
             f"{found.bytes_per_synapse:.2f} bytes a synapse; made in {found.build_s:.0f} s",
             flush=True,
         )
-        print(f"    Hz: {' '.join(rates)}; with NEST 3: {' '.join(str(r) for r in LATER_RATES_HZ)}", flush=True)
+        print(f"    Hz: {' '.join(rates)}; published: {' '.join(str(r) for r in LATER_RATES_HZ)}", flush=True)
         if given.threads > 1:
             more = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, n_threads=given.threads,
                          warm_steps=2000)  # fmt: skip

@@ -4,8 +4,8 @@
 
 The first half second is dropped, as its authors do.  Printed for each population and seed: the mean rate, the mean
 coefficient of variation of intervals (of neurons with ten), and the mean correlation of counts in bins of 2 ms (of
-200 neurons that fire); then the seeds' mean rates against those that come with NEST's own implementation of the model,
-which are not the same in NEST 2 and 3, and the spread between seeds.
+200 neurons that fire); then the seeds' mean rates against those of full-scale runs of NEST, an earlier and a later set
+that differ, and the spread between seeds.
 """
 
 import argparse
@@ -54,10 +54,10 @@ def main() -> None:
         print(f"{seed:4}  {'  '.join(f'{a:6.2f} {b:5.2f} {d:6.4f}' for a, b, d in found)}", flush=True)
     mean = rates.mean(axis=0)
     print(f"mean of the seeds {' '.join(f'{x:.2f}' for x in mean)}")
-    for name, published in (("NEST 2", RATES_HZ), ("NEST 3", LATER_RATES_HZ)):
+    for name, published in (("NEST 2's example", RATES_HZ), ("the model's repository", LATER_RATES_HZ)):
         away = np.abs(mean / np.array(published) - 1.0)
         print(
-            f"rates kept with {name}: {' '.join(f'{x:.2f}' for x in published)}; "
+            f"rates kept by {name}: {' '.join(f'{x:.2f}' for x in published)}; "
             f"ours lie {away.max():.1%} away at most, {away.mean():.1%} on average"
         )
     if len(given.seeds) > 1:

@@ -53,7 +53,7 @@ def cached_channels(
     if len(blocks) * block_bytes > cache.most_bytes:
         raise RecordingError(
             f"{len(labels)} channels of {path} lie in {len(blocks)} blocks of {block_bytes / 1e9:.3g} GB, and the "
-            f"cache {cache.folder} may hold {cache.most_bytes / 1e9:.3g} GB. Raise most_bytes, or open it without a cache."
+            f"cache {cache.folder} may hold {cache.most_bytes / 1e9:.3g} GB. Raise most_bytes, or leave the cache out."
         )
     name = _name(recording, dtype)
     files = {block: cache.folder / f"{name}-{block}.raw" for block in blocks}

@@ -276,6 +276,31 @@ def test_a_copy_that_learns_is_followed_beside_the_living_network(neurograft, ri
     assert "does not have the synapses" in said.err
 
 
+def test_chosen_neurons_states_are_kept_beside_the_spikes(neurograft, ring, tmp_path):
+    out = tmp_path / "out.h5"
+    words = ("run", ring, "--rate-hz", "20", "--seconds", "1", "-o", out)
+    said = neurograft(*words, "--trace", "3, 5")
+    assert said.code == 0, said.err
+    assert f"states: {out}.traces.npz" in said.out
+    spikes = open_spikes(out)
+    with np.load(tmp_path / "out.h5.traces.npz") as kept:
+        assert kept["value"].shape == (10_000, 2)
+        assert (kept["label"].tolist(), kept["state"].tolist()) == (["3", "5"], ["v", "v"])
+        assert kept["time_s"][[0, -1]] == pytest.approx([1e-4, 1.0])
+        at_spikes = kept["value"][np.rint(spikes.by_neuron()[3] / 1e-4).astype(int), 0]
+        assert kept["value"][:, 0].max() > 10e-3
+    assert at_spikes.size > 5
+    assert not at_spikes.any()  # a neuron that fires ends that step at its reset potential, which is rest
+    for more, told in (
+        (("--trace", "3", "--trace-states", "x"), "no state 'x'"),
+        (("--trace", "77"), "77"),
+        (("--trace", "3", "--engine", "nest"), "--trace does not go with"),
+    ):
+        said = neurograft(*words, *more)
+        assert said.code == 2
+        assert told in said.err
+
+
 def test_what_another_engine_cannot_do_is_said_before_anything_runs(neurograft, ring, tmp_path):
     words = ("run", ring, "-o", tmp_path / "a.h5", "--seconds", "1")
     said = neurograft(*words, "--ranks", "2")

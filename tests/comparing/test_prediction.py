@@ -34,8 +34,8 @@ def recorded():
 
 def test_the_right_map_knows_more_than_any_shuffled_one(recorded):
     found = predict_by_replay(recorded, living(), options=QUICK, seed=1)
-    assert found.low > 0.02
-    assert found.bits_per_spike > found.shuffled.max() + 0.02
+    assert found.low > 0.4
+    assert found.bits_per_spike > found.shuffled.max() + 0.3
     assert found.low < found.bits_per_spike < found.high
     assert found.p == 1 / 4
 

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from neurograft.errors import IonicError
-from neurograft.ionic import Estimate, MolecularSlit, load_measured, measured, pair_distances, salt, save_measured
+from neurograft.ionic import (
+    Estimate,
+    MolecularSlit,
+    load_measured,
+    measured,
+    pair_distances,
+    salt,
+    save_measured,
+    write_molecules,
+)
 from neurograft.ionic._molecular_measures import permittivity_across, permittivity_along, water_dipoles
 from neurograft.ionic._molecules import CHLORIDE, OXYGEN, SODIUM, SULFUR, built
 from neurograft.ionic._sheets import COULOMB_KJ_NM, GRAPHENE, HBN, attraction, energy_at, potential
@@ -142,6 +151,45 @@ def test_diffusion_and_pairs_of_a_random_walk_are_its_own():
     assert found.pair_fraction.value == pytest.approx(even, abs=4 * found.pair_fraction.error)
     r, often = pair_distances(slit, atoms, frames)
     assert often[r > 0.5].mean() == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.fixture
+def dump(tmp_path):
+    slit = MolecularSlit(layers=1, n_units=2, side_m=2.3 * NM)
+    atoms = built(slit, np.random.default_rng(7))
+    frames = np.stack([atoms.place_nm, atoms.place_nm + 3.0]).astype(np.float32)
+    path = tmp_path / "slit.lammpstrj"
+    write_molecules(path, slit, atoms, frames)
+    return slit, atoms, path
+
+
+def test_a_trajectory_of_molecules_holds_the_sheets_and_wraps_the_rest(dump):
+    slit, atoms, path = dump
+    lines = path.read_text().splitlines()
+    n = len(atoms.kinds) + 4 * 2 * round(np.prod(slit.box_nm[:2]) / np.prod(slit.sheet.cell_nm))
+    assert len(lines) == 2 * (9 + n)
+    second = [line.split() for line in lines[9 + n + 9 :]]
+    assert [row[1] for row in second].count("C") == n - len(atoms.kinds)
+    x = np.array([float(row[3]) for row in second])
+    assert np.all((x >= 0) & (x <= 10 * slit.box_nm[0] + 1e-3))
+    charge = np.array([float(row[2]) for row in second])
+    assert charge.sum() == pytest.approx(0, abs=1e-6)
+
+
+def test_mdanalysis_opens_molecules(dump):
+    mda = pytest.importorskip("MDAnalysis")
+    slit, atoms, path = dump
+    universe = mda.Universe(str(path), format="LAMMPSDUMP")
+    assert len(universe.trajectory) == 2
+    assert universe.atoms.positions[0, 2] == pytest.approx(10 * (atoms.place_nm[0, 2] + 0.5 * slit.box_nm[2]), abs=1e-2)
+
+
+def test_ovito_opens_molecules(dump):
+    io = pytest.importorskip("ovito.io")
+    _, atoms, path = dump
+    pipeline = io.import_file(str(path))
+    assert pipeline.source.num_frames == 2
+    assert pipeline.compute(0).particles.count > len(atoms.kinds)
 
 
 def test_what_was_measured_goes_to_the_ions_and_comes_back_from_its_file(tmp_path):

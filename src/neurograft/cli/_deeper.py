@@ -122,8 +122,9 @@ class Deeper:
         lines: list[str] = []
         for found in (self.prediction, self.recopied, self.response):
             lines += [] if found is None else ["", *found.to_lines()]
-        for name, curve in self.curves.items():
-            lines += ["", *curve.to_lines(name)]
+        for text, curve in self.curves.items():
+            what, _, levels = text.partition(":")
+            lines += ["", *curve.to_lines(what, levels.split(","))]
         return lines
 
     def as_json(self) -> dict[str, object]:
@@ -150,7 +151,7 @@ def deeper(asked: Asked, a: Path, b: Path, trial: "Trial | None", progress: "Pro
         prediction=_predicted(asked, a, b, progress) if asked.predict else None,
         recopied=_recopied(asked, a, b, trial, progress) if asked.recopy and trial is not None else None,
         response=None if asked.stimulus is None else _answered(asked, asked.stimulus, a, b, progress),
-        curves={text.partition(":")[0]: _curve(asked, text, a, b, progress) for text in asked.curves},
+        curves={text: _curve(asked, text, a, b, progress) for text in asked.curves},
     )
 
 

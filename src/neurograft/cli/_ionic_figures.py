@@ -134,8 +134,8 @@ def _conduction(rng: np.random.Generator, *, is_quick: bool, progress: Progress)
     text = (
         "At the authors' step of 5 ps a touching ion drifts 0.47 nm a step, beyond the core of 0.1 "
         "nm: the step acts as a "
-        "softer core. With shorter steps the same model conducts far less: at 0.30 .80, .22 and .07 with 5, 1 and "
-        "0.25 ps, towards the lowest curve."
+        "softer core. With shorter steps the same model conducts far less: at 0.30 .80, .22 and .08 with 5, 1 and "
+        "0.25 ps, and .051 without a step, on the lowest curve."
     )
     return Section(title="Conduction against field", text=text, blocks=[conduction_figure(curves)]), rows
 

@@ -12,6 +12,7 @@ from neurograft.cli._options import AgeDays, AsJson, Out, Seed, show
 from neurograft.cli._outside import Clamp, Replay, StimulusFile
 from neurograft.cli._progress import shown_progress
 from neurograft.cli._run_task import Choices, EngineName, carry_out, prepare, told, write
+from neurograft.cli._traces import Trace, TraceStates
 
 
 def run_command(
@@ -58,6 +59,8 @@ def run_command(
         Path | None,
         typer.Option(help="Go on from this --checkpoint of the same command; OUT then holds what comes after it."),
     ] = None,
+    trace: Trace = None,
+    trace_states: TraceStates = "v",
     watch: Annotated[str | None, typer.Option(help="Also print the rates of these neurons: labels and commas.")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -99,6 +102,8 @@ def run_command(
             ranks=ranks,
             checkpoint=checkpoint,
             resume=resume,
+            trace=trace,
+            trace_states=trace_states,
             watch=watch,
             seed=seed,
         )

@@ -12,6 +12,7 @@ from neurograft.cli._learn import Learning, Rule, learning_of
 from neurograft.cli._living import N_TIMES, drift_beside, living_of
 from neurograft.cli._memory import age_in_s, readout_of, told_energy
 from neurograft.cli._outside import Outside, outside_of
+from neurograft.cli._traces import named, traces_path, write_traces
 from neurograft.errors import OptionError
 from neurograft.provenance import JsonValue, Provenance, fingerprint
 from neurograft.units import MS
@@ -72,6 +73,8 @@ class Choices:
     ranks: int
     checkpoint: Path | None
     resume: Path | None
+    trace: str | None
+    trace_states: str
     watch: str | None
     seed: int
 
@@ -106,12 +109,12 @@ class Task:
     duration_s: float
     age_s: float
     options: "RunOptions"
+    resume: "Checkpoint | None"
     outside: Outside
     learning: Learning | None
     living: "SynapseMap | None"  # learns beside
     readout: "Readout | None"
     watched: tuple[int, ...]
-    resume: "Checkpoint | None"
 
     @property
     def log(self) -> Path:
@@ -140,21 +143,28 @@ def prepare(chosen: Choices) -> Task:
     if chosen.learnt is not None and learning is None:
         raise OptionError("--learnt asks for what was learnt, but nothing learns. Add --learn or --homeostasis-hz.")
     _require_engine_can(chosen, has_more=bool(outside.stimulus or outside.recording or learning or readout))
-    _require_can_resume(chosen, is_plain=learning is None and readout is None and chosen.clamp != "each")
-    watched = [] if chosen.watch is None else [x.strip() for x in chosen.watch.split(",") if x.strip()]
+    is_each = outside.recording is not None and not outside.clamped
+    _require_can_resume(chosen, is_plain=learning is None and readout is None and not is_each)
+    _require_can_trace(chosen, is_plain=readout is None and not is_each)
+    traced = indices_of(named(chosen.trace), m.labels)
     task = Task(
         chosen=chosen,
         m=m,
         drive_on=m if chosen.drive_of is None else open_network(chosen.drive_of, age_s=0.0, seed=chosen.seed),
         duration_s=_duration_s(chosen.seconds, outside),
         age_s=age_s,
-        options=RunOptions(step_s=chosen.step_ms * MS, n_threads=chosen.threads),
+        options=RunOptions(
+            step_s=chosen.step_ms * MS,
+            n_threads=chosen.threads,
+            record_voltage_of=tuple(traced.tolist()),
+            record_states=tuple(named(chosen.trace_states)),
+        ),
+        resume=None if chosen.resume is None else load_checkpoint(chosen.resume),
         outside=outside,
         learning=learning,
         living=None if chosen.living is None else living_of(chosen.living, m, learning, seed=chosen.seed),
         readout=readout,
-        watched=tuple(indices_of(watched, m.labels).tolist()),
-        resume=None if chosen.resume is None else load_checkpoint(chosen.resume),
+        watched=tuple(indices_of(named(chosen.watch), m.labels).tolist()),
     )
     return replace(task, options=replace(task.options, record_to=task.log))
 
@@ -177,7 +187,7 @@ def carry_out(task: Task, progress: "Progress") -> "tuple[Activity, LearningDrif
     except (RunInterrupted, UnstableRunError) as stop:
         if stop.activity is not None:
             save_spikes(stop.activity.spikes, chosen.out)
-            _keep_state(chosen, stop.activity)
+            _keep(task, stop.activity)
         task.log.unlink(missing_ok=True)
         raise
     if task.living is None or task.learning is None:
@@ -210,10 +220,20 @@ def write(task: Task, activity: "Activity") -> None:
         inputs={path.name: fingerprint(path) for path in given},
     )
     save_spikes(replace(activity.spikes, provenance=provenance), chosen.out)
-    _keep_state(chosen, activity)
+    _keep(task, activity)
     task.log.unlink(missing_ok=True)
     if task.learning is not None and chosen.learnt is not None:
         task.learning.write(task.m, chosen.learnt, duration_s=task.duration_s)
+
+
+def _keep(task: Task, activity: "Activity") -> None:
+    """Write what was asked for beside the spikes: the state to go on from, and traces."""
+    from neurograft.network import save_checkpoint
+
+    if task.chosen.checkpoint is not None and activity.checkpoint is not None:
+        save_checkpoint(activity.checkpoint, task.chosen.checkpoint)
+    if task.options.record_voltage_of:
+        write_traces(task.log, task.chosen.out, task.m.labels)
 
 
 def told(task: Task, activity: "Activity", drift: "LearningDrift | None") -> Told:
@@ -230,6 +250,7 @@ def told(task: Task, activity: "Activity", drift: "LearningDrift | None") -> Tol
         *([f"{n_clamped} neurons replayed the recording"] if n_clamped else []),
         *(f"{label}: {hertz:.4g} Hz" for label, hertz in watched.items()),
         f"written: {task.chosen.out}",
+        *([f"states: {traces_path(task.chosen.out)}"] if task.options.record_voltage_of else []),
     ]
     result: dict[str, object] = {
         "activity": str(task.chosen.out),
@@ -270,11 +291,9 @@ def _require_can_resume(chosen: Choices, *, is_plain: bool) -> None:
     )
 
 
-def _keep_state(chosen: Choices, activity: "Activity") -> None:
-    from neurograft.network import save_checkpoint
-
-    if chosen.checkpoint is not None and activity.checkpoint is not None:
-        save_checkpoint(activity.checkpoint, chosen.checkpoint)
+def _require_can_trace(chosen: Choices, *, is_plain: bool) -> None:
+    if chosen.trace is not None and not (is_plain and chosen.engine is EngineName.BUILTIN):
+        raise OptionError("--trace does not go with reading options, --clamp each or another engine. Leave it out.")
 
 
 def _duration_s(seconds: float | None, outside: Outside) -> float:
@@ -306,8 +325,8 @@ def _built_in(task: Task, drive: "Drive", progress: "Progress") -> "Activity":
         return replay_each(task.m, part, seed=seed, drive=drive, options=options, progress=progress)
     return run(
         task.m, duration_s=task.duration_s, seed=seed, drive=drive, options=task.options, stimulus=outside.stimulus,
-        plasticity=task.learning.plasticity if task.learning is not None else None, progress=progress,
-        resume=task.resume,
+        plasticity=task.learning.plasticity if task.learning is not None else None, resume=task.resume,
+        progress=progress,
     )  # fmt: skip
 
 

@@ -77,14 +77,20 @@ class Degradation:
     null_sd: Float64[ndarray, " measures"]
     n_draws: int
 
-    def to_lines(self, title: str = "level") -> list[str]:
-        """Return a table in text."""
-        table = [[title, *self.measures]]
-        for level, mean, low, high in zip(self.levels, self.distance, self.low, self.high, strict=True):
+    def to_rows(self, names: Sequence[str] | None = None) -> list[list[str]]:
+        """Return a row of text a level, then the map itself and shuffled maps; ``names`` are those of the levels."""
+        rows: list[list[str]] = []
+        levels = names if names is not None else [f"{level:g}" for level in self.levels]
+        for level, mean, low, high in zip(levels, self.distance, self.low, self.high, strict=True):
             cells = (f"{d:.3g} ({a:.3g} to {b:.3g})" for d, a, b in zip(mean, low, high, strict=True))
-            table.append([f"{level:g}", *cells])
-        table.append(["itself", *(f"{c:.3g}" for c in self.ceiling)])
-        table.append(["shuffled", *(f"{c:.3g} ± {s:.2g}" for c, s in zip(self.null, self.null_sd, strict=True))])
+            rows.append([level, *cells])
+        rows.append(["itself", *(f"{c:.3g}" for c in self.ceiling)])
+        rows.append(["shuffled", *(f"{c:.3g} ± {s:.2g}" for c, s in zip(self.null, self.null_sd, strict=True))])
+        return rows
+
+    def to_lines(self, title: str = "level", names: Sequence[str] | None = None) -> list[str]:
+        """Return a table in text."""
+        table = [[title, *self.measures], *self.to_rows(names)]
         width = [max(len(line[k]) for line in table) for k in range(len(table[0]))]
         return ["  ".join(c.ljust(w) for c, w in zip(line, width, strict=True)).rstrip() for line in table]
 

@@ -4,6 +4,7 @@ from neurograft.ionic._brownian import IonModel as IonModel
 from neurograft.ionic._brownian import IonState as IonState
 from neurograft.ionic._brownian import Plane as Plane
 from neurograft.ionic._brownian import Stepper as Stepper
+from neurograft.ionic._brownian import paired_start as paired_start
 from neurograft.ionic._brownian import random_start as random_start
 from neurograft.ionic._brownian import start_at as start_at
 from neurograft.ionic._circuit import FIELD_UNIT_V_M as FIELD_UNIT_V_M

@@ -59,7 +59,10 @@ class TrajectoryWriter:
 
 
 def write_molecules(path: Path, slit: MolecularSlit, atoms: Atoms, frames: Float32[ndarray, "frames atoms 3"]) -> None:
-    """Write frames of molecules with the sheets' atoms, which never move; an atom's name is its ``element``."""
+    """Write frames of molecules with the sheets' atoms, which never move; an atom's name is its ``element``.
+
+    The box begins at 0 on all axes, the slit's middle lies at half its height.
+    """
     box = np.array(slit.box_nm)
     n_x, n_y = (round(side / cell) for side, cell in zip(box[:2], slit.sheet.cell_nm, strict=True))
     names = ("C", "C") if slit.wall == "graphene" else ("B", "N")
@@ -67,18 +70,19 @@ def write_molecules(path: Path, slit: MolecularSlit, atoms: Atoms, frames: Float
     for height in (-0.5 * slit.gap_nm, 0.5 * slit.gap_nm):
         for name, kind, places in zip(names, slit.sheet.kinds, slit.sheet.atoms_nm(n_x, n_y), strict=True):
             wrapped = np.mod(places, box[:2]) * _ANGSTROM_PER_NM
-            z = height * _ANGSTROM_PER_NM
+            z = (0.5 * box[2] + height) * _ANGSTROM_PER_NM
             still += [f"{name} {kind.charge:g} {x:.3f} {y:.3f} {z:.3f}\n" for x, y in wrapped.tolist()]
     labels = [f"{'O' if kind.name == 'OS' else kind.name} {kind.touch.charge:g}" for kind in atoms.kinds]
     bounds = box * _ANGSTROM_PER_NM
     head = (
         f"ITEM: NUMBER OF ATOMS\n{len(labels) + len(still)}\nITEM: BOX BOUNDS pp pp pp\n0 {bounds[0]:.6g}\n"
-        f"0 {bounds[1]:.6g}\n{-0.5 * bounds[2]:.6g} {0.5 * bounds[2]:.6g}\nITEM: ATOMS id element q x y z\n"
+        f"0 {bounds[1]:.6g}\n0 {bounds[2]:.6g}\nITEM: ATOMS id element q x y z\n"
     )
     with written_whole(path) as part, part.open("w", encoding="ascii", newline="\n") as stream:
         for step, frame in enumerate(frames):
             place = frame.astype(np.float64)
             place[:, :2] = np.mod(place[:, :2], box[:2])
+            place[:, 2] += 0.5 * box[2]
             moving = [
                 f"{label} {x:.3f} {y:.3f} {z:.3f}\n"
                 for label, (x, y, z) in zip(labels, (place * _ANGSTROM_PER_NM).tolist(), strict=True)

@@ -44,19 +44,16 @@ def prediction_table(found: Prediction) -> Table:
 
 
 def degradation_table(name: str, found: Degradation) -> Table:
-    """Return distances at each level of one kind of spoiling, beside the map itself and shuffled maps."""
-    rows: list[list[Cell]] = [
-        [f"{level:g}", *(f"{d:.3g} ({a:.3g} to {b:.3g})" for d, a, b in zip(mean, low, high, strict=True))]
-        for level, mean, low, high in zip(found.levels, found.distance, found.low, found.high, strict=True)
-    ]
-    rows.append(["the map itself, other noise", *(_cell(float(x)) for x in found.ceiling)])
-    nulls = zip(found.null, found.null_sd, strict=True)
-    rows.append(["shuffled maps", *(f"{mean:.3g} ± {sd:.2g}" for mean, sd in nulls)])
+    """Return distances at each level of one kind of spoiling, beside the map itself and shuffled maps.
+
+    ``name`` is what was spoilt and its levels, as "age:1d,1y".
+    """
+    what, _, levels = name.partition(":")
     return Table(
-        columns=[name, *found.measures],
-        rows=rows,
+        columns=[what, *found.measures],
+        rows=found.to_rows(levels.split(",")),
         caption="Distance of the spoilt map's activity from the map's own under the same drive and noise: mean and "
-        f"95 % of the mean over {found.n_draws} draws. 0 is equal.",
+        f"95 % of the mean over {found.n_draws} draws. 0 is equal; itself: the map with other noise.",
     )
 
 

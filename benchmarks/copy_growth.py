@@ -26,7 +26,7 @@ def drawn(n: int, n_rows: int, seed: int = 0) -> tuple[np.ndarray, ...]:
     """Return spike trains of Poisson neurons, in rows."""
     rng = np.random.default_rng(seed)
     mean = n_rows / ROW_HZ * SPIKES_HZ
-    return tuple(np.sort(rng.choice(n_rows - 200, rng.poisson(mean), replace=False)) + 100 for _ in range(n))
+    return tuple(np.unique(rng.integers(100, n_rows - 100, rng.poisson(mean))) for _ in range(n))
 
 
 def timed(work) -> float:
@@ -151,7 +151,7 @@ class Measured:
         """Spikes x targets: sums in 17 boxes, squares in one, and the prediction taken out once."""
         from neurograft.copying._design import add_box_sums, subtract_prediction
 
-        d, n, rows = self.design(), 16, min(60_000, self.n_rows)
+        d, n, rows = self.design(), 64, min(60_000, self.n_rows)
         values, sums = np.random.default_rng(0).standard_normal((rows, n)), np.zeros((self.columns, n))
         squares = np.zeros((self.firing, n))
         spikes = np.count_nonzero(d.rows < rows)

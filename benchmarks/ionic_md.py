@@ -11,37 +11,13 @@ import time
 
 import numpy as np
 import openmm as mm
-from scipy.spatial import KDTree
 
 from neurograft.ionic import MolecularRun, MolecularSlit
+from neurograft.ionic._molecular_reference import system_with_wall_atoms
 from neurograft.ionic._molecular_run import STEP_PS, make_system
-from neurograft.ionic._molecules import CUT_NM
 from neurograft.units import NM, PS
 
 BUDGET_NS_A_DAY = {1: 108.0, 2: 44.0, 3: 35.0}  # the prototype, wall atoms in the system, two threads
-
-
-def with_wall_atoms(slit: MolecularSlit, atoms, *, is_excluding: bool) -> tuple[mm.System, np.ndarray]:
-    """Return the usual system and where its wall atoms are."""
-    system = make_system(slit, atoms)
-    for k in reversed(range(system.getNumForces())):
-        if isinstance(system.getForce(k), mm.CustomCompoundBondForce):
-            system.removeForce(k)
-    pairs = next(f for f in system.getForces() if isinstance(f, mm.NonbondedForce))
-    n_x, n_y = (round(s / c) for s, c in zip(slit.box_nm[:2], slit.sheet.cell_nm, strict=True))
-    places, first = [], system.getNumParticles()
-    for height in (-0.5 * slit.gap_nm, 0.5 * slit.gap_nm):
-        for kind, where in zip(slit.sheet.kinds, slit.sheet.atoms_nm(n_x, n_y), strict=True):
-            for x, y in where:
-                system.addParticle(0.0)
-                pairs.addParticle(kind.charge, kind.sigma_nm, kind.epsilon_kj)
-                places.append((x, y, height))
-    if is_excluding:
-        box = np.array(slit.box_nm)
-        near = KDTree(np.mod(np.array(places) + 0.5 * box, box), boxsize=box).query_pairs(CUT_NM)
-        for i, j in near:
-            pairs.addException(first + i, first + j, 0.0, 0.1, 0.0)
-    return system, np.array(places)
 
 
 def ns_a_day(system: mm.System, place_nm: np.ndarray, duration_ps: float, threads: int) -> float:
@@ -75,7 +51,7 @@ def main() -> None:
         if not given.no_peer:
             usual = []
             for is_excluding in (True, False):
-                system, walls = with_wall_atoms(slit, run.atoms, is_excluding=is_excluding)
+                system, walls = system_with_wall_atoms(slit, run.atoms, is_excluding=is_excluding)
                 usual.append(ns_a_day(system, np.vstack([place, walls]), 0.5 * given.ps, given.threads))
             told += f"; with {walls.shape[0]} wall atoms {usual[0]:.0f} excluding, {usual[1]:.0f} in vain: "
             told += f"ours is {ours / max(usual):.1f} x"

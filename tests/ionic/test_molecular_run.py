@@ -5,6 +5,7 @@ import pytest
 
 from neurograft.errors import IonicError
 from neurograft.ionic import MolecularRun, MolecularSlit, load_molecules, measured, run_molecules
+from neurograft.ionic._molecular_reference import system_with_wall_atoms
 from neurograft.ionic._molecular_run import make_system
 from neurograft.ionic._molecules import built
 from neurograft.units import NM, PS
@@ -20,29 +21,6 @@ def settled():
     return run
 
 
-def with_every_wall_atom(slit, atoms):
-    """Return the system with the sheets as atoms of mass 0, wall and wall excluded: the slow twin; and their places."""
-    system = make_system(slit, atoms)
-    for k in reversed(range(system.getNumForces())):
-        if isinstance(system.getForce(k), mm.CustomCompoundBondForce):
-            system.removeForce(k)
-    pairs = next(f for f in system.getForces() if isinstance(f, mm.NonbondedForce))
-    x, y, _ = slit.box_nm
-    n_x, n_y = (round(side / cell) for side, cell in zip((x, y), slit.sheet.cell_nm, strict=True))
-    places, first = [], system.getNumParticles()
-    for height in (-0.5 * slit.gap_nm, 0.5 * slit.gap_nm):
-        for kind, where in zip(slit.sheet.kinds, slit.sheet.atoms_nm(n_x, n_y), strict=True):
-            for px, py in where:
-                system.addParticle(0.0)
-                pairs.addParticle(kind.charge, kind.sigma_nm, kind.epsilon_kj)
-                places.append((px, py, height))
-    last = system.getNumParticles()
-    for i in range(first, last):
-        for j in range(i + 1, last):
-            pairs.addException(i, j, 0.0, 0.1, 0.0)
-    return system, np.array(places)
-
-
 @pytest.mark.parametrize("wall", ["graphene", "hbn"])
 def test_forces_are_those_of_a_system_with_every_wall_atom(wall):
     """The pair sum ends at 1 nm, the field does not: hence a few per cent of the walls' pull (rms of it 30)."""
@@ -51,7 +29,7 @@ def test_forces_are_those_of_a_system_with_every_wall_atom(wall):
     run.settle(0.2 * PS)
     place = run.state.place_nm
     forces = []
-    system, walls = with_every_wall_atom(slit, run.atoms)
+    system, walls = system_with_wall_atoms(slit, run.atoms)
     for made, at in ((make_system(slit, run.atoms), place), (system, np.vstack([place, walls]))):
         context = mm.Context(made, mm.VerletIntegrator(0.001), mm.Platform.getPlatformByName("Reference"))
         context.setPositions(at)

@@ -17,6 +17,7 @@ from neurograft.cli._options import AsJson, Out, Part, SignalName, show
 from neurograft.cli._progress import shown_progress
 from neurograft.cli._sorted import SorterName, sorted_first
 from neurograft.errors import OptionError
+from neurograft.files import url_of
 from neurograft.maps import Kind
 from neurograft.progress import silent
 from neurograft.provenance import Provenance, fingerprint
@@ -83,13 +84,14 @@ def copy_command(
     for line in told:
         print(line, file=sys.stderr)
     if isinstance(source, SpikeTrains):
-        how.require_recording()
+        if not told:  # units that were kept are the work of an earlier run: --resume may be said
+            how.require_recording()
         with shown_progress() as progress:
             made = _copied(source, mode, fdr, with_evidence=report is not None, work=None, progress=progress)
         show(*_written(asked, made), as_json=as_json)
         return
     folder = how.open_folder()
-    work = how.work(folder, Opener(recording.resolve(), signal, part))
+    work = how.work(folder, Opener(recording if url_of(recording) else recording.resolve(), signal, part))
     with shown_progress() as progress:
         if shard is not None:
             show(*_shard(source, work, progress, folder.path), as_json=as_json)

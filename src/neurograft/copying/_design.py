@@ -17,7 +17,7 @@ ACAUSAL, ZERO, CHEMICAL = 0, 3, 4  # boxes by number: acausal ones up to ZERO, t
 _EDGES_S = tuple(1e-3 * t for t in (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 34))
 _ACAUSAL_S = (6e-3, 3e-3, 1e-3)
 _NEAR = 12  # in first edges
-_WIDE, _TALL = 16, 8192  # targets and rows whose running sums, a megabyte, stay in the cache
+_WIDE, _TALL = 32, 4096  # targets and rows whose running sums, a megabyte, stay in the cache
 
 
 class LagBoxes(NamedTuple):
@@ -106,8 +106,10 @@ def _add_box_sums(rows, start, edges, values, sums):
         for left in range(0, n_targets, _WIDE):
             width = min(_WIDE, n_targets - left)
             for t in range(height):
+                # loops of one length over rows, and not of a constant one, are what the compiler turns into vectors
+                now, past, more = running[t + 1], running[t], values[top + t, left : left + width]
                 for j in range(width):
-                    running[t + 1, j] = running[t, j] + values[top + t, left + j]
+                    now[j] = past[j] + more[j]
             for i in range(len(start) - 1):
                 train = rows[start[i] : start[i + 1]]
                 s_first = np.searchsorted(train, top - edges[n_boxes] + 1)
@@ -122,12 +124,13 @@ def _add_box_sums(rows, start, edges, values, sums):
                         end = min(max(at + edges[b + 1], 0), height)
                         if begin < end:
                             above, below, total = running[end], running[begin], mine[b]
-                            for j in range(_WIDE):
+                            for j in range(width):
                                 total[j] += above[j] - below[j]
                             begin = end
                 for b in range(n_boxes):
+                    out, own = sums[i * n_boxes + b, left : left + width], mine[b]
                     for j in range(width):
-                        sums[i * n_boxes + b, left + j] += mine[b, j]
+                        out[j] += own[j]
 
 
 @njit(cache=True, nogil=True)
@@ -148,8 +151,7 @@ def subtract_prediction(rows, start, edges, beta, values):
                 if s_first >= s_last:
                     continue
                 for b in range(n_boxes):
-                    for j in range(width):
-                        mine[b, j] = beta[i * n_boxes + b, left + j]
+                    mine[b, :width] = beta[i * n_boxes + b, left : left + width]
                 for s in range(s_first, s_last):
                     at = train[s] - top
                     begin = min(max(at + edges[0], 0), height)
@@ -157,15 +159,17 @@ def subtract_prediction(rows, start, edges, beta, values):
                         end = min(max(at + edges[b + 1], 0), height)
                         if begin < end:
                             on, off, own = steps[begin], steps[end], mine[b]
-                            for j in range(_WIDE):
+                            for j in range(width):
                                 on[j] += own[j]
+                            for j in range(width):
                                 off[j] -= own[j]
                             begin = end
             level[:] = 0.0
             for t in range(height):
+                step, left_over = steps[t], values[top + t, left : left + width]
                 for j in range(width):
-                    level[j] += steps[t, j]
-                    values[top + t, left + j] -= level[j]
+                    level[j] += step[j]
+                    left_over[j] -= level[j]
 
 
 @njit(cache=True, nogil=True)

@@ -84,7 +84,7 @@ def learn(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], *
     nothing, now = np.exp(-top), start
     excitatory = np.full(is_open.shape[0], 0.5)
     n_pairs = len(top) + _PRIOR_PAIRS
-    flat = [part.reshape(len(part), -1) for part in (plus, minus, rival)]
+    flat = [part.reshape(len(part), part.shape[1] * part.shape[2]) for part in (plus, minus, rival)]
 
     def come_to(m: Mixture) -> tuple[ndarray, ndarray, ndarray]:
         up, down = (part @ m.direct.ravel() for part in flat[:2])

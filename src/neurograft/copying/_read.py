@@ -24,7 +24,7 @@ _MARGIN_S = 0.05
 _NOISE_RISES = 5000
 _MAD_TO_SD = 1.4826
 _KNOWN_BY_FRAMES = 8  # of a piece, which tell it from another recording's
-_TOGETHER = 8  # channels that are turned into contiguous traces at a time: a memory line of samples
+_TOGETHER = 16  # channels that are turned into contiguous traces at a time: a memory line of samples
 STEP = "read"
 
 

@@ -23,7 +23,7 @@ _LEAST_WEIGHT = 0.02
 _HAIR = 1e-9
 _OWN_SPIKES = 5
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
-_LANES = 16  # neurons that kernels take together
+_LANES = 32  # neurons that kernels take together
 
 
 @final
@@ -67,7 +67,7 @@ class Traces:
     n_threads: int = 1
     kept: tuple[Prepared, ...] = ()  # what ``prepared`` yields of all neurons, where it fits into memory
 
-    def blocks(self, some: Block | None = None) -> list[Block]:
+    def blocks(self, some: Int64[ndarray, " some"] | None = None) -> list[Block]:
         """Return neurons, all or some, in blocks whose prepared traces take some hundred megabytes."""
         neurons = np.arange(len(self.channel)) if some is None else some
         width = max(self.memory.block_bytes() // (16 * self.line.n_rows) // _LANES, 1) * _LANES

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from neurograft.errors import RecordingError
+from neurograft.files import url_of
 from neurograft.recordings._axon import open_axon
 from neurograft.recordings._binary import open_binary
 from neurograft.recordings._biocam import open_biocam
@@ -13,18 +14,22 @@ from neurograft.recordings._npz import open_npz
 from neurograft.recordings._nwb import open_electrical_series
 from neurograft.recordings._options import OpenOptions
 from neurograft.recordings._recording import Signal
+from neurograft.recordings._remote import open_remote
 from neurograft.recordings._sniff import FileKind, Format, sniff
 from neurograft.recordings._spikeinterface import open_saved, open_vendor
 
 _DEFAULT = OpenOptions()
 
 
-def open_recording(path: Path, *, signal: Signal | None = None, options: OpenOptions = _DEFAULT) -> LazyRecording:
-    """Return the recording in a file or folder, read in pieces and in SI units.
+def open_recording(path: Path | str, *, signal: Signal | None = None, options: OpenOptions = _DEFAULT) -> LazyRecording:
+    """Return the recording in a file or folder, or at the URL of an object store, read in pieces and in SI units.
 
     ``signal`` says what the numbers are where the format does not; where the format does, a different
     ``signal`` is refused.  Raises RecordingError, with the choices, where the file leaves one.
     """
+    if url_of(path) is not None:
+        recording = open_remote(path, signal=signal, part=options.part)
+        return recording if options.channels is None else with_channels(recording, options.channels, path=Path(path))
     path = Path(path)
     found = sniff(path)
     if found.kind not in (FileKind.RECORDING, FileKind.UNKNOWN):

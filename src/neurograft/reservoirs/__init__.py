@@ -9,6 +9,9 @@ from neurograft.reservoirs._choose import Trial as Trial
 from neurograft.reservoirs._choose import default_candidates as default_candidates
 from neurograft.reservoirs._climate import largest_exponent as largest_exponent
 from neurograft.reservoirs._climate import spectrum_distance_db as spectrum_distance_db
+from neurograft.reservoirs._corrected import CorrectedNvar as CorrectedNvar
+from neurograft.reservoirs._corrected import Likeliest as Likeliest
+from neurograft.reservoirs._corrected import likeliest as likeliest
 from neurograft.reservoirs._driven import KURAMOTO_LYAPUNOV_TIME_22 as KURAMOTO_LYAPUNOV_TIME_22
 from neurograft.reservoirs._driven import kuramoto_sivashinsky as kuramoto_sivashinsky
 from neurograft.reservoirs._driven import mackey_glass as mackey_glass

@@ -7,6 +7,7 @@ from neurograft.files import url_of
 from neurograft.recordings._axon import open_axon
 from neurograft.recordings._binary import open_binary
 from neurograft.recordings._biocam import open_biocam
+from neurograft.recordings._channel_cache import cached_channels
 from neurograft.recordings._heka import open_heka
 from neurograft.recordings._icephys import open_icephys
 from neurograft.recordings._lazy import LazyRecording, with_channels
@@ -29,7 +30,7 @@ def open_recording(path: Path | str, *, signal: Signal | None = None, options: O
     """
     if url_of(path) is not None:
         recording = open_remote(path, signal=signal, part=options.part)
-        return recording if options.channels is None else with_channels(recording, options.channels, path=Path(path))
+        return _chosen(recording, options, Path(path))
     path = Path(path)
     found = sniff(path)
     if found.kind not in (FileKind.RECORDING, FileKind.UNKNOWN):
@@ -39,7 +40,15 @@ def open_recording(path: Path | str, *, signal: Signal | None = None, options: O
         raise RecordingError(
             f"{path} holds {recording.signal.name.lower()}, but signal is {signal.name.lower()}. Leave signal out."
         )
-    return recording if options.channels is None else with_channels(recording, options.channels, path=path)
+    return _chosen(recording, options, path)
+
+
+def _chosen(recording: LazyRecording, options: OpenOptions, path: Path) -> LazyRecording:
+    if options.channels is None:
+        return recording
+    if options.cache is not None:
+        return cached_channels(recording, options.channels, cache=options.cache, path=path)
+    return with_channels(recording, options.channels, path=path)
 
 
 def _opened(path: Path, found: Format, signal: Signal | None, options: OpenOptions) -> LazyRecording:

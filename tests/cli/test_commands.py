@@ -301,6 +301,20 @@ def test_chosen_neurons_states_are_kept_beside_the_spikes(neurograft, ring, tmp_
         assert told in said.err
 
 
+def test_the_model_of_the_neurons_can_be_named_and_a_misspelt_one_is_told(neurograft, ring, tmp_path):
+    words = ("run", ring, "--seconds", "0.5", "--rate-hz", "0", "--noise-mv", "12", "-o")
+    for name in ("lif", "izhikevich"):
+        assert neurograft(*words, tmp_path / name, "--neuron", name).code == 0
+    assert neurograft(*words, tmp_path / "default").code == 0
+    spikes = {name: open_spikes(tmp_path / name) for name in ("lif", "izhikevich", "default")}
+    assert spikes["lif"].n_spikes > 20
+    assert np.array_equal(spikes["lif"].time_s, spikes["default"].time_s)
+    assert spikes["izhikevich"].n_spikes != spikes["lif"].n_spikes
+    said = neurograft(*words, tmp_path / "no", "--neuron", "izhikevic")
+    assert said.code == 2
+    assert "Did you mean 'izhikevich'" in said.err
+
+
 def test_what_another_engine_cannot_do_is_said_before_anything_runs(neurograft, ring, tmp_path):
     words = ("run", ring, "-o", tmp_path / "a.h5", "--seconds", "1")
     said = neurograft(*words, "--ranks", "2")

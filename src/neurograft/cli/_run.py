@@ -25,6 +25,10 @@ def run_command(
     rate_hz: RateHz = 5.0,
     noise_mv: NoiseMv = None,
     drive_of: DriveOf = None,
+    neuron: Annotated[
+        str | None,
+        typer.Option(help="Model of neurons for which the map names none: lif, lif-conductance, adex, izhikevich, hh."),
+    ] = None,
     step_ms: StepMs = 0.1,
     threads: Annotated[int, typer.Option(min=1, help="Threads; the spikes do not depend on them.")] = 1,
     stimulus: StimulusFile = None,
@@ -79,6 +83,7 @@ def run_command(
             rate_hz=rate_hz,
             noise_mv=noise_mv,
             drive_of=drive_of,
+            neuron=neuron,
             step_ms=step_ms,
             threads=threads,
             stimulus=stimulus,

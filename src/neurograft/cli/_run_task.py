@@ -50,6 +50,7 @@ class Choices:
     rate_hz: float
     noise_mv: float | None
     drive_of: Path | None
+    neuron: str | None
     step_ms: float
     threads: int
     stimulus: Path | None
@@ -83,6 +84,7 @@ class Choices:
         return {
             "rate_hz": self.rate_hz,
             "noise_mv": self.noise_mv,
+            "neuron": "" if self.neuron is None else self.neuron,
             "step_ms": self.step_ms,
             "read_noise": self.read_noise,
             "readout_bits": self.readout_bits,
@@ -131,7 +133,7 @@ def prepare(chosen: Choices) -> Task:
         chosen.network, read_noise=chosen.read_noise, bits=chosen.readout_bits, range_mv=chosen.readout_mv,
         ohm=chosen.line_ohm, drift_every_s=chosen.drift_every_s,
     )  # fmt: skip
-    m = open_network(chosen.network, age_s=age_s, seed=chosen.seed)
+    m = _with_model(open_network(chosen.network, age_s=age_s, seed=chosen.seed), chosen.neuron)
     outside = outside_of(
         m, protocol=chosen.stimulus, replay=chosen.replay, clamp=chosen.clamp, seed=chosen.seed
     )  # fmt: skip
@@ -150,7 +152,9 @@ def prepare(chosen: Choices) -> Task:
     task = Task(
         chosen=chosen,
         m=m,
-        drive_on=m if chosen.drive_of is None else open_network(chosen.drive_of, age_s=0.0, seed=chosen.seed),
+        drive_on=m
+        if chosen.drive_of is None
+        else _with_model(open_network(chosen.drive_of, age_s=0.0, seed=chosen.seed), chosen.neuron),
         duration_s=_duration_s(chosen.seconds, outside),
         age_s=age_s,
         options=RunOptions(
@@ -167,6 +171,16 @@ def prepare(chosen: Choices) -> Task:
         watched=tuple(indices_of(named(chosen.watch), m.labels).tolist()),
     )
     return replace(task, options=replace(task.options, record_to=task.log))
+
+
+def _with_model(m: "SynapseMap", name: str | None) -> "SynapseMap":
+    """Return the map with that model wherever it names none; an unknown one is refused."""
+    from neurograft.neurons import find_model, known_models
+
+    if name is None:
+        return m
+    find_model(name, known_models())
+    return replace(m, model=tuple(known or name for known in m.model))
 
 
 def carry_out(task: Task, progress: "Progress") -> "tuple[Activity, LearningDrift | None]":

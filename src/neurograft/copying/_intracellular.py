@@ -1,7 +1,9 @@
 """Copying from intracellular traces: who answers whose action potentials, by how much, and how sure that is."""
 
 # ruff: noqa: PLR0917  (a judgement is told by its parts)
+import tempfile
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple, cast, final
 
 import numpy as np
@@ -27,16 +29,17 @@ from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOpt
 from neurograft.copying._thin import Thin, thin_of
 from neurograft.copying._threads import in_order
 from neurograft.copying._timeline import Timeline, timeline
+from neurograft.copying._usable import MIN_RATE_HZ, require_spikes, require_usable
 from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, in_memory, own_course, row_weights
+from neurograft.copying._work import Nowhere, WorkFolder
 from neurograft.errors import CopyError
 from neurograft.maps import SynapseMap, Undecidable
 from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue, Provenance
-from neurograft.recordings import Recording, Signal, duration_s, epochs_s, n_channels
+from neurograft.recordings import Recording, epochs_s, n_channels
 from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MV
 
-MIN_RATE_HZ, MIN_SECONDS = 500.0, 3.0
 MIN_SPIKES = 8.0  # after which the target was seen, quiet: a mean over fewer potentials is not normal
 _NULL_TESTS, _MOST_SHIFTS = 3000, 20
 _NULL_NEURONS = 400  # as many, drawn at random, tell how statistics behave at shifted designs
@@ -129,13 +132,17 @@ def copy_intracellular(
     (``docs/background/copy-intracellular.md``).  The samples are read once, piece by piece, and once more around the
     spikes of pairs that cross-talk may explain; ``work`` says by whom and where the pieces' results are kept.
     """
-    _require_usable(recording)
+    require_usable(recording)
     work = work or Work()
+    if isinstance(work.store, Nowhere) and _rows_bytes(recording, options) > work.memory.n_bytes // 4:
+        with tempfile.TemporaryDirectory(prefix="neurograft-") as folder:  # rows go to disk, not to memory
+            kept = replace(work, store=WorkFolder(Path(folder)))
+            return copy_intracellular(recording, options=options, work=kept, progress=progress)
     reading_options = _read_options(recording, options)
     reading = read_all(recording, reading_options, work, progress)
     found = detect(recording, reading, options.detection)
     cells = neurons(recording, found)
-    _require_spikes(found, cells)
+    require_spikes(found, cells)
     gains = coupling(
         recording, cells.events, action_potential_v=options.action_potential_v, window_s=options.coupling_window_s
     )
@@ -305,6 +312,11 @@ def _shifted(
     return [tuple(np.sort((rows + shift) % line.n_rows) for rows in spike_row) for shift in shifts]
 
 
+def _rows_bytes(recording: Recording, options: IntracellularOptions) -> int:
+    factor = _read_options(recording, options).factor
+    return 4 * n_channels(recording) * sum(n // factor for n in recording.segment_frames)
+
+
 def _read_options(recording: Recording, options: IntracellularOptions) -> ReadOptions:
     return ReadOptions(options.detection, max(round(recording.rate_hz / options.row_rate_hz), 1))
 
@@ -345,7 +357,7 @@ def read_shard(
     recording: Recording, work: Work, *, options: IntracellularOptions | None = None, progress: Progress = silent
 ) -> tuple[int, int]:
     """Read this call's share of a recording into the store; return how many pieces are there now, and of how many."""
-    _require_usable(recording)
+    require_usable(recording)
     return read_share(recording, _read_options(recording, options or IntracellularOptions()), work, progress)
 
 
@@ -357,13 +369,13 @@ def detect_spikes(
     progress: Progress = silent,
 ) -> SpikeTrains:
     """Return the action potentials in membrane potentials, pads of one neuron merged; labels are those of channels."""
-    _require_usable(recording)
+    require_usable(recording)
     options = IntracellularOptions(detection=detection or DetectionOptions())
     found = detect(
         recording, read_all(recording, _read_options(recording, options), work or Work(), progress), options.detection
     )
     cells = neurons(recording, found)
-    _require_spikes(found, cells)
+    require_spikes(found, cells)
     return _spikes(recording, cells)
 
 
@@ -454,40 +466,3 @@ def _reports(recording: Recording, found: Detected, cells: Neurons, gains: Coupl
 def _provenance(options: IntracellularOptions) -> Provenance:
     parameters = cast("dict[str, JsonValue]", asdict(options))
     return Provenance(command="copy_intracellular", parameters=parameters, seed=options.seed)
-
-
-def _require_usable(recording: Recording) -> None:
-    if recording.signal not in (Signal.MEMBRANE_V, Signal.INTRACELLULAR_V):
-        raise CopyError(
-            f"The recording holds '{recording.signal.value}', and intracellular copying needs a membrane potential. "
-            "Copy its sorted spikes instead, or say what the signal is when opening it."
-        )
-    if recording.rate_hz < MIN_RATE_HZ:
-        raise CopyError(
-            f"The recording has {recording.rate_hz} samples a second; action potentials and delays need "
-            f"{MIN_RATE_HZ:.0f}. Check the sampling rate, or give the recording before it was thinned out."
-        )
-    if duration_s(recording) < MIN_SECONDS:
-        raise CopyError(
-            f"The recording lasts {duration_s(recording):.3g} s, and copying needs {MIN_SECONDS:.0f} s at least. "
-            "Give a longer recording, or check its sampling rate."
-        )
-
-
-def _require_spikes(found: Detected, cells: Neurons) -> None:
-    n_spikes, refused = cells.events.frame.size, int(found.implausible.sum())
-    if np.all(cells.is_bad):
-        raise CopyError(
-            f"All {len(cells.is_bad)} channels are constant, saturated or NaN for most of the time. "
-            "Check the file, its gain, and which channels were connected."
-        )
-    if refused > n_spikes:
-        raise CopyError(
-            f"{refused} steep events are too wide or too narrow for action potentials (0.1 to 5 ms at half "
-            f"amplitude), only {n_spikes} are not. Check the sampling rate and what the signal is."
-        )
-    if n_spikes == 0:
-        raise CopyError(
-            f"None of the {len(cells.is_bad)} channels shows an action potential, so nothing can be copied. "
-            "Check the gain (the signal is read in volts) and that the channels are intracellular."
-        )

@@ -32,6 +32,10 @@ def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
     The first template of cross-talk is each neuron's own course, or all pulses together, whichever explains more.
     Templates of a synapse beneath cross-talk are
     fitted together with all pulses, whose sizes are free (Frisch and Waugh 1933: both cleared of the pulses).
+
+    Where even the best template leaves more than chance would, the pair's errors are larger than they say, and all are
+    widened until it fits (Birge 1932, Phys. Rev. 40, 207): neurons that fire at regular intervals in the same few
+    bursts meet the other's membrane at the same phases again and again, which looks like nothing and like everything.
     """
     under = kinds.is_under_talk
     talk = int(np.argmax(kinds.family == Family.CROSS_TALK))
@@ -40,10 +44,15 @@ def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
     for k, i in enumerate(pre):
         if fit.n_spikes[i] > 0:
             pulses = kinds.own.pulses(int(i))
+            plain, cleared = _solved(fit, int(i), pulses[:0]), _solved(fit, int(i), pulses)
             image[talk] = pulses[0]
-            out.z[~under, k], out.information[~under, k] = _scored(fit, int(i), image[~under])
-            out.z[under, k], out.information[under, k] = _scored(fit, int(i), image[under], pulses)
-            out.z[talk, k] = np.maximum(np.abs(out.z[talk, k]), _all_pulses(fit, int(i), pulses))
+            out.z[~under, k], out.information[~under, k] = _scored(plain, image[~under])
+            out.z[under, k], out.information[under, k] = _scored(cleared, image[under])
+            excess = np.maximum(plain.misfit(out.z[~under, k]), 1.0)
+            excess = np.minimum(excess, np.maximum(cleared.misfit(out.z[under, k]), 1.0))
+            out.z[talk, k] = np.maximum(np.abs(out.z[talk, k]), _all_pulses(plain, cleared, fit.n_kept[i]))
+            out.z[:, k] /= np.sqrt(excess)
+            out.information[:, k] /= excess
             out.z[:, k, i] = out.information[:, k, i] = 0.0
     return out
 
@@ -53,7 +62,7 @@ def alone(fit: Fit, image: Float64[ndarray, "templates boxes neurons"], pre: Int
     out = _nothing(image, pre)
     for k, i in enumerate(pre):
         if fit.n_spikes[i] > 0:
-            out.z[:, k], out.information[:, k] = _scored(fit, int(i), image)
+            out.z[:, k], out.information[:, k] = _scored(_solved(fit, int(i), image[:0]), image)
             out.z[:, k, i] = out.information[:, k, i] = 0.0
     return out
 
@@ -72,11 +81,18 @@ class _Solved(NamedTuple):
     besides: Float64[ndarray, "besides boxes neurons"]
     theirs: Float64[ndarray, "neurons besides besides"]
     answer: Float64[ndarray, "boxes neurons"]
+    power: Float64[ndarray, " neurons"]  # chi-squared of all coefficients
 
     def explained(self) -> Float64[ndarray, " neurons"]:
         """Return chi-squared of slow changes and pulses together."""
         score = np.einsum("pbj,bj->jp", self.besides, self.answer)
         return np.einsum("jp,jp->j", score, np.linalg.solve(self.theirs, score[..., None])[..., 0]) / self.noise2
+
+    def misfit(self, z: Float64[ndarray, "templates neurons"]) -> Float64[ndarray, " neurons"]:
+        """Return what the best template, with slow changes and pulses, leaves of chi-squared, a degree of freedom."""
+        left = self.power - self.explained() - np.max(z**2, axis=0, initial=0.0)
+        freedom = np.count_nonzero(self.seen, axis=0) - len(self.besides) - 1
+        return left / np.maximum(freedom, 1)
 
 
 def _solved(fit: Fit, i: int, pulses: ndarray) -> _Solved:
@@ -89,15 +105,16 @@ def _solved(fit: Fit, i: int, pulses: ndarray) -> _Solved:
     theirs += (_TINY * np.maximum(np.einsum("jpp->j", theirs), 1.0))[:, None, None] * np.eye(len(besides))
     slow2 = np.maximum(fit.slow_v**2, _NEVER_V2)
     theirs[:, range(len(slow)), range(len(slow))] += (np.where(np.isfinite(noise2), noise2, 0.0) / slow2).T
-    return _Solved(seen, precision, noise2, besides, theirs, precision @ (seen * fit.beta[i]))
+    answer = precision @ (seen * fit.beta[i])
+    power = np.sum(seen * fit.beta[i] * answer, axis=0) / noise2
+    return _Solved(seen, precision, noise2, besides, theirs, answer, power)
 
 
-def _scored(fit: Fit, i: int, image: ndarray, pulses: ndarray | None = None) -> tuple[ndarray, ndarray]:
-    """Return z and information of each image at neuron i's outputs, cleared of the pulses and of slow changes.
+def _scored(it: _Solved, image: ndarray) -> tuple[ndarray, ndarray]:
+    """Return z and information of each image, cleared of pulses and of slow changes.
 
     Pulses have any size; slow changes are random, of the size learnt for each target (Robinson 1991, Stat. Sci. 6).
     """
-    it = _solved(fit, i, image[:0] if pulses is None else pulses)
     scaled = image * it.seen
     score = np.einsum("tbj,bj->tj", scaled, it.answer)
     own = np.sum(scaled * (it.precision @ scaled), axis=1)
@@ -108,13 +125,14 @@ def _scored(fit: Fit, i: int, image: ndarray, pulses: ndarray | None = None) -> 
     return score / it.noise2 / np.sqrt(np.where(information > 0, information, np.inf)), information
 
 
-def _all_pulses(fit: Fit, i: int, pulses: ndarray) -> Float64[ndarray, " neurons"]:
+def _all_pulses(plain: _Solved, cleared: _Solved, n_kept: ndarray) -> Float64[ndarray, " neurons"]:
     """Return z of all pulses together, as if they had one size between them: each further one costs ln(spikes).
 
     Schwarz 1978, Ann. Statist. 6, 461.
     """
-    gained = _solved(fit, i, pulses).explained() - _solved(fit, i, pulses[:0]).explained()
-    return np.sqrt(np.maximum(gained - (len(pulses) - 1) * np.log(np.maximum(fit.n_kept[i], 2.0)), 0.0))
+    n_pulses = len(cleared.besides) - len(plain.besides)
+    gained = cleared.explained() - plain.explained()
+    return np.sqrt(np.maximum(gained - (n_pulses - 1) * np.log(np.maximum(n_kept, 2.0)), 0.0))
 
 
 def choose_shape(

@@ -10,7 +10,8 @@ from numpy import ndarray
 
 from neurograft.copying._amplitude import alone, choose_shape, scores
 from neurograft.copying._bursts import without_bursts
-from neurograft.copying._calls import Called, RejectedPair, box_z, call
+from neurograft.copying._boxes import box_z
+from neurograft.copying._calls import Called, RejectedPair, call
 from neurograft.copying._chart import chart
 from neurograft.copying._coupling import Coupling, coupling
 from neurograft.copying._design import ACAUSAL, LagBoxes, lag_boxes
@@ -18,6 +19,7 @@ from neurograft.copying._detect import Detected, DetectionOptions, detect
 from neurograft.copying._fdr import empirical_null, two_sided_p
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
+from neurograft.copying._null_width import narrowed
 from neurograft.copying._properties import Properties, properties, quiet_sizes
 from neurograft.copying._regression import Fit, fit, inverse_gram, moments
 from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOptions, Templates, reach, templates
@@ -144,6 +146,7 @@ def copy_intracellular(
     whitener = autoregression(traces, worth, progress)
     found_ = _fitted(traces, whitener, worth, boxes, options, progress)
     undecidable = _untestable(cells, gains, found_.fit)
+    found_ = found_._replace(fit=narrowed(found_.fit, found_.kinds, _is_open(undecidable)))
     judgement = _judged(found_, undecidable, options)
     called = call(
         recording, cells, found_.fit, judgement.judged, undecidable,

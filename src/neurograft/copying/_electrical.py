@@ -3,7 +3,7 @@
 A junction passes on the action potential within its own row and, in the next rows, the repolarisation and the
 after-potential that outlasts it.  In whitened lag boxes that is up, then steeply down.  A chemical synapse answers
 in one sign, later, and mostly in one direction.  An amplifier's copy looks alike in the boxes and is told by its
-full-rate course (``_crosstalk``).  Nothing is learnt from the recording, so the share of junctions cannot grow on itself.
+full-rate course (``_crosstalk``).  Nothing is learnt from the recording: the share of junctions cannot grow on itself.
 """
 
 import numpy as np

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
 from neurograft.copying._amplitude import alone, choose_shape, scores
-from neurograft.copying._bursts import without_bursts
 from neurograft.copying._boxes import box_z
+from neurograft.copying._bursts import without_bursts
 from neurograft.copying._calls import Called, RejectedPair, call
 from neurograft.copying._chart import chart
 from neurograft.copying._coupling import Coupling, coupling

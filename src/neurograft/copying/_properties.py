@@ -146,8 +146,8 @@ def _driving_force(
 def inhibition_at_rest(below_v: Float64[ndarray, " synapses"]) -> Float64[ndarray, " synapses"]:
     """Return inhibition's driving force at rest over that at a mean so far under the onset of action potentials.
 
-    The mean is taken for no lower than rest.  Where it measures lower, that is the measure's fault: neurons whose action
-    potentials start slowly (Izhikevich's) seem 45 to 80 mV under their onset, which is under inhibition's reversal.
+    The mean is taken for no lower than rest.  Where it measures lower, that is the measure's fault: neurons whose
+    action potentials start slowly (Izhikevich's) seem 45 to 80 mV under their onset, beyond inhibition's reversal.
     """
     level_v = np.maximum(ONSET_V - np.nan_to_num(below_v, nan=ONSET_V - REST_V), REST_V)
     return (REST_V - INHIBITION_V) / (level_v - INHIBITION_V)

@@ -18,38 +18,34 @@ from pathlib import Path
 import numpy as np
 
 from neurograft.reservoirs import (
+    KURAMOTO_LYAPUNOV_TIME_22,
     Accurate,
+    ClosedLoopChoice,
+    CorrectedNvar,
     EchoState,
     FlowMap,
     IntegralNvar,
+    KernelNvar,
     LearnedObserver,
     LocalNvar,
     MemristiveReservoir,
     Nvar,
-    PastedReservoir,
     Published,
-    accuracy,
+    Smoothing,
     by_cholesky,
-    digits,
-    draw,
-    invariant_distance,
+    kuramoto_sivashinsky,
+    largest_exponent,
     lorenz63,
     lorenz96,
-    matrix_of,
+    mackey_glass,
     narma10,
-    nearest,
     nrmse_total,
-    null_matrices,
-    pixel_distance,
-    propagation,
-    random_signs,
-    reservoir_features,
     series,
     signed_lattice,
+    spectrum_distance_db,
     starts,
     valid_time,
 )
-from neurograft.samples import worm
 
 FLOW = lorenz63()
 
@@ -150,19 +146,35 @@ def esn_fit(reservoir, ridge, nodes, x):
     model.fit(x[:-1], x[1:], warmup=50)
 
 
-def published_error(_):
-    """Degree 3, ridge 1e-5: chosen on ten segments 105 to 195 time units in; reported on the paper's ten, 5 to 95."""
+def published_error(args):
+    """Means over the ten pieces of the paper, 5 to 95 time units in, and over others, 105 to 195; tuned on neither.
+
+    The floor is the true equations under the same solver, started anew where the forecast starts: its step control
+    does not know the steps before.
+    """
     x = series(FLOW, n_points=8400, solver=Published())
-    table = {}
-    for ridge in (1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4):
-        for degree in (2, 3):
-            table[degree, ridge] = [segment_errors(x, Nvar(degree=degree, ridge=ridge), first) for first in (105, 5)]
-    chosen = min(table, key=lambda k: table[k][0].mean())
-    found = table[chosen][1]
-    paper_like = table[2, 1e-9][1]
-    say(f"Lorenz 63 error, one Lyapunov time, RK23 data, degree {chosen[0]} ridge {chosen[1]:g}",
-        f"{found.mean():.3g} +- {found.std() / np.sqrt(10):.2g}", "<= 1.6e-3",
-        f"2 taps, degree 2, ridge 1e-9: {paper_like.mean():.3g}")  # fmt: skip
+    field = IntegralNvar(dt=FLOW.dt, order=4, refine=FlowMap(n_substeps=1), n_substeps=1)
+    ridges = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)
+    family = [Nvar(degree=degree, ridge=ridge) for degree in (2, 3) for ridge in ridges]
+    models = {
+        "two taps, degree 2, ridge 1e-9": Nvar(ridge=1e-9),
+        "two taps, chosen in closed loop": ClosedLoopChoice(dt=FLOW.dt, candidates=family, n_starts=20),
+        "field of degree 2 and a process of what it misses": CorrectedNvar(field),
+    }
+    for name, model in models.items():
+        ten, others = (segment_errors(x, model, first) for first in (5, 105))
+        say(f"Lorenz 63 error, RK23 data: {name}",
+            f"{1e3 * ten.mean():.2f} +- {1e3 * ten.std() / 10**0.5:.2f} e-3", "<= 1.6e-3",
+            f"median {1e3 * np.median(ten):.2f}e-3, most {1e3 * ten.max():.1f}e-3; others: mean "
+            f"{1e3 * others.mean():.2f}e-3, median {1e3 * np.median(others):.2f}e-3")  # fmt: skip
+    floor = [again_error(x, round((5 + 10 * i) / FLOW.dt) + 399) for i in range(10)]
+    say("  the true equations under the same solver, started anew", f"{1e3 * np.mean(floor):.2f} e-3", "-",
+        f"most {1e3 * max(floor):.1f}e-3")  # fmt: skip
+
+
+def again_error(x, begin):
+    ahead = series(FLOW, n_points=44, start=x[begin], solver=Published())
+    return nrmse_total(x[begin : begin + 44], ahead, variance=x[: begin + 45].var(axis=0))
 
 
 def segment_errors(x, model, first):
@@ -201,14 +213,17 @@ def lorenz_valid(args):
         spread = f"{np.median(medians):.1f} ({medians.min():.1f}-{medians.max():.1f})"
         say(f"Lorenz 63 valid time, accurate data, {n} points", spread,
             f">= {wanted}", f"five pieces; the first's median has 95 % interval {low:.1f}-{high:.1f}")  # fmt: skip
+    model = IntegralNvar(dt=FLOW.dt, order=8, refine=FlowMap()).fit(long[:400])
+    exponent = largest_exponent(lambda h: model.forecast(1, h).values, long[400:401], dt=FLOW.dt, n_rounds=4000)
+    say("  largest Lyapunov exponent of the model, 400 points", f"{exponent:.3f}", "-", "true 0.906 (Sprott 2003)")
     paper = [valid_of_nvar(Nvar(ridge=1e-9), long[b : b + 400], truth, scale) for b in range(0, 15_000, 3000)]
     say("  the same by 2 taps, degree 2, ridge 1e-9", f"{np.median(paper):.2f}", "-", "the published set-up")
-    for noise, n_ahead, wanted in ((1e-3, 20, 5.8), (1e-2, 20, 3.6)):
+    for noise, wanted in ((1e-3, 5.8), (1e-2, 3.6)):
         medians = []
         for seed, b in enumerate(range(0, 15_000, 3000)):
             z = long[b : b + 400]
             z = z + noise * z.std(axis=0) * np.random.default_rng(100 + seed).standard_normal(z.shape)
-            model = IntegralNvar(dt=FLOW.dt, order=6, refine=FlowMap(n_ahead=n_ahead, n_substeps=1, n_rounds=8)).fit(z)
+            model = IntegralNvar(dt=FLOW.dt, order=6, refine=Smoothing(least_t=3.0), is_centred=False).fit(z)
             medians.append(times(model).median)
         spread = f"{np.median(medians):.2f} ({min(medians):.2f}-{max(medians):.2f})"
         say(f"Lorenz 63 valid time, noise {noise:g}, 400 points", spread,
@@ -260,6 +275,63 @@ def ring_of_sites(args):
     )
 
 
+def waves(args):
+    """Kuramoto-Sivashinsky on 22, read at 32 of 64 sites every 0.25: one field for all sites."""
+    u = kuramoto_sivashinsky(n_points=7000, n_substeps=4)[:, ::2]
+    begins = 3000 + np.arange(0, 3000, 600 if args.quick else 150)
+    truth = np.stack([u[b : b + 961] for b in begins])
+    rng = np.random.default_rng(0)
+    for n_rows in (1000, 200):
+        model = LocalNvar(dt=0.25, radius=5, order=8, n_substeps=20).fit(u[800 : 800 + n_rows])
+        found = model.forecast(960, truth[:, :1])
+        valid = valid_time(truth[:, 1:], found.values, scale=np.full(32, u[800:1800].std()), dt=0.25,
+                           lyapunov_time=KURAMOTO_LYAPUNOV_TIME_22)  # fmt: skip
+        low, high = valid.median_interval(rng)
+        told = f"{begins.size} starts, {valid.n_cut_off} valid to the horizon of {valid.horizon:.1f}"
+        say(f"Kuramoto-Sivashinsky, 32 sites, {n_rows} rows, accurate data",
+            f"{valid.median:.1f} ({low:.1f}-{high:.1f})", "-", told)  # fmt: skip
+        half = found.values.shape[1] // 2  # after five Lyapunov times most forecasts have lost the weather
+        distance = spectrum_distance_db(truth[:, 1 + half :, 0].ravel(), found.values[:, half:, 0].ravel())
+        say("  spectrum of a site over the second half, distance from the truth's", f"{distance:.1f} dB", "-")
+
+
+def delays(args):
+    """Mackey-Glass with delay 17 read every 1, accurate data: a kernel on the last 18 rows, 1,000 rows to learn."""
+    x = mackey_glass(n_points=11_000, n_substeps=10)[:, None]
+    train, scale = x[1000:2000], x[1000:2000].std(axis=0)
+    begins = 3000 + np.arange(0, 5000, 1000 if args.quick else 250)
+    lyapunov_time = 1 / mackey_glass_exponent()
+    models = {
+        "kernel, 18 taps": KernelNvar(n_taps=18, length=12.0, ridge=1e-13),
+        "echo state, 500 nodes": EchoState(
+            n_nodes=500, radius=0.95, leak=0.5, input_scale=0.3, ridge=1e-9, n_washout=100
+        ),
+    }
+    rng = np.random.default_rng(0)
+    for name, model in models.items():
+        n = model.fit(train).n_history
+        found = model.forecast(2500, np.stack([x[b - n : b] for b in begins])).values
+        truth = np.stack([x[b : b + 2500] for b in begins])
+        valid = valid_time(truth, found, scale=scale, dt=1.0, lyapunov_time=lyapunov_time)
+        low, high = valid.median_interval(rng)
+        after_84 = np.log10(np.sqrt(np.mean((found[:, 83] - truth[:, 83]) ** 2)) / scale[0])
+        say(f"Mackey-Glass 17, {name}", f"{valid.median:.2f} ({low:.2f}-{high:.2f})", "-",
+            f"Lyapunov time {lyapunov_time:.0f}; {valid.n_cut_off} of {begins.size} valid to the horizon of "
+            f"{valid.horizon:.1f}; error after 84 rows 10^{after_84:.1f}")  # fmt: skip
+
+
+def mackey_glass_exponent():
+    """Growth of the distance of two runs that start 1e-9 apart, while it is from 1e-8 to 1e-3; mean of four starts."""
+    found = []
+    for start in (0.7, 0.9, 1.1, 1.3):
+        one, other = (mackey_glass(n_points=6000, n_substeps=4, start=s) for s in (start, start + 1e-9))
+        apart = np.maximum.reduceat(np.abs(one - other), np.arange(0, 6000, 60))
+        begin, end = np.flatnonzero(apart > 1e-8)[0], np.flatnonzero(apart > 1e-3)
+        last = end[0] if end.size else apart.size - 1
+        found.append(np.log(apart[last] / apart[begin]) / (60.0 * (last - begin)))
+    return np.mean(found)
+
+
 def memristors(args):
     rng = np.random.default_rng(0)
     matrix = (rng.random((300, 300)) < 0.05).astype(float)
@@ -280,51 +352,20 @@ def memristors(args):
     say(f"memristive step, 300 nodes, {net.one.size} devices", f"{1e3 * ours:.2f} ms", "<= 1.5 ms", peer)
 
 
-def narma(_):
-    """Settings chosen on seed 11."""
-    errors = []
-    for seed in (1, 2, 3):
-        u, y = narma10(6000, np.random.default_rng(seed))
-        model = EchoState(n_nodes=500, radius=0.97, input_scale=0.005, bias=0.02, ridge=1e-10, n_washout=200,
-                          wiring=signed_lattice, random_state=seed).fit(u[:4000, None], y[:4000])  # fmt: skip
-        wrong = model.predict(u[:, None])[4000:] - y[4000:]
-        errors.append(np.sqrt(np.mean(wrong**2)) / y[4000:].std())
-    say(
-        "NARMA-10, 500 nodes, signed lattice",
-        f"{np.mean(errors):.3f} ({min(errors):.3f}-{max(errors):.3f})",
-        "<= 0.08",
-        "three seeds",
-    )
-
-
-def few_examples(args):
-    found = digits()
-    label = found.label
-    distances = {"pixels": pixel_distance(found.pixels), "shifts and turns": invariant_distance(found.pixels)}
-    rng = np.random.default_rng(5)
-    chosen = matrix_of(worm())
-    for name, matrix in (("worm", chosen), ("worm, shuffled", null_matrices(chosen, 1, rng)[0])):
-        pasted = PastedReservoir(matrix, np.random.default_rng(6), signs=random_signs, n_columns=8, input_scale=0.5)
-        distances[f"reservoir: {name}"] = pixel_distance(reservoir_features(pasted.states, found.pixels))
-    classic = EchoState(n_nodes=300, n_washout=0, bias=0.0).fit(np.random.default_rng(7).random((50, 8)))
-    distances["echo state, 300 nodes"] = pixel_distance(reservoir_features(classic.states, found.pixels))
-    rules = {f"nearest, {n}": (lambda k, c, d=d: nearest(d, k, c)) for n, d in distances.items()}
-    rules |= {f"propagation, {n}": propagation(distances[n]) for n in ("pixels", "shifts and turns", "reservoir: worm")}
-    for name, rule in rules.items():
-        means = []
-        for n_each in (1, 2, 5, 10):
-            drawn = np.random.default_rng(1000 + n_each)
-            scores = []
-            for _ in range(5 if args.quick else 30):
-                known = draw(label, n_each, drawn)
-                scores.append(accuracy(rule(known, label[known]), label, known))
-            means.append(f"{100 * np.mean(scores):.1f}")
-        say(
-            f"digits, {name}",
-            " / ".join(means),
-            "88 / - / 95 / 96" if name == "propagation, shifts and turns" else "-",
-            "1, 2, 5, 10 examples",
-        )
+def narma(args):
+    """Settings chosen on seeds 11 and 12: 4,000 rows to learn from, 2,000 to be scored on."""
+    for n_products, ridge, wanted in ((0, 1e-13, "-"), (30, 1e-8, "<= 0.08")):
+        errors = []
+        for seed in range(1, 3 if args.quick else 11):
+            u, y = narma10(6000, np.random.default_rng(seed))
+            model = EchoState(
+                n_nodes=500, radius=0.97, input_scale=0.005, bias=0.02, ridge=ridge, n_washout=200,
+                n_products=n_products, wiring=signed_lattice, random_state=seed,
+            ).fit(u[:4000, None], y[:4000])  # fmt: skip
+            wrong = model.predict(u[:, None])[4000:] - y[4000:]
+            errors.append(np.sqrt(np.mean(wrong**2)) / y[4000:].std())
+        say(f"NARMA-10, 500 nodes, read-out with {n_products} directions' products",
+            f"{np.mean(errors):.4f} ({min(errors):.3f}-{max(errors):.3f})", wanted, f"{len(errors)} seeds")  # fmt: skip
 
 
 def main():
@@ -338,7 +379,7 @@ def main():
     if args.peers:
         sys.path.append(args.peers)
     warnings.simplefilter("ignore")
-    for block in (speed, published_error, lorenz_valid, hidden, ring_of_sites, memristors, narma, few_examples):
+    for block in (speed, published_error, lorenz_valid, hidden, ring_of_sites, waves, delays, memristors, narma):
         if not args.only or block.__name__ in args.only:
             block(args)
 

@@ -1,9 +1,15 @@
-"""CrossSim beside neurograft in one run: programming with noise, and products through a larval fly's connectome.
+"""CrossSim and aihwkit beside neurograft in one run: programming with noise, products through a larval fly's map.
 
-Budget: products 20 times CrossSim's, by working on occupied cells only (both are printed: its 1024 x 1024, and the
-larva's own 3,013 x 3,013 on nine of its cores); programming 50 M cells/s on two cores.  CrossSim (BSD-3-Clause,
-github sandialabs/cross-sim) is timed where it can be imported; put it on PYTHONPATH.  Give the edge list:
-``python benchmarks/paste_peers.py edges.csv``.  CPU times of one thread (OMP_NUM_THREADS=1), the best of several.
+Budget: products 20 times CrossSim's through the same map, by working on occupied cells only (its bare 1024 x 1024
+is printed too, and the larva's own 3,013 x 3,013 on nine of its cores); programming 50 M cells/s on two cores.
+Give the edge list: ``python benchmarks/paste_peers.py edges.csv``.  CPU times of one thread (OMP_NUM_THREADS=1), the
+best of several.
+
+The peers are timed where they can be imported, from PYTHONPATH: CrossSim (BSD-3-Clause, github
+sandialabs/cross-sim), aihwkit (MIT; the wheel of 1.1.0 works with torch 2.10, not with 2.9 and 2.13).  CrossSim draws
+the errors of all cells, used or not, once; for PRAM it draws read noise for every cell at every product.  aihwkit's
+products pass its default converters and output noise.  Ours draws, at every product, read noise and the spread of
+unused cells as one number a sum.
 """
 
 import os
@@ -54,6 +60,27 @@ def of_crosssim(name, model, m):
     return 2 * SIDE * SIDE / set_s / 1e6, 1 / product_s, 1 / larva_s
 
 
+def of_aihwkit(name, m):
+    import torch
+    from aihwkit.inference.noise.pcm import PCMLikeNoiseModel
+    from aihwkit.inference.noise.reram import ReRamWan2022NoiseModel
+    from aihwkit.nn import AnalogLinear
+    from aihwkit.simulator.configs import InferenceRPUConfig
+
+    torch.set_num_threads(1)
+    noise = PCMLikeNoiseModel() if name == "pram" else ReRamWan2022NoiseModel()
+    found = []
+    for n, weights in ((SIDE, torch.rand(SIDE, SIDE) * 2 - 1), (m.n_neurons, torch.tensor(m.weight_matrix_v().T))):
+        layer = AnalogLinear(n, n, bias=False, rpu_config=InferenceRPUConfig(noise_model=noise)).eval()
+        layer.set_weights((weights / weights.abs().max()).float())
+        program_s = cpu_s(layer.program_analog_weights, 3)
+        x = (torch.rand(1, n) < 0.01).float()
+        with torch.no_grad():
+            product_s = cpu_s(lambda layer=layer, x=x: [layer(x) for _ in range(5)], 3) / 5
+        found.append((2 * n * n / program_s / 1e6, 1 / product_s))
+    return found
+
+
 def of_neurograft(name, m):
     cell, rng = card(name), np.random.default_rng(0)
     target = rng.uniform(cell.g_min_siemens, cell.g_max_siemens, 2 * SIDE * SIDE)
@@ -78,6 +105,7 @@ def main(path):
     for name, model in (("pram", "PCMJoshi"), ("rram", "RRAMWan")):
         rate, found = of_neurograft(name, m)
         print(f"{name} neurograft: one-shot {rate:.0f} M cells/s")
+        peer = larva_peer = np.nan
         try:
             peer_rate, peer, larva_peer = of_crosssim(name, model, m)
             print(
@@ -85,8 +113,15 @@ def main(path):
                 f"{peer:.0f} products/s at {SIDE} x {SIDE}, {larva_peer:.1f} through the larva"
             )
         except ImportError:
-            peer = larva_peer = np.nan
-            print("CrossSim is not installed: no peer was timed")
+            print("CrossSim is not installed: not timed")
+        try:
+            (other_rate, other), (_, larva_other) = of_aihwkit(name, m)
+            print(
+                f"{name} aihwkit:    one-shot {other_rate:.2f} M cells/s, "
+                f"{other:.0f} products/s at {SIDE} x {SIDE}, {larva_other:.1f} through the larva"
+            )
+        except ImportError:
+            print("aihwkit is not installed: not timed")
         for (unused, share), per_s in found.items():
             print(
                 f"  {unused}, {share:.0%} of inputs active: {per_s:.0f} products/s, {per_s / peer:.1f} x CrossSim "

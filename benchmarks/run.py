@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +29,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from run_nets import fly_like, full_microcircuit
 
 from network.brunel import DELTA, DRIVE, EXPONENTIAL, brunel_map
-from neurograft.maps import SynapseMap
+from neurograft.maps import SynapseMap, synapse_map
 from neurograft.network import Drive, Poisson, Populations, RunOptions, run, steady_drive
 from neurograft.network._build import build_engine
-from neurograft.network._microcircuit import RATES_HZ
-from neurograft.neurons import Lif
+from neurograft.network._microcircuit import LATER_RATES_HZ
+from neurograft.neurons import Lif, known_models
 from neurograft.neurons._synapses import exponential_peak
-from neurograft.units import MS
+from neurograft.units import MS, MV
 
 POISSON_HZ, POISSON_MEAN = 12_000.0, 0.125
 STRETCH_STEPS = 2500
@@ -186,7 +187,8 @@ def balanced_lines(given: argparse.Namespace) -> None:
                          n_threads=given.threads)  # fmt: skip
             print(
                 f"    {given.threads} threads: {more.wall_s:.3f} wall s, {found.wall_s / more.wall_s:.2f} x one thread "
-                f"(budget 1.50); same spikes: {np.array_equal(found.spikes, more.spikes)}",
+                f"(budget 1.50; arithmetic alone {arithmetic_gain(given.threads):.2f} x); "
+                f"same spikes: {np.array_equal(found.spikes, more.spikes)}",
                 flush=True,
             )
         for name in work.peers if given.peers else ():
@@ -215,6 +217,47 @@ def compare_with_peer(
     print(line, flush=True)
 
 
+@njit(nogil=True)
+def arithmetic(n):
+    total = 1.0
+    for _ in range(n):
+        total = total * 1.0000001 + 1e-9
+    return total
+
+
+def arithmetic_gain(n_threads: int) -> float:
+    """Return how many times more pure arithmetic the threads do than one: less than their number on busy cores."""
+    walls: list[float] = []
+    arithmetic(1)
+    with ThreadPoolExecutor(n_threads) as pool:
+        for n in (1, n_threads):
+            best = np.inf
+            for _ in range(3):
+                began = time.perf_counter()
+                list(pool.map(arithmetic, [30_000_000] * n))
+                best = min(best, time.perf_counter() - began)
+            walls.append(best)
+    return n_threads * walls[0] / walls[1]
+
+
+def model_lines(given: argparse.Namespace) -> None:
+    """Print what a step of 0.1 ms costs a neuron of each model, driven to fire, without synapses."""
+    n, none = 2000, np.zeros(0, dtype=np.int64)
+    m = synapse_map(n_neurons=n, pre=none, post=none, weight_v=np.zeros(0), delay_s=1 * MS)
+    costs: list[str] = []
+    for name, model in known_models().items():
+        drive = steady_drive(n, mean_v=25 * MV)
+        engine = build_engine(m, seed=1, neuron=model, drive=drive, options=RunOptions())
+        engine.advance(20)
+        best, n_steps = np.inf, 50
+        for _ in range(2 * given.repeats):
+            began = time.process_time()
+            engine.advance(n_steps)
+            best = min(best, time.process_time() - began)
+        costs.append(f"{name} {best / n_steps / n * 1e9:.1f}")
+    print(f"models, ns a neuron and step of 0.1 ms: {', '.join(costs)}", flush=True)
+
+
 def fly_line(given: argparse.Namespace) -> None:
     c = fly_like()
     skipped = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, skip_quiet=True)
@@ -230,24 +273,31 @@ def fly_line(given: argparse.Namespace) -> None:
 
 def microcircuit_lines(given: argparse.Namespace) -> None:
     for is_poisson in (False, True):
+        if given.drive not in ("poisson" if is_poisson else "steady"):
+            continue
         c = full_microcircuit(is_poisson=is_poisson)
         found = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, warm_steps=2000)
         counts = np.bincount(found.spikes[:, 1], minlength=c.net.n_neurons) / found.seconds
         rates = [f"{counts[c.net.members(k)].mean():.2f}" for k in range(8)]
         memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         kind = "Poisson" if is_poisson else "steady"
-        budget = f" ({verdict(found.cpu_s, 4.0)})" if not is_poisson else ""
         print(
-            f"microcircuit, {kind} input: real-time factor {found.cpu_s:.2f} CPU{budget}, {found.wall_s:.2f} wall; "
+            f"microcircuit, {kind} input: real-time factor {found.cpu_s:.2f} CPU ({verdict(found.cpu_s, 4.0)}), "
+            f"{found.wall_s:.2f} wall; "
             f"{found.events / found.cpu_s / 1e6:.0f} M events/s; {memory_gb:.2f} GB at most (budget 3); "
             f"{found.bytes_per_synapse:.2f} bytes a synapse; made in {found.build_s:.0f} s",
             flush=True,
         )
-        print(f"    Hz: {' '.join(rates)}; published: {' '.join(str(r) for r in RATES_HZ)}", flush=True)
-        if given.threads > 1 and not is_poisson:
+        print(f"    Hz: {' '.join(rates)}; published: {' '.join(str(r) for r in LATER_RATES_HZ)}", flush=True)
+        if given.threads > 1:
             more = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, n_threads=given.threads,
                          warm_steps=2000)  # fmt: skip
-            print(f"    {given.threads} threads: {more.wall_s:.2f} wall ({verdict(more.wall_s, 2.2)})", flush=True)
+            print(
+                f"    {given.threads} threads: {more.wall_s:.2f} wall ({verdict(more.wall_s, 2.2)}), "
+                f"{found.wall_s / more.wall_s:.2f} x one (arithmetic alone {arithmetic_gain(given.threads):.2f} x); "
+                f"same spikes: {np.array_equal(found.spikes, more.spikes)}",
+                flush=True,
+            )
 
 
 START = """
@@ -276,11 +326,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--peers", default="", help="an interpreter that has nest and brian2")
     parser.add_argument("--only", default="", help="part of a name: delta, fly, microcircuit, start …")
+    parser.add_argument("--drive", default="", help="of the microcircuit: steady or poisson, without: both")
     given = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if not given.only or any(given.only in work.name for work in BALANCED):
         balanced_lines(given)
-    for name, line in (("fly", fly_line), ("microcircuit", microcircuit_lines)):
+    for name, line in (("models", model_lines), ("fly", fly_line), ("microcircuit", microcircuit_lines)):
         if given.only in name:
             line(given)
     if given.only in "start":

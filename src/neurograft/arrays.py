@@ -1,11 +1,11 @@
 """Small operations on arrays that every room shares: freezing, and checking data where it enters."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurograft.errors import NeurograftError
+from neurograft.errors import NeurograftError, OptionError
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
@@ -49,3 +49,21 @@ def turns(ids: NDArray[np.integer]) -> NDArray[np.int64]:
     turn = np.empty(ids.size, dtype=np.int64)
     turn[order] = np.arange(ids.size) - np.searchsorted(ordered, ordered)
     return turn
+
+
+def namespace(array: Any) -> Any:
+    """Return the library of an array, as the array-API standard names its functions.
+
+    NumPy, CuPy, JAX and array-api-strict tell it themselves; PyTorch needs the package array-api-compat.
+    """
+    if hasattr(array, "__array_namespace__"):
+        return array.__array_namespace__()
+    unknown = f"A {type(array).__module__}.{type(array).__name__} does not tell its array library"
+    try:
+        from array_api_compat import array_namespace  # pyright: ignore[reportMissingImports]
+    except ImportError as problem:
+        raise OptionError(f"{unknown}. Install what tells it: pip install array-api-compat.") from problem
+    try:
+        return array_namespace(array)
+    except TypeError as problem:
+        raise OptionError(f"{unknown}, and is no array of a known one. Give a NumPy array.") from problem

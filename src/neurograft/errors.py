@@ -28,6 +28,10 @@ class CopyError(NeurograftError):
     """A recording cannot be copied with these options."""
 
 
+class WorkError(CopyError):
+    """A copy stopped half-way for a reason outside of the recording; what it had read is kept."""
+
+
 class CellError(NeurograftError):
     """A memory cell's card or a value handed to it is outside what is known of it."""
 

@@ -1,6 +1,7 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and telling URLs from paths."""
 
 import os
+import re
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -31,3 +32,15 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def url_of(path: Path | str) -> str | None:
+    """Return the URL of an object store, also one whose slashes a ``Path`` has joined; None for a local path.
+
+    >>> url_of(Path("s3://bucket/a.zarr"))
+    's3://bucket/a.zarr'
+    >>> url_of("C:/data/a.brw") is None
+    True
+    """
+    found = re.match(r"([a-z][a-z0-9+]+):/{1,2}([^/].*)", str(path))
+    return None if found is None else f"{found[1]}://{found[2]}"

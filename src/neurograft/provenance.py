@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, cast, final
 
+from neurograft.files import url_of
 from neurograft.version import VERSION
 
 _BLOCK_BYTES: Final = 1 << 20
@@ -52,8 +53,12 @@ def fingerprint(path: Path) -> str:
     """Return ``sha256:`` of a file, or of all files under a folder in name order.
 
     A file above 1 GiB is known by its length, first and last 16 MiB instead, and the text then starts with
-    ``sha256-ends:``, because reading 80 GB twice to name it would cost minutes.
+    ``sha256-ends:``, because reading 80 GB twice to name it would cost minutes.  What lies in an object store is
+    known by its URL.
     """
+    url = url_of(path)
+    if url is not None:
+        return f"url:{url}"
     digest = hashlib.sha256()
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     is_whole = True

@@ -43,6 +43,26 @@ def test_sonos_cells_age_to_the_published_spread_and_shift():
     assert np.mean(g - target) / NS == pytest.approx(-15.2, abs=0.4)  # sampling: 0.11 (one sd)
 
 
+@pytest.mark.parametrize(
+    ("days", "shift_na"),
+    [(1, (1.7, 1.0, 0.6, -3.8, -7.3, -11.5)), (5, (4.1, 2.6, -1.5, -15.2, -28.5, -40.7))],
+)
+def test_sonos_currents_shift_as_tabulated(days, shift_na):
+    for at_na, expected in zip((100, 200, 400, 800, 1200, 1600), shift_na, strict=True):
+        g = np.full(200_000, at_na * NS)
+        moved = card("sonos").age(g, age_s=days * DAY, temperature_k=ROOM_K, rng=np.random.default_rng(0)) - g
+        # facts 1.5, one decimal (0.05); 200,000 cells that widened by up to 28 nA know a mean to 0.06 (one sd)
+        assert np.mean(moved) / NS == pytest.approx(expected, abs=0.05 + 4 * np.std(moved) / NS / 200_000**0.5)
+
+
+@pytest.mark.parametrize("at_na", [100.0, 400.0, 1600.0])
+def test_sonos_read_noise_is_the_published_one(at_na):
+    g = np.full(100_000, at_na * NS)
+    seen = card("sonos").read(g, programmed_siemens=g, age_s=0.0, temperature_k=ROOM_K, rng=np.random.default_rng(0))
+    expected = 12.580 * (1 - np.exp(-at_na / 215.37))  # facts 1.5
+    assert np.std(seen) / NS == pytest.approx(expected, rel=0.02)  # facts 8; sampling: 0.2 %
+
+
 def test_sonos_zero_is_free_of_error():
     g = card("sonos").program(np.zeros(10), np.random.default_rng(0))
     np.testing.assert_array_equal(g, np.zeros(10))
@@ -81,6 +101,15 @@ def test_cmo_programming_error_has_the_published_slope(name, slope_ns_per_us):
     cell = card(name)
     sd = [np.std(cell.program(np.full(50_000, g * US), np.random.default_rng(0))) for g in (10.0, 80.0)]
     assert (sd[1] - sd[0]) / (70 * US) * 1e3 == pytest.approx(slope_ns_per_us, rel=0.02)  # facts 8
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("rram_cmo", (0.0112903, 0.0112185)), ("rram_cmo_fine", (0.00106879, 0.00081107))]
+)
+def test_cmo_programming_error_is_the_published_line(name, line):
+    for g in (10.0, 50.0, 80.0):
+        sd = np.std(card(name).program(np.full(100_000, g * US), np.random.default_rng(0)))
+        assert sd / US == pytest.approx(line[0] * g + line[1], rel=0.02)  # facts 1.2 and 8; sampling: 0.2 %
 
 
 @pytest.mark.parametrize("age_s", [1.0, 3600.0, DAY])

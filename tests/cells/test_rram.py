@@ -26,6 +26,13 @@ def test_spread_is_the_published_one(card, age_s, table):
     np.testing.assert_allclose(card.spread_siemens(g, age_s=age_s) / US, list(table.values()), rtol=0.02, atol=0.005)
 
 
+def test_spread_after_two_days_is_the_published_polynomial():
+    x = np.array([0.0, 0.025, 0.125, 0.3, 0.5, 1.0])
+    sd_us = 0.782 + 20.274 * x - 43.507 * x**2 + 37.062 * x**3 - 11.934 * x**4  # facts 1.2, aihwkit at 2 d
+    found = RRAM_WAN_AIHWKIT.spread_siemens(x * 40 * US, age_s=2 * DAY) / US
+    np.testing.assert_allclose(found, sd_us, rtol=1e-9)
+
+
 def test_the_two_fits_of_one_figure_differ_threefold_at_zero():
     zero = np.zeros(1)
     ratio = RRAM_WAN_CROSSSIM.spread_siemens(zero, age_s=1.0) / RRAM_WAN_AIHWKIT.spread_siemens(zero, age_s=1.0)

@@ -224,6 +224,116 @@ def test_an_engine_that_is_not_installed_is_exit_code_two(neurograft, ring, tmp_
     assert not (tmp_path / "a.h5").exists()
 
 
+def test_gap_junctions_are_added_to_a_map_and_lonely_neurons_counted(neurograft, tmp_path):
+    chemical, gaps, both = tmp_path / "chemical.csv", tmp_path / "gaps.csv", tmp_path / "both.h5"
+    chemical.write_text("pre,post,count\n0,1,3\n1,2,2\n")
+    gaps.write_text("a,b,count\n0,2,5\n")
+    words = ("--signs", "excitatory", "--n-neurons", "5")
+    assert neurograft("import", chemical, "-o", tmp_path / "map.h5", *words).code == 0
+    said = neurograft("import", gaps, "-o", both, "--electrical", "--undirected", "--add-to", tmp_path / "map.h5")
+    assert said.code == 0, said.err
+    m = load_map(both)
+    assert (m.n_neurons, m.n_synapses, int((m.kind == 4).sum())) == (5, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("table", "words", "told"),
+    [
+        ("pre,post,count\na,b,3\n", (), "--signs excitatory, inhibitory:LABEL"),
+        ("0,1,3\n1,2,3\n", ("--signs", "excitatory"), "--no-header"),
+        ("a,b,count\nx,y,3\n", ("--signs", "excitatory"), "--undirected"),
+        ("pre,post,count\na,b,3\na,b,4\n", ("--signs", "excitatory"), "--sum-duplicates"),
+        ("from_,to_,count\na,b,3\n", ("--signs", "excitatory"), "--pre"),
+        ("pre,post,count\n0,7,3\n", ("--signs", "excitatory", "--n-neurons", "5"), "--n-neurons is 5"),
+    ],
+)
+def test_what_an_import_needs_is_asked_for_by_the_names_of_options(neurograft, tmp_path, table, words, told):
+    (tmp_path / "table.csv").write_text(table)
+    said = neurograft("import", tmp_path / "table.csv", "-o", tmp_path / "map.h5", *words)
+    assert said.code == 2
+    assert told in said.err
+
+
+def test_a_copy_that_learns_is_followed_beside_the_living_network(neurograft, ring, tmp_path):
+    image = tmp_path / "image.h5"
+    assert neurograft("paste", ring, "-o", image, "--memory", "rram").code == 0
+    words = ("run", image, "-o", tmp_path / "a.h5", "--seconds", "1", "--rate-hz", "20", "--living", ring)
+    said = neurograft(*words, "--learn", "pair", "--json")
+    assert said.code == 0, said.err
+    drift = json.loads(said.out)["drift"]
+    assert drift["time_s"] == pytest.approx(np.arange(11) / 10)
+    assert drift["living_moved_v"][0] == 0 < drift["living_moved_v"][-1]
+    assert drift["apart_v"][0] == drift["apart_unlearnt_v"][0] > 0  # what pasting left
+    assert drift["same_change"][0] is None
+    said = neurograft(*words)
+    assert said.code == 2
+    assert "nothing learns" in said.err
+    other = tmp_path / "other.csv"
+    other.write_text("pre,post,count\n0,1,3\n")
+    assert neurograft("import", other, "-o", tmp_path / "other.h5", "--signs", "excitatory").code == 0
+    said = neurograft(*words[:-1], tmp_path / "other.h5", "--learn", "pair")
+    assert said.code == 2
+    assert "does not have the synapses" in said.err
+
+
+def test_chosen_neurons_states_are_kept_beside_the_spikes(neurograft, ring, tmp_path):
+    out = tmp_path / "out.h5"
+    words = ("run", ring, "--rate-hz", "20", "--seconds", "1", "-o", out)
+    said = neurograft(*words, "--trace", "3, 5")
+    assert said.code == 0, said.err
+    assert f"states: {out}.traces.npz" in said.out
+    spikes = open_spikes(out)
+    with np.load(tmp_path / "out.h5.traces.npz") as kept:
+        assert kept["value"].shape == (10_000, 2)
+        assert (kept["label"].tolist(), kept["state"].tolist()) == (["3", "5"], ["v", "v"])
+        assert kept["time_s"][[0, -1]] == pytest.approx([1e-4, 1.0])
+        at_spikes = kept["value"][np.rint(spikes.by_neuron()[3] / 1e-4).astype(int), 0]
+        assert kept["value"][:, 0].max() > 10e-3
+    assert at_spikes.size > 5
+    assert not at_spikes.any()  # a neuron that fires ends that step at its reset potential, which is rest
+    for more, told in (
+        (("--trace", "3", "--trace-states", "x"), "no state 'x'"),
+        (("--trace", "77"), "77"),
+        (("--trace", "3", "--engine", "nest"), "--trace does not go with"),
+    ):
+        said = neurograft(*words, *more)
+        assert said.code == 2
+        assert told in said.err
+
+
+def test_the_model_of_the_neurons_can_be_named_and_a_misspelt_one_is_told(neurograft, ring, tmp_path):
+    words = ("run", ring, "--seconds", "0.5", "--rate-hz", "0", "--noise-mv", "12", "-o")
+    for name in ("lif", "izhikevich"):
+        assert neurograft(*words, tmp_path / name, "--neuron", name).code == 0
+    assert neurograft(*words, tmp_path / "default").code == 0
+    spikes = {name: open_spikes(tmp_path / name) for name in ("lif", "izhikevich", "default")}
+    assert spikes["lif"].n_spikes > 20
+    assert np.array_equal(spikes["lif"].time_s, spikes["default"].time_s)
+    assert spikes["izhikevich"].n_spikes != spikes["lif"].n_spikes
+    said = neurograft(*words, tmp_path / "no", "--neuron", "izhikevic")
+    assert said.code == 2
+    assert "Did you mean 'izhikevich'" in said.err
+
+
+def test_what_another_engine_cannot_do_is_said_before_anything_runs(neurograft, ring, tmp_path):
+    words = ("run", ring, "-o", tmp_path / "a.h5", "--seconds", "1")
+    said = neurograft(*words, "--ranks", "2")
+    assert said.code == 2
+    assert "--ranks is for" in said.err
+    said = neurograft(*words, "--engine", "coreneuron", "--learn", "pair")
+    assert said.code == 2
+    assert "not in coreneuron" in said.err
+
+
+def test_rates_of_named_neurons_are_told_and_without_background_all_are_silent(neurograft, ring, tmp_path):
+    words = ("run", ring, "-o", tmp_path / "a.h5", "--seconds", "1", "--rate-hz", "0")
+    said = neurograft(*words, "--watch", "3, 5", "--json")
+    assert said.code == 0, said.err
+    told = json.loads(said.out)
+    assert told["watched_hz"] == {"3": 0.0, "5": 0.0}
+    assert neurograft(*words, "--watch", "77").code == 2
+
+
 def test_half_of_a_network_replays_a_recording_and_the_rest_is_filled_in(neurograft, ring, tmp_path):
     original, filled = tmp_path / "original.h5", tmp_path / "filled.h5"
     assert neurograft("run", ring, "-o", original, "--seconds", "2", "--rate-hz", "20").code == 0
@@ -316,6 +426,21 @@ def test_paste_takes_every_way_of_pasting_and_says_what_it_costs(neurograft, rin
     plain = neurograft("paste", ring, "-o", image, "--ages", "1y", "--refresh-days", "1")
     assert "not known: age_s" in plain.out
     assert "worn out after" in plain.out
+    late = neurograft("paste", ring, "-o", image, "--refresh-days", "30", "--refresh-beyond", "0.1")
+    assert late.code == 0  # rram is known for two days: the image is good all the same
+    assert "refreshed every 30 days: not known: age_s is" in late.out
+
+
+def test_paste_stands_beside_the_naive_way_and_hints_at_what_would_lower_the_error(neurograft, ring, tmp_path):
+    words = ("paste", ring, "-o", tmp_path / "image.h5", "--memory", "pram", "--unused", "zero", "--beside-naive")
+    said = neurograft(*words, "--tile", "128")
+    assert said.code == 0, said.err
+    assert "error of sums after one gain: naive" in said.out
+    assert "hint: unused cells make most of this error" in said.out
+    result = json.loads(neurograft(*words, "--tile", "64", "--around-defects", "--json").out)
+    assert 0 < result["error_after_gain"] < result["naive_error_after_gain"]
+    assert result["naive"]["n_cells"] == result["naive"]["pulses"] == 12
+    assert "hint" not in neurograft(*words, "--tile", "64", "--around-defects").out
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """neurograft ionic: small runs of each command, files that they leave, bad input."""
 
 import json
+import sys
 
 import pytest
 
@@ -17,6 +18,18 @@ def test_ions_report_conduction_and_flag_the_step(neurograft, tmp_path):
     again = json.loads(neurograft(*words).out)
     assert again["resumed"] is True
     assert again["model_time_s"] == pytest.approx(2 * result["model_time_s"])
+
+
+def test_an_open_slit_takes_in_what_its_ends_let_in_and_goes_on(neurograft, tmp_path):
+    words = ("ionic", "ions", "--open", "--ions", "40", "--side-nm", "120", "--microseconds", "0.02", "--json")
+    more = ("--checkpoint", tmp_path / "open.npz", "--trajectory", tmp_path / "open.lammpstrj")
+    said = neurograft(*words, *more)
+    assert said.code == 0, said.err
+    assert 0 < json.loads(said.out)["ions_in_the_slit"] != 40
+    assert (tmp_path / "open.lammpstrj").read_text().count("ITEM: TIMESTEP") >= 5
+    again = json.loads(neurograft(*words, *more).out)
+    assert again["resumed"] is True
+    assert again["model_time_s"] == pytest.approx(0.04e-6)
 
 
 def test_mixtures_and_layers(neurograft):
@@ -55,6 +68,29 @@ def test_phase_tells_where_it_spikes(neurograft):
     assert json.loads(said.out)["points"][0]["spikes"] is True
 
 
+def test_molecules_hand_a_slit_to_the_ions(neurograft, tmp_path):
+    pytest.importorskip("openmm", reason="molecules need the extra md")
+    slit, dump, state = tmp_path / "slit.json", tmp_path / "t.lammpstrj", tmp_path / "m.npz"
+    words = ("ionic", "md", "--side-nm", "2.3", "--units", "1", "--ns", "0.005", "-o", slit)
+    said = neurograft(*words, "--settle-ps", "1", "--trajectory", dump, "--checkpoint", state, "--json")
+    assert said.code == 0, said.err
+    result = json.loads(said.out)
+    assert result["wall_atoms_simulated"] == 0
+    assert 250 < result["thermostat_k"][0] < 350
+    assert any("too short" in flag for flag in result["flags"])
+    said = neurograft("ionic", "ions", "--from-md", slit, "--salt", "NaCl=50", "--microseconds", "0.01", "--json")
+    assert said.code == 0, said.err
+    assert any("too short" in flag for flag in json.loads(said.out)["flags"])
+    assert json.loads(neurograft(*words, "--checkpoint", state, "--json").out)["ns_a_day"] is None  # all was there
+
+
+def test_without_openmm_molecules_name_the_extra(neurograft, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openmm", None)
+    said = neurograft("ionic", "md", "-o", tmp_path / "slit.json")
+    assert said.code == 2
+    assert "pip install 'neurograft[md]'" in said.err
+
+
 @pytest.mark.slow
 def test_figures_are_one_page(neurograft, tmp_path):
     said = neurograft("ionic", "figures", "--quick", "-o", tmp_path / "f.html", "--json")
@@ -72,6 +108,11 @@ def test_figures_are_one_page(neurograft, tmp_path):
         (("ions", "--step-ps", "5000"), "Use at most"),
         (("ions", "--side-nm", "30"), "its own image"),
         (("ions", "--layers", "4"), "1, 2 and 3 layers"),
+        (("ions", "--from-md", "no.json", "--salt", "NaCl=5"), "holds no slit measured"),
+        (("ions", "--from-md", "no.json"), "name a --salt"),
+        (("md", "--layers", "0"), "1, 2 and 3 layers"),
+        (("md", "--wall", "gold"), "Known: graphene, hbn"),
+        (("md", "--ns", "0"), "Give 0.005 to 1000"),
         (("neuron", "--size", "0"), "above 0"),
         (("phase", "--batteries", "a,b"), "numbers with commas"),
     ],

@@ -1,5 +1,7 @@
 """Bits a spike: theory's value, a right map that knows, a wrong one that does not, and nothing to know."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numba import config
@@ -32,10 +34,23 @@ def recorded():
 
 def test_the_right_map_knows_more_than_any_shuffled_one(recorded):
     found = predict_by_replay(recorded, living(), options=QUICK, seed=1)
-    assert found.low > 0.02
-    assert found.bits_per_spike > found.shuffled.max() + 0.02
+    assert found.low > 0.4
+    assert found.bits_per_spike > found.shuffled.max() + 0.3
     assert found.low < found.bits_per_spike < found.high
     assert found.p == 1 / 4
+
+
+def test_with_half_of_the_neurons_clamped_less_is_known_and_still_more_than_by_shuffled_maps(recorded):
+    alone = PredictionOptions(n_doubles=8, n_shuffled=0)
+    found = predict_by_replay(recorded, living(), options=replace(QUICK, n_shuffled=2, n_folds=2), seed=1)
+    every = predict_by_replay(recorded, living(), options=alone, seed=1)
+    assert (found.clamped_share, every.clamped_share) == (0.5, 15 / 16)
+    assert found.shuffled.max() < found.bits_per_spike < every.bits_per_spike
+    assert found.low > 0
+    as_many_folds = predict_by_replay(recorded, living(), options=replace(alone, n_folds=16), seed=1)
+    assert as_many_folds.bits_per_spike == every.bits_per_spike  # each alone, by another way
+    with pytest.raises(CompareError, match="at least 2"):
+        PredictionOptions(n_folds=1)
 
 
 @pytest.mark.slow

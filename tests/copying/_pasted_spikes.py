@@ -2,6 +2,11 @@
 
 import numpy as np
 
+from neurograft.copying._detect import detect
+from neurograft.copying._gather import Work, read_all
+from neurograft.copying._peaks import DetectionOptions
+from neurograft.copying._read import ReadOptions
+from neurograft.progress import silent
 from neurograft.recordings import Signal, array_recording
 
 RATE_HZ = 10_000.0
@@ -18,3 +23,9 @@ def with_spikes(frames, n=30_000, height_v=0.1, width=8, noise_v=0.3e-3, seed=0)
 
 def recording(*channels, rate_hz=RATE_HZ, signal=Signal.MEMBRANE_V):
     return array_recording(np.column_stack(channels), rate_hz=rate_hz, signal=signal)
+
+
+def detected(seen, options=None):
+    """Action potentials of a recording that is read now."""
+    options = options or DetectionOptions()
+    return detect(seen, read_all(seen, ReadOptions(options, 1), Work(), silent), options)

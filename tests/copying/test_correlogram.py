@@ -1,6 +1,7 @@
 """Correlograms against SpikeInterface, a slow twin and the laws that counts obey."""
 
 import itertools
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -47,6 +48,7 @@ def test_block_counts_equal_the_slow_twin(times, n_half):
                 twin = correlogram_reference(times[i], times[j], grid=grid, is_reversed=False)
                 twin[n_half] -= len(times[i]) if i == j else 0
                 assert np.array_equal(counts[i - first, j - first], twin)
+            assert not counts[i - first, : i - first].any()
 
 
 @settings(deadline=None)
@@ -77,6 +79,17 @@ def test_counts_equal_those_of_spikeinterface_up_to_their_edges_at_zero():
             # A 50 us bin of ours holds exactly one lag of the sampling grid; theirs [k, k + 1) ms holds 20.
             from_minus_20_ms = counts[pre, post][fine.n_half - 400 : fine.n_half + 400]
             assert np.array_equal(from_minus_20_ms.reshape(40, 20).sum(axis=1), theirs[post, pre])
+
+
+@settings(deadline=None, max_examples=15)
+@given(n=st.integers(1, 60), first=st.integers(0, 59), seed=st.integers(0, 9), tile_bytes=st.integers(1, 20_000))
+def test_tiles_and_blocks_of_any_size_hold_the_same_counts(n, first, seed, tile_bytes):
+    rng = np.random.default_rng(seed)
+    trains = trains_of(*(np.sort(rng.integers(0, 20_000, rng.integers(0, 30))) * 50e-6 for _ in range(n)))
+    whole = count_block(events(trains, GRID), GRID, 0, n)
+    with mock.patch("neurograft.copying._correlogram._TILE_BYTES", tile_bytes):
+        part = count_block(events(trains, GRID), GRID, min(first, n - 1), n)
+    assert np.array_equal(part, whole[min(first, n - 1) :, min(first, n - 1) :])
 
 
 def test_a_lag_on_an_edge_belongs_to_the_later_bin():

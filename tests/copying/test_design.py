@@ -6,13 +6,14 @@ from neurograft.copying._design import (
     ACAUSAL,
     CHEMICAL,
     ZERO,
+    add_blanked,
     add_box_sums,
     column_totals,
-    design_rows,
-    gram,
     joined,
     lag_boxes,
+    subtract_prediction,
 )
+from neurograft.copying._gram import gram
 
 N_ROWS = 110
 BOXES = lag_boxes(1000.0)
@@ -46,7 +47,8 @@ def test_boxes_follow_each_other_and_lie_where_their_names_say():
 @given(spike_row=trains, seed=st.integers(0, 99))
 def test_gram_matrix_and_totals_are_those_of_the_dense_design(spike_row, seed):
     X, weight = dense_design(spike_row, BOXES, N_ROWS), np.random.default_rng(seed).random(N_ROWS)
-    assert np.allclose(gram(spike_row, BOXES, weight), X.T @ (weight[:, None] * X), atol=1e-12)  # sums of 110 numbers
+    expected = X.T @ (weight[:, None] * X)
+    assert np.allclose(np.triu(gram(spike_row, BOXES, weight)), np.triu(expected), atol=1e-12)  # sums of 110 numbers
     assert np.allclose(column_totals(spike_row, BOXES, weight), weight @ X, atol=1e-12)
 
 
@@ -62,12 +64,28 @@ def test_box_sums_of_two_chunks_add_up_to_the_dense_product(spike_row, cut, seed
 
 
 @settings(deadline=None, max_examples=20)  # the first call compiles
-@given(spike_row=trains, first=st.integers(0, N_ROWS - 2), n=st.integers(1, 40))
-def test_listed_rows_are_those_of_the_dense_design(spike_row, first, n):
-    stop = min(first + n, N_ROWS)
+@given(spike_row=trains, seed=st.integers(0, 99), first=st.integers(-5, 60))
+def test_what_is_subtracted_is_the_dense_prediction(spike_row, seed, first):
+    rng = np.random.default_rng(seed)
+    beta, values = rng.standard_normal((len(spike_row) * len(BOXES.low), 20)), rng.standard_normal((40, 20))
     rows, start = joined(spike_row)
-    part = design_rows(rows, start, BOXES, first=first, stop=stop)
-    X = np.zeros((stop - first, len(spike_row) * len(BOXES.low)))
-    for t in range(stop - first):
-        np.add.at(X[t], part.columns[part.pointer[t] : part.pointer[t + 1]], 1.0)
-    assert np.array_equal(X, dense_design(spike_row, BOXES, N_ROWS)[first:stop])
+    left = values.copy()
+    subtract_prediction(rows - first, start, BOXES.edges, beta, left)
+    X = dense_design(tuple(r + 5 for r in spike_row), BOXES, N_ROWS + 5)  # room for rows before 0
+    assert np.allclose(left, values - (X @ beta)[first + 5 : first + 45], atol=1e-12)
+
+
+@settings(deadline=None, max_examples=20)  # the first call compiles
+@given(spike_row=trains, cuts=st.lists(st.integers(0, N_ROWS), min_size=2, max_size=6, unique=True))
+def test_blanked_weights_are_those_of_the_dense_design(spike_row, cuts):
+    weight = np.random.default_rng(len(cuts)).random(N_ROWS)
+    intervals = np.array(sorted(cuts)[: len(cuts) // 2 * 2], dtype=np.int64).reshape(-1, 2)
+    inside = np.zeros(N_ROWS)
+    for low, high in intervals:
+        inside[low:high] = 1.0
+    rows, start = joined(spike_row)
+    order = np.argsort(rows, kind="stable")
+    who = np.repeat(np.arange(len(spike_row)), np.diff(start))[order]
+    out = np.zeros(len(spike_row) * len(BOXES.low))
+    add_blanked(rows[order], who, BOXES.edges, np.concatenate([[0.0], np.cumsum(weight)]), intervals, out)
+    assert np.allclose(out, (weight * inside) @ dense_design(spike_row, BOXES, N_ROWS), atol=1e-12)

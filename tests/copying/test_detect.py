@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from _pasted_spikes import recording, with_spikes
+from _pasted_spikes import detected, recording, with_spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._detect import DetectionOptions, detect, find_peaks, running_amplitude_v
-from neurograft.progress import silent
+from neurograft.copying._detect import running_amplitude_v
+from neurograft.copying._peaks import DetectionOptions, find_peaks
 from neurograft.recordings import Signal
 
 
@@ -48,14 +48,14 @@ def test_action_potentials_on_a_potential_that_stays_high_are_found():
     frames = np.arange(2000, 28_000, 150)  # 67 Hz
     volts = with_spikes(frames)
     volts += 0.035 * np.clip((np.arange(len(volts)) % 10_000 - 1000) / 1000, 0, 1)
-    found = detect(recording(volts), DetectionOptions(), silent)
+    found = detected(recording(volts))
     assert found.events.frame.size == frames.size
     assert found.implausible[0] == 0
 
 
 def test_every_action_potential_is_found_in_its_rise_with_its_amplitude():
     frames = np.arange(500, 29_000, 700)
-    found = detect(recording(with_spikes(frames)), DetectionOptions(), silent).events
+    found = detected(recording(with_spikes(frames))).events
     late = found.frame - frames
     assert 0 <= late.min() <= late.max() <= 3  # the four samples of the rise are equally steep
     assert found.amplitude_v == pytest.approx(0.1, rel=0.03)  # 0.3 mV noise, largest of about 20 samples
@@ -65,15 +65,15 @@ def test_a_postsynaptic_potential_is_no_action_potential_however_large():
     volts = with_spikes([2000, 9000])
     wave = np.exp(-np.arange(3000) / 200.0) - np.exp(-np.arange(3000) / 10.0)
     volts[15_000:18_000] += 0.02 * wave  # 20 mV, 15 ms wide
-    assert detect(recording(volts), DetectionOptions(), silent).events.frame.size == 2
+    assert detected(recording(volts)).events.frame.size == 2
 
 
 def test_small_copies_of_another_channels_action_potentials_are_left_out_on_a_pad_that_fires_itself():
     own, other = np.arange(1000, 29_000, 1000), np.arange(1500, 29_000, 1000)
     pad = with_spikes(own, height_v=0.01, noise_v=0.05e-3) + with_spikes(other, height_v=0.002, noise_v=0.0)
-    found = detect(recording(pad, signal=Signal.INTRACELLULAR_V), DetectionOptions(), silent).events
+    found = detected(recording(pad, signal=Signal.INTRACELLULAR_V)).events
     assert found.frame.size == own.size
-    lax = detect(recording(pad, signal=Signal.INTRACELLULAR_V), DetectionOptions(running_share=0.05), silent).events
+    lax = detected(recording(pad, signal=Signal.INTRACELLULAR_V), DetectionOptions(running_share=0.05)).events
     assert lax.frame.size == own.size + other.size
 
 
@@ -84,8 +84,8 @@ def test_small_copies_of_another_channels_action_potentials_are_left_out_on_a_pa
 def test_each_option_changes_what_is_found(change):
     frames = np.arange(500, 29_000, 700)
     tall = with_spikes(frames[::2], seed=1) + with_spikes(frames[1::2], height_v=0.02, noise_v=0.0) + 0.06
-    plain = detect(recording(tall), DetectionOptions(), silent).events
-    changed = detect(recording(tall), DetectionOptions(**change), silent).events
+    plain = detected(recording(tall)).events
+    changed = detected(recording(tall), DetectionOptions(**change)).events
     assert not np.array_equal(changed.frame, plain.frame)
 
 
@@ -101,5 +101,5 @@ def test_running_amplitude_follows_drift_and_ignores_small_events_and_one_huge_a
 
 def test_noise_is_that_of_the_two_millisecond_rise():
     volts = 1e-3 * np.random.default_rng(3).standard_normal(200_000)
-    noise_v = detect(recording(volts), DetectionOptions(), silent).noise_v[0]
+    noise_v = detected(recording(volts)).noise_v[0]
     assert noise_v == pytest.approx(np.sqrt(2) * 1e-3, rel=0.03)  # 5000 samples a chunk, 2 chunks

@@ -8,10 +8,10 @@ from _pasted_spikes import recording as pasted
 from _pasted_spikes import with_spikes
 from _synthetic_traces import Bench, grow
 
-from neurograft.copying import IntracellularOptions, copy_intracellular, triggered_average
+from neurograft.copying import Budget, IntracellularOptions, Threads, Work, copy_intracellular, triggered_average
 from neurograft.copying._amplitude import scores
-from neurograft.copying._detect import DetectionOptions
 from neurograft.copying._mixture import Judged, judge
+from neurograft.copying._peaks import DetectionOptions
 from neurograft.errors import CopyError
 from neurograft.maps import Kind, Undecidable
 from neurograft.recordings import Signal, array_recording
@@ -96,7 +96,20 @@ def test_judging_in_blocks_changes_nothing(short, monkeypatch):
     )
 
 
-def _one_by_one(fit, kinds, is_open, mixture, sd, options, is_sure):
+@needs_kernels
+def test_less_memory_and_more_threads_make_the_same_map(truth, monkeypatch):
+    seen = truth.recording
+    short = array_recording(seen.samples[0][:6000], rate_hz=seen.rate_hz, signal=seen.signal)  # two blocks of targets
+    whole = copy_intracellular(short).map
+    monkeypatch.setattr(Budget, "require", lambda self, **size: None)  # what is never cut needs more than that
+    work = Work(memory=Budget(1 << 20), workers=Threads(3, 1 << 16), n_threads=2)
+    cut = copy_intracellular(short, work=work).map
+    assert np.allclose(cut.evidence.z, whole.evidence.z, rtol=1e-6, atol=1e-6, equal_nan=True)  # sums in another order
+    assert np.array_equal(cut.pre, whole.pre)
+    assert np.array_equal(cut.post, whole.post)
+
+
+def _one_by_one(fit, kinds, is_open, mixture, sd, options, is_sure, n_threads=1):
     parts = [
         judge(
             scores(fit, kinds, np.array([i])),

@@ -122,6 +122,29 @@ def test_errors_are_widened_where_no_template_fits():
     assert fitting.information[:, 0, j] == pytest.approx(plain.information[:, 0, j], rel=1e-9)
 
 
+def test_the_widening_is_what_the_best_template_leaves_with_pulses_or_without():
+    fit, _ = made(3)
+    fit = fit._replace(beta=fit.beta * 6, slow_v=np.repeat([[0.2e-3], [0.4e-3]], N, axis=1))
+    i, j = 4, 9
+    found = scores(fit, KINDS, np.array([i]))
+    n_boxes, b = len(BOXES.low), fit.beta[i, :, j]
+    centre = 0.5 * (BOXES.low + BOXES.high)
+    slow = np.column_stack([np.ones(n_boxes), (centre - centre.mean()) / np.ptp(centre)]) * [0.2e-3, 0.4e-3]
+    inverse = np.linalg.inv(fit.noise[i, j] ** 2 * fit.inverse_block[i] + slow @ slow.T)
+    pulses = KINDS.own.pulses(i)[:, :, j].T
+    cleared = inverse - inverse @ pulses @ np.linalg.pinv(pulses.T @ inverse @ pulses) @ pulses.T @ inverse
+    own = KINDS.image[:, :, j].copy()
+    own[int(np.argmax(KINDS.family == Family.CROSS_TALK))] = pulses[:, 0]
+    left = []
+    for weight, mine, n_besides in ((inverse, ~KINDS.is_under_talk, 2), (cleared, KINDS.is_under_talk, 2 + 6)):
+        z2 = [(x @ weight @ b) ** 2 / (x @ weight @ x) for x in own[mine]]
+        left.append((b @ weight @ b - max(z2)) / (n_boxes - n_besides - 1))
+    expected = max(min(left), 1.0)
+    assert expected > 5  # six times the noise that is stated
+    x = KINDS.image[2, :, j]
+    assert found.information[2, 0, j] == pytest.approx(x @ inverse @ x / expected, rel=1e-3)  # the hair on pulses
+
+
 def odd_at(i, j, change):
     out = np.zeros((N, len(BOXES.low), N))
     out[i, :, j] = change

@@ -1,13 +1,12 @@
 import numpy as np
-from _pasted_spikes import RATE_HZ, recording, with_spikes
+from _pasted_spikes import RATE_HZ, detected, recording, with_spikes
 
 from neurograft.copying._coupling import coupling
-from neurograft.copying._detect import DetectionOptions, detect
 from neurograft.copying._neurons import neurons
-from neurograft.progress import silent
 from neurograft.recordings import Signal
 
 # each neuron has a phase of its own, so that no two fire together by chance
+ONE = np.array([0])
 OWN = [
     7 * k + np.sort(np.random.default_rng(k).choice(np.arange(300, 29_000, 60), 40, replace=False)) for k in range(8)
 ]
@@ -15,7 +14,7 @@ OWN = [
 
 def found_in(*channels, signal=Signal.MEMBRANE_V):
     seen = recording(*channels, signal=signal)
-    return seen, neurons(seen, detect(seen, DetectionOptions(), silent))
+    return seen, neurons(seen, detected(seen))
 
 
 def test_two_pads_on_one_neuron_become_the_better_one():
@@ -61,17 +60,17 @@ def test_coupling_turns_running_amplitude_into_a_hundred_millivolts():
     seen, cells = found_in(pad, np.zeros(300_000) + pad * 0, signal=Signal.INTRACELLULAR_V)
     gains = coupling(seen, cells.events, action_potential_v=0.1, window_s=6.0)
     time_s = np.arange(2.0, 28.0)
-    corrected = gains.at(time_s)[:, 0] * drift[(time_s * RATE_HZ).astype(int)]
+    corrected = gains.at(time_s, ONE)[:, 0] * drift[(time_s * RATE_HZ).astype(int)]
     assert np.abs(corrected - 1).max() < 0.05  # the drift within half a window
     assert gains.is_known.tolist() == [True, False]
     half = coupling(seen, cells.events, action_potential_v=0.05, window_s=6.0)
-    assert np.allclose(half.at(time_s)[:, 0], gains.at(time_s)[:, 0] / 2)
+    assert np.allclose(half.at(time_s, ONE)[:, 0], gains.at(time_s, ONE)[:, 0] / 2)
 
 
 def test_a_true_membrane_potential_keeps_its_volts():
     seen, cells = found_in(with_spikes(OWN[0]))
     gains = coupling(seen, cells.events, action_potential_v=0.1, window_s=6.0)
-    assert gains.at(np.array([0.0, 1.0])).tolist() == [[1.0], [1.0]]
+    assert gains.at(np.array([0.0, 1.0]), ONE).tolist() == [[1.0], [1.0]]
 
 
 def test_neurons_of_one_burst_fire_together_by_chance_and_stay_apart():

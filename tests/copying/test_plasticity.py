@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._events import N_NEXT, Events, _add_events, _subtract
+from neurograft.copying._events import N_NEXT, Events, _add_events
 from neurograft.copying._plasticity import PAIRED_S, efficacy, plastic, plasticity_grid
 from neurograft.copying._vesicles import histogram, vesicles
 
@@ -30,17 +30,6 @@ def test_event_sums_are_those_of_the_written_out_products(seed, n_spikes, n_rows
     for m in range(N_NEXT + 1):
         for k in range(n_spikes - m):
             assert q[k, m] == pytest.approx(np.sum(weight * shifted[k] * shifted[k + m]))
-
-
-def test_what_the_regression_predicts_is_taken_out():
-    rng = np.random.default_rng(0)
-    dense = (rng.random((30, 8)) < 0.3).astype(float)
-    row, column = np.nonzero(dense)
-    pointer = np.searchsorted(row, np.arange(31)).astype(np.int64)
-    beta, e = rng.standard_normal((8, 4)), rng.standard_normal((30, 4))
-    left = e.copy()
-    _subtract(pointer, column.astype(np.int64), beta, left)
-    assert left == pytest.approx(e - dense @ beta)
 
 
 @settings(deadline=None)

@@ -4,9 +4,11 @@ from test_design import dense_design
 
 from neurograft.copying._coupling import Coupling
 from neurograft.copying._design import lag_boxes
-from neurograft.copying._regression import fit, inverse_gram, moments
+from neurograft.copying._gram import Factor
+from neurograft.copying._regression import design, fits
+from neurograft.copying._thin import thinned
 from neurograft.copying._timeline import timeline
-from neurograft.copying._whiten import Traces, WhiteningOptions, autoregression, prepared, row_weights
+from neurograft.copying._whiten import Traces, WhiteningOptions, prepared, row_weights
 from neurograft.progress import silent
 from neurograft.recordings import Signal, array_recording
 
@@ -14,11 +16,10 @@ BOXES = lag_boxes(1000.0)
 N, SEGMENTS = 3, (700, 500)
 
 
-def made(seed=0, chunk_s=0.3, drift_sd_s=0.05):
+def samples(seed=0):
     """Three noisy neurons in two segments; spikes of each move the next one's trace, and blanks go with spikes."""
     rng = np.random.default_rng(seed)
-    line_rows = []
-    traces = [rng.standard_normal((n, N)).cumsum(axis=0) * 0.1e-3 for n in SEGMENTS]
+    traces, line_rows = [rng.standard_normal((n, N)).cumsum(axis=0) * 0.1e-3 for n in SEGMENTS], []
     recording = array_recording(tuple(traces), rate_hz=1000.0, signal=Signal.MEMBRANE_V)
     line = timeline(recording, factor=1, gap_rows=BOXES.reach + 1)
     for i in range(N):
@@ -27,13 +28,17 @@ def made(seed=0, chunk_s=0.3, drift_sd_s=0.05):
             for f in r:
                 traces[k][f + 2 :, (i + 1) % N] += 1e-3 * np.exp(-np.arange(SEGMENTS[k] - f - 2) / 15.0)
         line_rows.append(np.concatenate([line.offset[k] + r for k, r in enumerate(rows)]))
-    recording = array_recording(tuple(traces), rate_hz=1000.0, signal=Signal.MEMBRANE_V)
+    return traces, line, tuple(line_rows)
+
+
+def made(seed=0, chunk_s=0.3, drift_sd_s=0.05):
+    traces, line, spike_row = samples(seed)
     return Traces(
-        recording=recording,
+        thin=thinned(array_recording(tuple(traces), rate_hz=1000.0, signal=Signal.MEMBRANE_V), 1),
         line=line,
         channel=np.arange(N),
         coupling=Coupling((np.zeros(1),) * N, (np.ones(1),) * N, np.ones(N, dtype=bool)),
-        spike_row=tuple(line_rows),
+        spike_row=spike_row,
         artefact_row=np.empty(0, dtype=np.int64),
         options=WhiteningOptions(chunk_s=chunk_s, drift_sd_s=drift_sd_s, ar_order=4),
     )
@@ -41,7 +46,7 @@ def made(seed=0, chunk_s=0.3, drift_sd_s=0.05):
 
 def whitened(traces, whitener):
     e, weight = np.zeros((traces.line.n_rows, N)), np.zeros((traces.line.n_rows, N))
-    for part in prepared(traces, silent, ""):
+    for part in prepared(traces, np.arange(N)):
         own = whitener.whiten(part)
         e[part.first_row : part.first_row + len(own)] = own
         weight[part.first_row : part.first_row + len(own)] = part.weight[part.before :]
@@ -57,11 +62,8 @@ def worth_of(traces):
 
 
 def fitted(traces, n_steps):
-    worth = worth_of(traces)
-    whitener = autoregression(traces, worth, silent)
-    (sums,), blanked = moments(traces, whitener, BOXES, [traces.spike_row], worth, silent)
-    inverse = inverse_gram(traces.spike_row, BOXES, worth)
-    return fit(sums, traces.spike_row, BOXES, inverse, blanked, worth, n_steps=n_steps), whitener
+    whitener, (fit,) = fits(traces, [design(traces.spike_row, BOXES, worth_of(traces))], silent, n_steps=n_steps)
+    return fit, whitener
 
 
 def dense(traces, whitener, j, share):
@@ -97,28 +99,36 @@ def test_moments_do_not_depend_on_how_the_recording_is_cut():
     assert np.allclose(a.share, b.share, atol=1e-12)  # sums in another order
 
 
-def test_inverse_gram_inverts_the_centred_matrix_and_survives_a_silent_neuron():
+def test_the_factor_inverts_the_centred_matrix_and_survives_a_silent_neuron():
     traces = made()
     worth = worth_of(traces)
     X = dense_design(traces.spike_row, BOXES, traces.line.n_rows)
     X = X - np.average(X, axis=0, weights=worth)
-    inverse = inverse_gram(traces.spike_row, BOXES, worth)
-    assert np.allclose(inverse @ (X.T @ (worth[:, None] * X)), np.eye(X.shape[1]), atol=1e-4)  # the ridge
-    silent_too = (*traces.spike_row, np.empty(0, dtype=np.int64))
-    larger = inverse_gram(silent_too, BOXES, worth)
-    assert np.allclose(larger[: len(inverse), : len(inverse)], inverse, rtol=1e-3, atol=1e-8)
+    matrix = X.T @ (worth[:, None] * X)
+    factor = Factor(traces.spike_row, BOXES, worth)
+    assert np.allclose(factor.solve(matrix), np.eye(len(matrix)), atol=1e-4)  # the ridge
+    b = len(BOXES.low)
+    inverse = np.linalg.inv(matrix + 1e-6 * np.mean(np.diag(matrix)) * np.eye(len(matrix)))
+    blocks = factor.inverse_blocks()
+    for i in range(N):
+        own = slice(i * b, (i + 1) * b)
+        assert np.allclose(blocks[i], inverse[own, own], rtol=1e-8)
+    silent_too = (traces.spike_row[0], np.empty(0, dtype=np.int64), *traces.spike_row[1:])
+    other = Factor(silent_too, BOXES, worth)
+    assert other.firing.tolist() == [0, 2, 3]
+    assert np.allclose(other.solve(matrix), factor.solve(matrix), rtol=1e-3, atol=1e-6)
 
 
 def test_noise_after_a_neurons_spikes_is_told_from_the_rest():
     rng = np.random.default_rng(1)
     traces = made()
-    loud = [r.copy() for r in traces.recording.samples]
+    loud, _, _ = samples()
     for row in traces.spike_row[0]:
         k = int(row >= traces.line.offset[1])
         f = int(row - traces.line.offset[k])
         loud[k][f : f + 13, 2] += 1e-3 * rng.standard_normal(len(loud[k][f : f + 13]))
     recording = array_recording(tuple(loud), rate_hz=1000.0, signal=Signal.MEMBRANE_V)
-    changed = Traces(**{name: getattr(traces, name) for name in traces.__slots__} | {"recording": recording})
+    changed = Traces(**{name: getattr(traces, name) for name in traces.__slots__} | {"thin": thinned(recording, 1)})
     noise = fitted(changed, 2)[0].noise
     assert noise[0, 2] > 1.2 * noise[1, 2]
 
@@ -133,7 +143,7 @@ def test_rows_in_which_all_traces_are_restless_weigh_by_one_over_their_power():
     traces = Traces(
         **fields
         | {
-            "recording": recording,
+            "thin": thinned(recording, 1),
             "line": timeline(recording, factor=1, gap_rows=BOXES.reach + 1),
             "channel": np.arange(n),
             "coupling": Coupling((np.zeros(1),) * n, (np.ones(1),) * n, np.ones(n, dtype=bool)),

@@ -3,8 +3,9 @@ import pytest
 from test_regression import N, made, whitened, worth_of
 
 from neurograft.copying._coupling import Coupling
+from neurograft.copying._thin import thinned
 from neurograft.copying._timeline import timeline
-from neurograft.copying._whiten import Traces, WhiteningOptions, _smooth, autoregression, bridged, own_course, prepared
+from neurograft.copying._whiten import Traces, WhiteningOptions, _smooth, autoregression, bridge, own_course, prepared
 from neurograft.progress import silent
 from neurograft.recordings import Signal, array_recording
 
@@ -13,7 +14,7 @@ def traces_of(volts, **options):
     recording = array_recording(volts, rate_hz=1000.0, signal=Signal.MEMBRANE_V)
     n = volts.shape[1]
     return Traces(
-        recording=recording,
+        thin=thinned(recording, 1),
         line=timeline(recording, factor=1, gap_rows=30),
         channel=np.arange(n),
         coupling=Coupling((np.zeros(1),) * n, (np.ones(1),) * n, np.ones(n, dtype=bool)),
@@ -23,6 +24,10 @@ def traces_of(volts, **options):
     )
 
 
+def coefficients(traces, worth):
+    return autoregression(list(prepared(traces, np.arange(len(traces.channel)))), worth, traces.options.ar_order)
+
+
 def test_coefficients_are_those_of_the_process_that_made_the_trace():
     rng = np.random.default_rng(0)
     volts = np.zeros((30_000, 1))
@@ -30,13 +35,13 @@ def test_coefficients_are_those_of_the_process_that_made_the_trace():
     for t in range(2, 30_000):
         volts[t] = 1.2 * volts[t - 1] - 0.5 * volts[t - 2] + noise[t]
     traces = traces_of(volts, ar_order=3, drift_sd_s=2.0)
-    whitener = autoregression(traces, np.ones(traces.line.n_rows), silent)
+    whitener = coefficients(traces, np.ones(traces.line.n_rows))
     assert whitener.coefficient[:, 0] == pytest.approx([1.2, -0.5, 0.0], abs=0.03)  # 4 standard errors
 
 
 def test_innovations_are_white():
     traces = made()
-    e, weight = whitened(traces, autoregression(traces, worth_of(traces), silent))
+    e, weight = whitened(traces, coefficients(traces, worth_of(traces)))
     for j in range(N):
         x = e[:, j] * weight[:, j]
         correlation = [np.sum(x[lag:] * x[:-lag]) / np.sum(x * x) for lag in range(1, 4)]
@@ -47,10 +52,13 @@ def test_a_blank_is_bridged_by_a_straight_line_and_weighs_nothing():
     volts = np.arange(12.0) ** 2
     weight = np.ones(12)
     weight[4:7] = 0.0
-    out = bridged(volts, weight)
+    out = volts.copy()
+    bridge(out, weight)
     assert out[4:7] == pytest.approx([9 + (49 - 9) * k / 4 for k in (1, 2, 3)])
     assert np.array_equal(out[weight > 0], volts[weight > 0])
-    assert np.array_equal(bridged(volts, np.zeros(12)), volts)
+    out = volts.copy()
+    bridge(out, np.zeros(12))
+    assert np.array_equal(out, volts)
 
 
 def test_drift_is_the_gaussian_smooth_also_at_the_edges():
@@ -68,7 +76,7 @@ def test_artefacts_and_missing_samples_weigh_nothing():
     plain = traces_of(volts, ar_order=2)
     fields = {name: getattr(plain, name) for name in plain.__slots__}
     traces = Traces(**fields | {"artefact_row": np.array([30 + 1 + 250])})
-    parts = list(prepared(traces, silent, ""))
+    parts = list(prepared(traces, np.arange(1)))
     weight = np.concatenate([part.weight[part.before :, 0] for part in parts])
     assert np.flatnonzero(weight == 0).tolist() == [*range(99, 120), *range(249, 260)]
     assert all(np.isfinite(part.volts).all() for part in parts)
@@ -85,7 +93,7 @@ def test_what_comes_before_and_after_an_action_potential_is_no_memory_of_the_mem
     traces = traces_of(volts, ar_order=12)
     fields = {name: getattr(traces, name) for name in traces.__slots__}
     traces = Traces(**fields | {"spike_row": (traces.line.offset[0] + rows,)})
-    found = autoregression(traces, np.ones(traces.line.n_rows), silent).coefficient[:, 0]
+    found = coefficients(traces, np.ones(traces.line.n_rows)).coefficient[:, 0]
     assert found == pytest.approx([0.9, *(0.0,) * 11], abs=0.05)  # 4 standard errors of 10,000 whole windows
 
 

@@ -1,13 +1,19 @@
 """The fitted drive: rates reached within counting error, through the map's own input, and slow co-modulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numba import config
 
+from neurograft.cells import card, image_to_map, load_image, save_image
+from neurograft.comparing import redrawn_map, shuffled_map
 from neurograft.errors import RunError
-from neurograft.maps import synapse_map
+from neurograft.maps import NOISE_KEY, load_map, save_map, stated_noise_v, synapse_map
 from neurograft.network import FitOptions, fit_drive, fit_drive_to_rates, run
 from neurograft.neurons import ExponentialSynapse, Lif
+from neurograft.pasting import paste
+from neurograft.provenance import Provenance
 from neurograft.spikes import spike_trains
 from neurograft.units import MS, MV
 
@@ -137,3 +143,25 @@ def test_every_option_changes_the_drive():
 def test_what_cannot_be_fitted_is_refused(make, message):
     with pytest.raises(RunError, match=message):
         make()
+
+
+def test_the_noise_of_a_map_from_spikes_goes_with_it_into_memory_nulls_and_fit(tmp_path):
+    m = replace(coupled(), provenance=Provenance(command="copy --mode spikes", parameters={NOISE_KEY: 6 * MV}))
+    save_map(m, tmp_path / "map.h5")
+    save_image(paste(load_map(tmp_path / "map.h5"), memory=card("rram"), seed=1), tmp_path / "image.h5")
+    held = image_to_map(load_image(tmp_path / "image.h5"), rng=np.random.default_rng(1))
+    rng = np.random.default_rng(2)
+    for other in (load_map(tmp_path / "map.h5"), held, shuffled_map(held, rng), redrawn_map(held, rng)):
+        assert stated_noise_v(other) == 6 * MV
+    short = FitOptions(n_rounds=1, trial_s=1.0)
+    target = poisson(rng, np.full(10, 5.0))
+    assert fit_drive(held, target, seed=1, options=short).noise_sd_v.tolist() == [6 * MV] * 10
+    assert fit_drive_to_rates(held, 5.0, seed=1, options=short).noise_sd_v.tolist() == [6 * MV] * 10
+    given = fit_drive(held, target, seed=1, options=replace(short, noise_sd_v=3 * MV))
+    assert given.noise_sd_v.tolist() == [3 * MV] * 10
+    assert stated_noise_v(coupled()) is None
+
+
+def test_a_map_of_an_older_version_says_its_noise_in_the_standard_neuron():
+    m = replace(coupled(), provenance=Provenance(command="copy", parameters={"standard": {NOISE_KEY: 5 * MV}}))
+    assert stated_noise_v(m) == 5 * MV

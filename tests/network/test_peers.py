@@ -1,13 +1,15 @@
 """Exports: what the files say, read back; and, where a simulator is there, the same spikes in it.
 
-Set NEUROGRAFT_PEER_PYTHON to the python of an environment with nest, brian2, pyNN or nir; without, those tests skip.
-The hashes were made by NEST 3.10.0, Brian2 2.9.0 and PyNN 0.13.0 (on NEST) running these exports, November 2026.
+Set NEUROGRAFT_PEER_PYTHON to the python of an environment with nest, brian2, pyNN, neuron or nir; without, those
+tests skip.  NEST 3.10.0, Brian2 2.9.0, PyNN 0.13.0 (on NEST) and CoreNEURON 9.0.2 (alone, and as two ranks of
+OpenMPI 4.1.4) gave these spikes in November 2026.
 """
 
 import ast
 import importlib.resources
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +36,16 @@ def needs(module):
     look = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
     there = subprocess.run([PEER_PYTHON, "-c", look], check=False).returncode == 0
     return pytest.mark.skipif(not there, reason=f"needs {module} (NEUROGRAFT_PEER_PYTHON names its python)")
+
+
+needs_mpi = pytest.mark.skipif(shutil.which("mpirun") is None, reason="needs mpirun (Debian: openmpi-bin)")
+
+
+@pytest.fixture
+def may_be_root(monkeypatch):
+    """Let OpenMPI run in a container, where everybody is root, and on fewer cores than ranks."""
+    for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe"):
+        monkeypatch.setenv(name, "1")
 
 
 def small_map(**changes):
@@ -130,6 +142,13 @@ def test_an_interpreter_without_the_simulator_is_named():
         run_in_peer(
             small_map(), peer=Peer.NEST, duration_s=1.0, seed=0, drive=steady_drive(3), python=Path("/no/python")
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("peer", [Peer.BRIAN2, Peer.PYNN])
+def test_ranks_of_a_simulator_that_runs_in_one_process_are_refused(peer, monkeypatch):
+    monkeypatch.setattr("neurograft.network.peers._scripts._require_module", lambda *_: None)
+    with pytest.raises(RunError, match="in one process, not in 2 ranks"):
+        run_in_peer(small_map(), peer=peer, duration_s=1.0, seed=0, drive=steady_drive(3), n_ranks=2)
 
 
 def test_spikes_of_several_ranks_are_put_together(tmp_path):
@@ -243,10 +262,25 @@ def test_the_nir_package_reads_the_file(tmp_path):
         pytest.param(Peer.NEST, marks=needs("nest")),
         pytest.param(Peer.BRIAN2, marks=needs("brian2")),
         pytest.param(Peer.PYNN, marks=[needs("pyNN"), needs("nest")]),
+        pytest.param(Peer.CORENEURON, marks=needs("neuron")),
     ],
 )
 @pytest.mark.parametrize("name", ["delta", "mixed-delays", "exponential"])
 def test_the_export_spikes_as_the_engine_spike_for_spike(peer, name):
+    require_same_spikes(peer, name)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not IS_JIT, reason="ten million events need compiled code")
+@needs("neuron")
+@needs_mpi
+@pytest.mark.usefixtures("may_be_root")
+@pytest.mark.parametrize("name", ["delta", "mixed-delays"])
+def test_two_ranks_of_coreneuron_spike_as_the_engine_spike_for_spike(name):
+    require_same_spikes(Peer.CORENEURON, name, n_ranks=2)
+
+
+def require_same_spikes(peer, name, **ranks):
     m, start = brunel_map(10, has_mixed_delays=name == "mixed-delays", is_current=name == "exponential")
     given = {
         "duration_s": 0.3,
@@ -255,7 +289,7 @@ def test_the_export_spikes_as_the_engine_spike_for_spike(peer, name):
         "drive": steady_drive(m.n_neurons, mean_v=DRIVE),
         "options": RunOptions(start_v=start),
     }
-    ours, theirs = run(m, **given).spikes, run_in_peer(m, peer=peer, python=PEER_PYTHON, **given).spikes
+    ours, theirs = run(m, **given).spikes, run_in_peer(m, peer=peer, python=PEER_PYTHON, **given, **ranks).spikes
     assert ours.n_spikes > 10_000
     assert spike_hash(theirs) == spike_hash(ours)
 
@@ -273,10 +307,19 @@ def interval_cv(spikes):
     return float(np.mean([g.std() / g.mean() for g in gaps]))
 
 
+ALPHA = Lif(synapse=AlphaSynapse())
+
+
 @pytest.mark.slow
-@needs("nest")
-@pytest.mark.parametrize("neuron", [Lif(), Lif(synapse=AlphaSynapse()), AdEx(), Izhikevich()], ids=str)
-def test_noisy_networks_have_the_same_statistics_in_nest(neuron):
+@pytest.mark.parametrize(
+    ("peer", "neuron"),
+    [
+        *(pytest.param(Peer.NEST, x, marks=needs("nest")) for x in (Lif(), ALPHA, AdEx(), Izhikevich())),
+        *(pytest.param(Peer.CORENEURON, x, marks=needs("neuron")) for x in (Lif(), ALPHA)),
+    ],
+    ids=str,
+)
+def test_noisy_networks_have_the_same_statistics_elsewhere(peer, neuron):
     """Both draw their own noise: rate and irregularity agree within the spread of seeds (4 of ours)."""
     m = irregular_net(np.random.default_rng(1))
     mean_v = {"adex": 17 * MV, "izhikevich": 4 * MV}.get(neuron.name, 12 * MV)
@@ -287,7 +330,7 @@ def test_noisy_networks_have_the_same_statistics_in_nest(neuron):
     )
     given = {"duration_s": 6.0, "drive": drive, "neuron": neuron}
     ours = [run(m, seed=s, **given).spikes for s in range(4)]
-    theirs = run_in_peer(m, peer=Peer.NEST, python=PEER_PYTHON, seed=7, **given).spikes
+    theirs = run_in_peer(m, peer=peer, python=PEER_PYTHON, seed=7, **given).spikes
     for measure, floor in ((lambda x: x.rates_hz().mean(), 0.02), (interval_cv, 0.03), (beat, 0.05)):
         values = np.array([measure(x) for x in ours])
         room = max(4 * values.std(ddof=1), floor * abs(values.mean()))

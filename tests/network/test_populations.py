@@ -128,4 +128,4 @@ def test_a_small_microcircuit_has_the_published_rates(is_poisson):
     # of a hundred neurons (L5i) counts to 3 %. Steady input instead of Poisson lowers the slow populations.
     relative = means / RATES_HZ
     assert np.all((relative > (0.75 if is_poisson else 0.5)) & (relative < 1.35)), means
-    assert stats.spearmanr(means, RATES_HZ).statistic > 0.85
+    assert stats.spearmanr(means, RATES_HZ).statistic > 0.9

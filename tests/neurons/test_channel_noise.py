@@ -76,7 +76,8 @@ def test_small_membranes_fire_by_noise_alone_and_large_ones_follow_the_equations
         ).spikes.rates_hz().mean()
         for area in (1.0, 10.0, 100.0, 10_000.0)
     ]  # fmt: skip
-    # Chow and White (1996), fig. 2: the spontaneous rate falls from tens of hertz about exponentially with the area.
+    # Chow and White (1996, Biophys. J. 71, 3013): spontaneous spikes are escapes over a barrier that grows with the
+    # area, so the rate falls about exponentially with it (abstract; "tens of hertz" at the smallest is from memory).
     assert rates[0] > rates[1] > rates[2] > rates[3]
     assert rates[0] > 20.0
     assert rates[3] == 0.0

@@ -65,7 +65,7 @@ def test_rows_are_left_alone_where_nothing_is_defective_or_matters():
 def test_defective_unused_cells_are_those_of_the_chip_and_add_to_sums():
     m = make_map(n_neurons=60, n_synapses=400)
     image = pasted(m, None)
-    pre, post, sign, volts = defective_unused(image, lines_of(image))
+    pre, post, sign, volts, _ = defective_unused(image, lines_of(image))
     n = n_unused(image)
     assert pre.size == pytest.approx(0.02 * n, abs=4 * np.sqrt(0.02 * n))  # four sd
     assert np.allclose(volts, image.code.full_scale_v, rtol=1e-6)  # leaky is the top of the window
@@ -73,7 +73,7 @@ def test_defective_unused_cells_are_those_of_the_chip_and_add_to_sums():
     assert [signs[int(p)] for p in pre] == sign.tolist()
     x, rng = np.ones(m.n_neurons), np.random.default_rng(0)
     bars = [crossbars(image, unused=ZeroUnused(has_defects=h), rng=np.random.default_rng(0)) for h in (True, False)]
-    quiet = [product(b._replace(noise_v2=0 * b.noise_v2, zero_sd_v=0.0), x, rng) for b in bars]
+    quiet = [product(b._replace(noise_v2=0 * b.noise_v2, row_v2=0 * b.row_v2), x, rng) for b in bars]
     expected = np.bincount(post, weights=sign * volts, minlength=m.n_neurons)
     # the cells no longer count as healthy zeros, whose mean is near 0
     np.testing.assert_allclose(quiet[0] - quiet[1], expected, atol=0.05 * image.code.full_scale_v)

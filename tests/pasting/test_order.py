@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from neurograft.errors import MissingExtraError
 from neurograft.maps import synapse_map
 from neurograft.pasting import FileOrder, HubOrder, HypergraphOrder, MetisOrder, RowPolarity, SharedInputsOrder, Tiles
+from neurograft.pasting._order import _partition
 from neurograft.pasting._place import place
 from pasting.conftest import make_map
 
@@ -122,6 +123,15 @@ def test_a_hypergraph_partitioner_names_every_neuron_once_and_needs_fewer_tiles_
     assert sorted(order.order(m, columns=32, seed=0).tolist()) == list(range(256))
     assert order.order(m, columns=1000, seed=0).tolist() == list(range(256))  # one group holds all
     assert n_tiles(m, order, 32) < 0.6 * n_tiles(m, FileOrder(), 32)
+
+
+def test_groups_of_a_hypergraph_are_as_large_as_tiles_are_wide():
+    # groups within 3 % of their size ran over into the next one's tiles: a fifth more tiles on the larva
+    mtkahypar = pytest.importorskip("mtkahypar")
+    rng = np.random.default_rng(0)
+    pins = [rng.choice(100, 5, replace=False).tolist() for _ in range(200)]
+    part = _partition(mtkahypar, pins, [32, 32, 32, 4], seed=1)
+    assert np.bincount(part).tolist() == [32, 32, 32, 4]
 
 
 def test_a_hypergraph_partitioner_that_is_not_installed_is_named(monkeypatch):

@@ -1,5 +1,7 @@
 """Sums through the image against plain matrices, and their noise against a draw a cell."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from neurograft.cells import (
     products,
     zero_cells,
 )
+from neurograft.cells._unused import fixed_unused, lines_of, n_unused
 from neurograft.errors import ImageError
 from neurograft.pasting import ColumnPairs, OneShot, Overflow, PasteOptions, Scaling, Tiles, paste
 from neurograft.units import DAY
@@ -68,7 +71,7 @@ def test_unused_cells_add_the_spread_of_a_dense_crossbar():
     n = 600
     bars = crossbars(image, unused=ZeroUnused(), rng=rng)
     # only unused cells are left: used ones take away what a tile gives all of its columns, and add nothing
-    bars = bars._replace(noise_v2=np.full(bars.noise_v2.size, -(bars.zero_sd_v**2)))
+    bars = bars._replace(noise_v2=np.full(bars.noise_v2.size, -bars.row_v2[0]))
     held = crossbars(image, rng=rng)
     of_used = product(held._replace(noise_v2=0 * held.noise_v2), x, rng)
     sums = np.array([product(bars, x, rng) for _ in range(n)])
@@ -134,3 +137,55 @@ def test_zero_cells_that_are_verified_spread_less_and_cost_pulses(random_map):
     assert once.sd_v == pytest.approx(read.std() * per_us, rel=0.05)
     assert verified.sd_v < 0.5 * once.sd_v
     assert verified.pulses > 1.0
+
+
+@pytest.mark.parametrize("verify", [OneShot(), ProgramAndVerify(tolerance=0.005)])
+def test_fixed_unused_cells_are_all_there_and_spread_as_those_drawn_for_each_sum(verify):
+    m = make_map(n_neurons=60, n_synapses=300)
+    image = paste(m, memory=card("pram"), options=options(), seed=1)
+    how = ZeroUnused(verify=verify, is_fixed=True)
+    extra = fixed_unused(image, lines_of(image), how, age_s=DAY, temperature_k=298.15)
+    n = extra.weight_v.size
+    assert n == n_unused(image) > 2000
+    drawn = zero_cells(image, how, age_s=DAY, temperature_k=298.15, rng=np.random.default_rng(0))
+    # ``drawn`` is read once with noise, the fixed cells are not: their noise stands beside them
+    sd_v = np.sqrt(extra.weight_v.var() + extra.noise_v2.mean())
+    assert extra.weight_v.mean() == pytest.approx(drawn.mean_v, abs=5 * drawn.sd_v / n**0.5)
+    assert sd_v == pytest.approx(drawn.sd_v, rel=0.1)  # two skewed samples of 2,298 and 16,384
+
+
+def test_sums_of_one_chip_repeat_only_where_unused_cells_are_fixed():
+    m = make_map(n_neurons=40, n_synapses=200)
+    image = paste(m, memory=card("rram"), options=options(), seed=1)
+    x, rng = np.ones(m.n_neurons), np.random.default_rng(0)
+    for is_fixed in (True, False):
+        how = ZeroUnused(is_fixed=is_fixed)
+        first, second = (
+            product(crossbars(image, unused=how, rng=np.random.default_rng(k)), x, np.random.default_rng(k))
+            for k in (0, 1)
+        )
+        assert np.array_equal(first, second) == is_fixed
+    other = paste(m, memory=card("rram"), options=options(), seed=2)
+    on_another = product(crossbars(other, unused=ZeroUnused(is_fixed=True), rng=rng), x, rng)
+    assert not np.array_equal(first, on_another)
+
+
+def test_a_balanced_crossbar_takes_the_mean_of_fixed_cells_away(random_map):
+    image = paste(random_map, memory=card("pram"), options=options(verify=OneShot()), seed=1)
+    x = np.ones(random_map.n_neurons)
+
+    def mean_of(unused):
+        bars = crossbars(image, unused=unused, rng=np.random.default_rng(0))
+        return products(bars, np.tile(x, (100, 1)), np.random.default_rng(1)).mean(axis=0)
+
+    nothing = mean_of(AbsentUnused())
+    plain, balanced = (
+        np.abs(mean_of(ZeroUnused(is_fixed=True, is_balanced=b)) - nothing).mean() for b in (False, True)
+    )
+    assert balanced < 0.5 * plain
+
+
+def test_fixed_cells_of_an_image_that_does_not_know_its_chip_are_refused(random_map):
+    image = replace(paste(random_map, memory=card("rram"), options=options(), seed=1), chip=None)
+    with pytest.raises(ImageError, match="not known one by one"):
+        crossbars(image, unused=ZeroUnused(is_fixed=True), rng=np.random.default_rng(0))

@@ -119,15 +119,6 @@ def test_version_3_inversion_turns_the_sign(shared_data: Path, tmp_path: Path) -
     np.testing.assert_allclose(recording.read(0, 5, 50), neo_volts(path, 5, 50), rtol=0, atol=2e-9)
 
 
-@pytest.mark.parametrize(
-    ("well", "message"), [("EventsBasedSparseRaw", "only pieces"), ("WaveletBasedEncodedRaw", "no open reader")]
-)
-def test_compressed_version_4_files_are_refused_with_the_reason(tmp_path: Path, well: str, message: str) -> None:
-    write_v4(tmp_path / "a.brw", np.zeros((2, 2), dtype=np.uint16), toc=[[0, 2]], well=well)
-    with pytest.raises(RecordingError, match=message):
-        open_recording(tmp_path / "a.brw")
-
-
 def test_fewer_samples_than_told_are_refused_with_the_numbers(tmp_path: Path) -> None:
     write_v4(tmp_path / "a.brw", np.zeros((5, 2), dtype=np.uint16), toc=[[0, 9]])
     with pytest.raises(RecordingError, match="9 frames of 2 channels, 18 samples, but has 10"):

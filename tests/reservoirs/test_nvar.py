@@ -6,11 +6,25 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from neurograft.errors import OptionError, SeriesError
-from neurograft.reservoirs import KernelNvar, Nvar, by_cholesky, by_qr, by_svd, narma10, nrmse_total
+from neurograft.reservoirs import (
+    CorrectedNvar,
+    EchoState,
+    IntegralNvar,
+    KernelNvar,
+    LocalNvar,
+    Nvar,
+    by_cholesky,
+    by_qr,
+    by_svd,
+    narma10,
+    nrmse_total,
+)
 from reservoirs.lorenz import FLOW, published
 
 
@@ -67,18 +81,23 @@ NOT_FOR_SERIES = {
     "check_methods_sample_order_invariance": "rows of a series have an order",
     "check_methods_subset_invariance": "a row is predicted from the rows before it",
 }
+FIELDS = (IntegralNvar(), LocalNvar(radius=0), KernelNvar())
+WITH_MEMORY = (CorrectedNvar(), EchoState(n_nodes=20, n_washout=0))
 
 
 def scikit_learns_checks():
     """Every estimator with every check, those that cannot hold for a series marked."""
-    for model in (Nvar(degree=2), Nvar(n_taps=1, degree=1, solver=by_cholesky, ridge=1e-6)):
-        wrong = NOT_FOR_SERIES if model.n_taps > 1 else {}
+    for model in (Nvar(degree=2), Nvar(n_taps=1, degree=1, solver=by_cholesky, ridge=1e-6), *FIELDS, *WITH_MEMORY):
+        has_memory = model in WITH_MEMORY or getattr(model, "n_taps", 1) > 1
+        wrong = NOT_FOR_SERIES if has_memory else {}
         yield from estimator_checks_generator(model, expected_failed_checks=wrong, mark="xfail")
 
 
 def name_of(value):
     """A name that is the same in every process: a function's own repr tells its address."""
-    return f"taps{value.n_taps}" if isinstance(value, Nvar) else getattr(value, "func", value).__name__
+    if isinstance(value, BaseEstimator):
+        return f"{type(value).__name__}{getattr(value, 'n_taps', '')}"
+    return getattr(value, "func", value).__name__
 
 
 @pytest.mark.plain
@@ -142,6 +161,15 @@ def test_a_driven_series_is_followed():
     assert model.score(u[1500:, None], y[1500:]) > 0.9
     with pytest.raises(SeriesError, match="cannot go on by itself"):
         model.forecast(3)
+
+
+def test_a_model_is_a_step_of_a_pipeline():
+    rng = np.random.default_rng(5)
+    u, y = narma10(900, rng)
+    model = make_pipeline(StandardScaler(), Nvar(n_taps=12, ridge=1e-6)).fit(u[:600, None], y[:600])
+    alone = Nvar(n_taps=12, ridge=1e-6).fit(u[:600, None], y[:600])
+    assert np.allclose(model.predict(u[600:, None]), alone.predict(u[600:, None]), atol=1e-6)
+    assert clone(model).steps[1][1].n_taps == 12
 
 
 def test_equations_say_what_was_learned():

@@ -79,6 +79,23 @@ def test_narma_is_followed_by_five_hundred_nodes_as_published_and_better():
     assert np.sqrt(np.mean(wrong**2)) / y[3000:].std() < 0.1
 
 
+def test_products_of_directions_are_seen_by_the_read_out():
+    """The product of two delayed inputs is no sum of squares of nodes that hear one input each."""
+    rng = np.random.default_rng(7)
+    u = rng.uniform(-1, 1, 900)
+    y = np.concatenate([np.zeros(3), u[1:-2] * u[:-3]])  # u two back times u three back
+    scores = []
+    for n_products in (0, 12):
+        model = EchoState(
+            n_nodes=12, radius=0.9, input_scale=0.05, bias=0.0, ridge=1e-10, wiring=ring, n_products=n_products
+        )
+        model.fit(u[:600, None], y[:600])
+        scores.append(model.score(u[:, None], y))
+    assert scores[1] > max(scores[0] + 0.2, 0.8)
+    with pytest.raises(OptionError, match="n_products -1"):
+        EchoState(n_products=-1).fit(u[:, None])
+
+
 def delay_line(length):
     """A network that remembers exactly ``length`` inputs."""
 

@@ -7,7 +7,7 @@ from neurograft.cells._card_files import card_sha256
 from neurograft.cells._image import MemoryImage, from_ns
 from neurograft.cells._protocol import ROOM_TEMPERATURE_K, Flag
 from neurograft.errors import ImageError
-from neurograft.maps import Kind, SynapseMap, synapse_map
+from neurograft.maps import NOISE_KEY, Kind, SynapseMap, stated_noise_v, synapse_map
 from neurograft.provenance import Provenance
 
 
@@ -40,7 +40,12 @@ def image_to_map(
         model=nodes.model,
         provenance=Provenance(
             command="image_to_map",
-            parameters={"age_s": age_s, "temperature_k": temperature_k, "card": image.cell.name},
+            parameters={
+                "age_s": age_s,
+                "temperature_k": temperature_k,
+                "card": image.cell.name,
+                NOISE_KEY: stated_noise_v(image.provenance),
+            },
             seed=image.provenance.seed,
             inputs={"card": card_sha256(image.cell), **image.provenance.inputs},
         ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neurograft.cli._files import open_activity
+from neurograft.units import MV
 
 if TYPE_CHECKING:
     from neurograft.maps import SynapseMap
@@ -13,17 +14,29 @@ if TYPE_CHECKING:
     from neurograft.progress import Progress
 
 Like = Annotated[Path | None, typer.Option(help="Recording or spikes whose rates the neurons shall have.")]
-RateHz = Annotated[float, typer.Option(help="Mean rate of every neuron, without --like.")]
+RateHz = Annotated[float, typer.Option(min=0, help="Mean rate of every neuron, without --like; 0: no background.")]
+NoiseMv = Annotated[
+    float | None,
+    typer.Option(
+        help="Background noise of every neuron. If not given: what the map states its weights for (a map from "
+        "spikes), else what makes neurons as irregular as --like, else 4."
+    ),
+]
 DriveOf = Annotated[
     Path | None, typer.Option(help="Fit the background on this network instead, e.g. the map of the image.")
 ]
 StepMs = Annotated[float, typer.Option(help="Step of the clock.")]
 
 
-def fitted_drive(m: "SynapseMap", *, like: Path | None, rate_hz: float, seed: int, progress: "Progress") -> "Drive":
-    """Return the drive with which the map's neurons fire as the recording's, or at the rate."""
-    from neurograft.network import fit_drive, fit_drive_to_rates
+def fitted_drive(
+    m: "SynapseMap", *, like: Path | None, rate_hz: float, noise_mv: float | None, seed: int, progress: "Progress"
+) -> "Drive":
+    """Return the drive with which the map's neurons fire as the recording's, or at the rate; none at 0 Hz."""
+    from neurograft.network import FitOptions, fit_drive, fit_drive_to_rates, steady_drive
 
-    if like is None:
-        return fit_drive_to_rates(m, rate_hz, seed=seed, progress=progress)
-    return fit_drive(m, open_activity(like), seed=seed, progress=progress)
+    options = FitOptions(noise_sd_v=None if noise_mv is None else noise_mv * MV)
+    if like is not None:
+        return fit_drive(m, open_activity(like), seed=seed, options=options, progress=progress)
+    if rate_hz == 0:
+        return steady_drive(m.n_neurons, noise_sd_v=(noise_mv or 0.0) * MV)
+    return fit_drive_to_rates(m, rate_hz, seed=seed, options=options, progress=progress)

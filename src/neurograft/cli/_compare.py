@@ -1,11 +1,23 @@
 """``neurograft compare A B``: two of recording, activity, map and image, with nulls that give numbers a meaning."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, final
 
 import typer
 
+from neurograft.cli._deeper import (
+    Asked,
+    Curves,
+    Predict,
+    PredictClamp,
+    Recopy,
+    SameStimulus,
+    TrialS,
+    Trials,
+    deeper,
+)
 from neurograft.cli._files import is_network, open_activity, open_network
 from neurograft.cli._options import AgeDays, AsJson, Seed, show
 from neurograft.cli._progress import shown_progress
@@ -14,11 +26,20 @@ from neurograft.provenance import Provenance, fingerprint
 from neurograft.units import DAY
 
 if TYPE_CHECKING:
-    from neurograft.comparing import TrialOptions
+    from neurograft.comparing import Trial, TrialOptions
     from neurograft.progress import Progress
     from neurograft.report import Section
 
-_Outcome = tuple[Sequence[str], Mapping[str, object], "Section"]
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Outcome:
+    """What the comparison itself gives: text, values, a chapter, and the runs where networks ran."""
+
+    lines: Sequence[str]
+    result: Mapping[str, object]
+    section: "Section"
+    trial: "Trial | None" = None
 
 
 def compare_command(
@@ -27,13 +48,13 @@ def compare_command(
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report.")] = None,
     seconds: Annotated[float | None, typer.Option(help="How long networks run.")] = None,
     shuffles: Annotated[int, typer.Option(min=0, help="Shuffled maps that run beside a network.")] = 19,
-    predict: Annotated[
-        bool,
-        typer.Option(
-            "--predict",
-            help="A recording and a network: also replay, and predict each neuron's spikes from the others'.",
-        ),
-    ] = False,
+    predict: Predict = False,
+    clamp: PredictClamp = "each",
+    recopy: Recopy = False,
+    stimulus: SameStimulus = None,
+    trial_s: TrialS = 1.0,
+    trials: Trials = 20,
+    degrade: Curves = None,
     rate_hz: Annotated[float, typer.Option(help="Mean rate at which two networks are compared.")] = 5.0,
     age_days: AgeDays = 0.0,
     seed: Seed = 0,
@@ -46,22 +67,26 @@ def compare_command(
     are_networks = (is_network(a), is_network(b))
     if are_networks == (True, False):
         raise OptionError(f"{a} is a network and {b} is not. Name the recording or activity first, the network second.")
-    if predict and are_networks != (False, True):
-        raise OptionError("--predict needs a recording or spikes first and a network second.")
+    asked = Asked(
+        predict=predict, clamp=clamp, recopy=recopy, stimulus=stimulus, trial_s=trial_s, n_trials=trials,
+        curves=tuple(degrade or ()), n_shuffled=shuffles, rate_hz=rate_hz, seconds=seconds, age_s=age_days * DAY,
+        seed=seed,
+    )  # fmt: skip
+    asked.require(a, b)
     with shown_progress() as progress:
         if are_networks == (True, True):
-            lines, result, section = _networks(a, b, options, age_days * DAY, seed, progress)
+            outcome = _networks(a, b, options, age_days * DAY, seed, progress)
         elif are_networks == (False, True):
-            lines, result, section = _with_network(a, b, options, age_days * DAY, seed, progress)
+            outcome = _with_network(a, b, options, age_days * DAY, seed, progress)
         else:
-            lines, result, section = _activities(a, b, seed, progress)
-        if predict:
-            more, found = _predicted(a, b, shuffles, age_days * DAY, seed, progress)
-            lines, result = [*lines, "", *more], {**result, "prediction": found}
+            outcome = _activities(a, b, seed, progress)
+        more = deeper(asked, a, b, outcome.trial, progress)
+    lines = [*outcome.lines, *more.to_lines()]
     if report is not None:
+        section = replace(outcome.section, blocks=[*outcome.section.blocks, *more.tables()])
         _write(report, section, a, b, seed)
-        lines = [*lines, f"written: {report}"]
-    show(lines, result, as_json=as_json)
+        lines.append(f"written: {report}")
+    show(lines, {**outcome.result, **more.as_json()}, as_json=as_json)
 
 
 def _networks(a: Path, b: Path, options: "TrialOptions", age_s: float, seed: int, progress: "Progress") -> _Outcome:
@@ -73,7 +98,8 @@ def _networks(a: Path, b: Path, options: "TrialOptions", age_s: float, seed: int
     trial = compare_twins(original, copy, options=options, seed=seed, progress=progress)
     text = "Both networks run with the same drive and the same noise.\n\n" + "\n\n".join(near.to_lines())
     section = fidelity_chapter("Two networks", trial, text=text, names={"original": a.name, "copy": b.name})
-    return [*near.to_lines(), "", *trial.fidelity.to_lines()], trial.fidelity.as_json(), section
+    lines = [*near.to_lines(), "", *trial.fidelity.to_lines()]
+    return _Outcome(lines=lines, result=trial.fidelity.as_json(), section=section, trial=trial)
 
 
 def _with_network(a: Path, b: Path, options: "TrialOptions", age_s: float, seed: int, progress: "Progress") -> _Outcome:
@@ -85,27 +111,9 @@ def _with_network(a: Path, b: Path, options: "TrialOptions", age_s: float, seed:
     )
     text = "The network runs under a background drive fitted to the rates of the original."
     section = fidelity_chapter("Recording and network", trial, text=text, names={"original": a.name, "copy": b.name})
-    return trial.fidelity.to_lines(), trial.fidelity.as_json(), section
-
-
-def _predicted(
-    a: Path, b: Path, shuffles: int, age_s: float, seed: int, progress: "Progress"
-) -> tuple[list[str], dict[str, object]]:
-    from neurograft.comparing import PredictionOptions, predict_by_replay
-
-    found = predict_by_replay(
-        open_activity(a), open_network(b, age_s=age_s, seed=seed), options=PredictionOptions(n_shuffled=shuffles),
-        seed=seed, progress=progress,
+    return _Outcome(
+        lines=trial.fidelity.to_lines(), result=trial.fidelity.as_json(), section=section, trial=trial
     )  # fmt: skip
-    values: dict[str, object] = {
-        "bits_per_spike": found.bits_per_spike,
-        "low": found.low,
-        "high": found.high,
-        "shuffled_mean": float(found.shuffled.mean()) if found.shuffled.size else None,
-        "p": found.p if found.shuffled.size else None,
-        "held_out_spikes": found.n_spikes,
-    }
-    return found.to_lines(), values
 
 
 def _activities(a: Path, b: Path, seed: int, progress: "Progress") -> _Outcome:
@@ -118,7 +126,8 @@ def _activities(a: Path, b: Path, seed: int, progress: "Progress") -> _Outcome:
         "The only null here is Poisson trains of the same rates: name a map instead of an activity for shuffled maps."
     )
     blocks = [raster_figure({a.name: original, b.name: copy}), *fidelity_blocks(fidelity)]
-    return fidelity.to_lines(), fidelity.as_json(), Section(title="Two activities", text=text, blocks=blocks)
+    section = Section(title="Two activities", text=text, blocks=blocks)
+    return _Outcome(lines=fidelity.to_lines(), result=fidelity.as_json(), section=section)
 
 
 def _write(report: Path, section: "Section", a: Path, b: Path, seed: int) -> None:

@@ -1,6 +1,7 @@
 """``neurograft copy RECORDING -o map.h5``: a recording becomes a synaptic map."""
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -8,15 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neurograft.cli._copy_follow import EveryS, Follow, IdleS, growing
+from neurograft.cli._copy_follow import follow as follow_recording
+from neurograft.cli._copy_work import How, Jobs, Memory, Opener, Resume, Scheduler, Shard
 from neurograft.cli._files import open_source
 from neurograft.cli._options import AsJson, Out, Part, SignalName, show
 from neurograft.cli._progress import shown_progress
+from neurograft.cli._sorted import SorterName, sorted_first
 from neurograft.errors import OptionError
+from neurograft.files import url_of
 from neurograft.maps import Kind
+from neurograft.progress import silent
 from neurograft.provenance import Provenance, fingerprint
 
 if TYPE_CHECKING:
-    from neurograft.copying import IntracellularCopy
+    from collections.abc import Callable
+
+    from neurograft.copying import IntracellularCopy, Work
     from neurograft.maps import SynapseMap
     from neurograft.progress import Progress
     from neurograft.recordings import Recording
@@ -41,33 +50,126 @@ def copy_command(
     fdr: Annotated[float, typer.Option(help="False-discovery rate: share of wrong synapses that is accepted.")] = 0.05,
     spikes_out: Annotated[Path | None, typer.Option("--spikes", help="Also write the spikes that were found.")] = None,
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report with the evidence.")] = None,
+    sorter: SorterName = None,
     signal: SignalName = None,
     part: Part = None,
+    resume: Resume = False,
+    shard: Shard = None,
+    scheduler: Scheduler = None,
+    memory: Memory = "8G",
+    n_jobs: Jobs = 1,
+    follow: Follow = False,
+    every_s: EveryS = 5.0,
+    idle_s: IdleS = 10.0,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the synaptic map out of a recording."""
+    """Copy the synaptic map out of a recording.
+
+    An unsorted extracellular recording is sorted first, by one of SpikeInterface's sorters (--sorter); the units
+    are kept beside the map.
+
+    What is read of a recording of potentials is kept beside the output, in OUT.work, until the map is written: a copy
+    that was stopped goes on with --resume.
+    """
+    from neurograft.spikes import SpikeTrains
+
+    how = How(out=out, is_resumed=resume, shard=shard, scheduler=scheduler, memory=memory, n_jobs=n_jobs)
+    asked = _Asked(recording=recording, out=out, mode=mode, fdr=fdr, spikes_out=spikes_out, report=report)
+    if follow:
+        _follow(asked, how, growing(recording), every_s=every_s, idle_s=idle_s, as_json=as_json)
+        return
+    source = open_source(recording, signal=signal, part=part)
+    with shown_progress() as progress:
+        source, told = sorted_first(source, out=out, sorter=sorter, progress=progress)
+    for line in told:
+        print(line, file=sys.stderr)
+    if isinstance(source, SpikeTrains):
+        if not told:  # units that were kept are the work of an earlier run: --resume may be said
+            how.require_recording()
+        with shown_progress() as progress:
+            made = _copied(source, mode, fdr, with_evidence=report is not None, work=None, progress=progress)
+        show(*_written(asked, made), as_json=as_json)
+        return
+    folder = how.open_folder()
+    work = how.work(folder, Opener(recording if url_of(recording) else recording.resolve(), signal, part))
+    with shown_progress() as progress:
+        if shard is not None:
+            show(*_shard(source, work, progress, folder.path), as_json=as_json)
+            return
+        made = _copied(source, mode, fdr, with_evidence=report is not None, work=work, progress=progress)
+    show(*_written(asked, made), as_json=as_json)
+    folder.remove()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Asked:
+    """What is copied, how sure, and where to."""
+
+    recording: Path
+    out: Path
+    mode: Mode
+    fdr: float
+    spikes_out: Path | None
+    report: Path | None
+
+
+def _written(asked: _Asked, made: "_Made") -> tuple[tuple[str, ...], dict[str, object]]:
+    """Write the files that were asked for; return what to print."""
     from neurograft.maps import describe, save_map
     from neurograft.spikes import save_spikes
 
-    source = open_source(recording, signal=signal, part=part)
-    with shown_progress() as progress:
-        made = _copied(source, mode, fdr, with_evidence=report is not None, progress=progress)
     m = made.map
-    m = replace(
-        m,
-        provenance=replace(m.provenance or Provenance(command="copy"), inputs={recording.name: fingerprint(recording)}),
-    )
-    save_map(m, out)
-    if spikes_out is not None:
-        save_spikes(made.spikes, spikes_out)
+    inputs = {asked.recording.name: fingerprint(asked.recording)}
+    m = replace(m, provenance=replace(m.provenance or Provenance(command="copy"), inputs=inputs))
+    save_map(m, asked.out)
+    if asked.spikes_out is not None:
+        save_spikes(made.spikes, asked.spikes_out)
     lines = [*describe(m), *made.warnings()]
-    if report is not None:
-        _write(report, m, made.intracellular)
-        lines.append(f"written: {report}")
-    result = {"map": str(out), "neurons": m.n_neurons, "synapses": m.n_synapses, "pairs": _pairs(m)}
+    if asked.report is not None:
+        _write(asked.report, m, made.intracellular)
+        lines.append(f"written: {asked.report}")
+    result: dict[str, object] = {"map": str(asked.out), "neurons": m.n_neurons, "synapses": m.n_synapses}
+    result["pairs"] = _pairs(m)
     if made.intracellular is not None:
         result |= _evidence(made.intracellular)
-    show((*lines, f"written: {out}"), result, as_json=as_json)
+    return (*lines, f"written: {asked.out}"), result
+
+
+def _follow(
+    asked: _Asked, how: How, opened: "Callable[[], Recording]", *, every_s: float, idle_s: float, as_json: bool
+) -> None:
+    """Copy what there is of a growing recording, again and again; every map is whole."""
+    from neurograft.recordings import duration_s
+
+    folder = how.open_folder()
+    last: list[tuple[tuple[str, ...], dict[str, object]]] = []
+
+    def publish(recording: "Recording", is_growing: bool) -> None:
+        work = how.work(folder, Opener(asked.recording.resolve(), None, None), is_growing=is_growing)
+        made = _copied(recording, asked.mode, asked.fdr, with_evidence=False, work=work, progress=silent)
+        last[:] = [_written(asked, made)]
+        m = made.map
+        print(f"{duration_s(recording):.0f} s: {m.n_synapses} synapses of {m.n_neurons} neurons", file=sys.stderr)
+
+    ended = follow_recording(opened, publish, every_s=every_s, idle_s=idle_s)
+    if last:
+        show(*last[-1], as_json=as_json)
+    if ended:
+        folder.remove()
+    else:
+        has = f"{asked.out} holds the last map" if last else "there was not enough yet for a map"
+        print(f"neurograft: stopped; {has}. With --resume what was read need not be read again.", file=sys.stderr)
+
+
+def _shard(
+    source: "Recording", work: "Work", progress: "Progress", folder: Path
+) -> tuple[tuple[str, ...], dict[str, object]]:
+    """Read a share; return what to print."""
+    from neurograft.copying import read_shard
+
+    done, total = read_shard(source, work, progress=progress)
+    left = "Now run the same command with --resume instead of --shard." if done == total else "Run the other shards."
+    return (f"{done} of {total} pieces are in {folder}. {left}",), {"pieces": total, "done": done}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,7 +239,13 @@ def _write(path: Path, m: "SynapseMap", copied: "IntracellularCopy | None") -> N
 
 
 def _copied(
-    source: "SpikeTrains | Recording", mode: Mode, fdr: float, *, with_evidence: bool, progress: "Progress"
+    source: "SpikeTrains | Recording",
+    mode: Mode,
+    fdr: float,
+    *,
+    with_evidence: bool,
+    work: "Work | None",
+    progress: "Progress",
 ) -> _Made:
     from neurograft.copying import IntracellularOptions, SpikesOptions, copy_intracellular, copy_spikes, detect_spikes
     from neurograft.spikes import SpikeTrains
@@ -147,8 +255,8 @@ def _copied(
             raise OptionError("--mode intracellular needs membrane potentials; the file holds spikes. Leave it out.")
         return _Made(map=copy_spikes(source, options=SpikesOptions(fdr=fdr), progress=progress), spikes=source)
     if mode is Mode.SPIKES:
-        spikes = detect_spikes(source, progress=progress)
+        spikes = detect_spikes(source, work=work, progress=progress)
         return _Made(map=copy_spikes(spikes, options=SpikesOptions(fdr=fdr), progress=progress), spikes=spikes)
     options = IntracellularOptions(fdr=fdr, with_evidence=with_evidence)
-    copied = copy_intracellular(source, options=options, progress=progress)
+    copied = copy_intracellular(source, options=options, work=work, progress=progress)
     return _Made(map=copied.map, spikes=copied.spikes, intracellular=copied)

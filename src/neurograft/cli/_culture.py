@@ -8,7 +8,16 @@ import typer
 
 from neurograft.cli._options import AsJson, Seed, show
 from neurograft.cli._progress import shown_progress
-from neurograft.cli._seen_by import Clamp, Format, Mode, array_of, refuse_what_does_nothing, seen_by, sorting_of
+from neurograft.cli._seen_by import (
+    Clamp,
+    Format,
+    Mode,
+    array_of,
+    outside_of,
+    refuse_what_does_nothing,
+    seen_by,
+    sorting_of,
+)
 from neurograft.errors import OptionError
 
 if TYPE_CHECKING:
@@ -94,6 +103,12 @@ def culture_command(
     drops_per_minute: Annotated[
         float | None, typer.Option(help="Times a minute that frames are lost.", rich_help_panel=ARRAY)
     ] = None,
+    unsorted: Annotated[
+        bool,
+        typer.Option(
+            "--unsorted", help="Keep the voltages of pads outside all cells, to be sorted.", rich_help_panel=SORTER
+        ),
+    ] = False,
     perfect_sorting: Annotated[
         bool, typer.Option("--perfect-sorting", help="Units are the neurons, no spike missed.", rich_help_panel=SORTER)
     ] = False,
@@ -125,11 +140,18 @@ def culture_command(
         "--crosstalk": crosstalk,
         "--drops-per-minute": drops_per_minute,
     }
-    given = {"--clamp": clamp, "--perfect-sorting": perfect_sorting or None, **sorter, **flaws}
+    given = {
+        "--clamp": clamp,
+        "--unsorted": unsorted or None,
+        "--perfect-sorting": perfect_sorting or None,
+        **sorter,
+        **flaws,
+    }
     refuse_what_does_nothing(mode, form, given)
     options = _options(kind, family, neurons, inputs, excitatory_fraction, rate_hz, hidden)
     options = _on_pads(options, rows, columns, pitch_um, shared)
-    seen = seen_by(mode, form, array_of(clamp, flaws), sorting_of(perfect_sorting, sorter), workers)
+    array = outside_of(flaws) if unsorted else array_of(clamp, flaws)
+    seen = seen_by(mode, form, array, None if unsorted else sorting_of(perfect_sorting, sorter), workers)
     seen.require(options, out, seconds)
     with shown_progress() as progress:
         culture = grow(options, seed=seed, progress=progress)

@@ -1,4 +1,4 @@
-"""``neurograft export map.h5 OUT --to csv|npz|graphml|parquet|sonata|nest|brian2|pynn|nir``: a map for other tools."""
+"""``neurograft export map.h5 OUT --to FORMAT``: a map as a table, a graph, or a network for a simulator."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neurograft.cli._background import Like, StepMs, fitted_drive
+from neurograft.cli._background import Like, NoiseMv, StepMs, fitted_drive
 from neurograft.cli._files import open_network
 from neurograft.cli._options import AgeDays, AsJson, Seed, show
 from neurograft.cli._progress import shown_progress
@@ -29,20 +29,22 @@ class Target(StrEnum):
     NEST = "nest"
     BRIAN2 = "brian2"
     PYNN = "pynn"
+    CORENEURON = "coreneuron"
     NIR = "nir"
 
 
-_SCRIPTS = (Target.NEST, Target.BRIAN2, Target.PYNN)
+_SCRIPTS = (Target.NEST, Target.BRIAN2, Target.PYNN, Target.CORENEURON)
 
 
 def export_command(
     network: Annotated[Path, typer.Argument(help="A map or a memory image.")],
-    out: Annotated[Path, typer.Argument(help="File to write; nest, brian2 and pynn: a script, OUT.py.")],
+    out: Annotated[Path, typer.Argument(help="File to write; simulators: a script, OUT.py.")],
     to: Annotated[Target, typer.Option(help="sonata also turns an image back into a map.")],
     like: Like = None,
     rate_hz: Annotated[
-        float | None, typer.Option(help="Simulators only: background for this mean rate; else there is none.")
-    ] = None,
+        float, typer.Option(min=0, help="Simulators only: background for this mean rate; 0: there is none.")
+    ] = 0.0,
+    noise_mv: NoiseMv = None,
     seconds: Annotated[float, typer.Option(help="Simulators only: how long the script runs.")] = 10.0,
     step_ms: StepMs = 0.1,
     age_days: AgeDays = 0.0,
@@ -54,7 +56,8 @@ def export_command(
     lines = [f"{m.n_synapses} synapses of {m.n_neurons} neurons", f"written: {out}"]
     result: dict[str, object] = {"file": str(out)}
     if to in _SCRIPTS or to is Target.NIR:
-        drive = _drive(m, like, rate_hz, seed)
+        with shown_progress() as progress:
+            drive = fitted_drive(m, like=like, rate_hz=rate_hz, noise_mv=noise_mv, seed=seed, progress=progress)
         if to is Target.NIR:
             from neurograft.network.peers import export_nir
 
@@ -80,15 +83,6 @@ def _writer(to: Target) -> "Callable[[SynapseMap, Path], None]":
         Target.GRAPHML: maps.export_graphml,
         Target.PARQUET: maps.export_parquet,
     }[to]
-
-
-def _drive(m: "SynapseMap", like: Path | None, rate_hz: float | None, seed: int) -> "Drive":
-    from neurograft.network import steady_drive
-
-    if like is None and rate_hz is None:
-        return steady_drive(m.n_neurons)
-    with shown_progress() as progress:
-        return fitted_drive(m, like=like, rate_hz=rate_hz or 0.0, seed=seed, progress=progress)
 
 
 def _script(m: "SynapseMap", out: Path, to: Target, drive: "Drive", seconds: float, step_ms: float, seed: int) -> Path:

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from neurograft.cli._ionic_md import md_command
 from neurograft.cli._options import AsJson, Seed, show
 from neurograft.cli._progress import shown_progress
 from neurograft.errors import OptionError
 from neurograft.units import NM, NS, PS, US
 
 if TYPE_CHECKING:
-    from neurograft.ionic import IonState, NeuronTrace, RateLaw, Salt
+    from neurograft.ionic import IonState, LogRatio, NeuronTrace, RateLaw, Salt
 
 ionic_app = typer.Typer(
     no_args_is_help=True,
     help="Ions in a slit one molecule high: pairs, memristor, neuron (Robin et al., Science 2021).",
 )
+
+
+ionic_app.command("md")(md_command)
 
 
 class Depth(StrEnum):
@@ -46,12 +50,18 @@ def ions_command(
     ions: Annotated[int, typer.Option(min=2, help="Ions in all, for the model salt.")] = 400,
     side_nm: Annotated[float, typer.Option(help="Side of the square plane.")] = 447.0,
     layers: Annotated[int, typer.Option(help="Water layers: 0 is the authors' fit, else 1, 2 or 3.")] = 0,
+    from_md: Annotated[
+        Path | None, typer.Option(help="Slit and ions as measured on molecules (JSON of ionic md).")
+    ] = None,
     field: Annotated[float, typer.Option(help="Field along the plane, kT/(e A) = 257 MV/m.")] = 0.21,
     hertz: Annotated[float, typer.Option(help="Frequency of a cosine; 0 holds the field.")] = 0.0,
     microseconds: Annotated[float, typer.Option(help="Model time, the first fifth of which is not counted.")] = 1.0,
     step_ps: Annotated[float, typer.Option(help="Time step; the authors' 5 ps is not converged.")] = 5.0,
     trajectory: Annotated[Path | None, typer.Option(help="Write a LAMMPS dump, for MDAnalysis and OVITO.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Write the ions' state at the end; go on from it.")] = None,
+    is_open: Annotated[
+        bool, typer.Option("--open", help="Reservoirs of the salt's density at both ends, instead of a ring.")
+    ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads; the ions' paths do not depend on them.")] = 1,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -61,45 +71,61 @@ def ions_command(
 
     from neurograft.ionic import (
         FIELD_UNIT_V_M,
-        PAPER,
+        TEMPERATURE_K,
         IonModel,
+        OpenSlit,
         Plane,
         Sine,
         Steady,
         Stepper,
         clusters,
-        fitted,
+        even_densities,
         load_ions,
+        load_measured,
+        open_start,
         random_start,
         save_ions,
-        slit_of_layers,
     )  # fmt: skip
 
+    if from_md is not None and (layers or salt == "model"):
+        raise OptionError("--from-md brings its own layers and knows real ions. Leave out --layers, name a --salt.")
+    of_molecules = load_measured(from_md) if from_md is not None else None
+    chosen = _salt(salt, ions)
     model = IonModel(
-        salt=_salt(salt, ions),
+        salt=chosen if of_molecules is None else of_molecules.salt_of(chosen),
         plane=Plane(length_m=side_nm * NM, width_m=side_nm * NM),
-        interaction=PAPER if layers == 0 else fitted(slit_of_layers(layers)),
+        interaction=_interaction(layers) if of_molecules is None else of_molecules.interaction(),
         step_s=step_ps * PS,
+        temperature_k=TEMPERATURE_K if of_molecules is None else of_molecules.temperature_k,
     )
     strongest = field * FIELD_UNIT_V_M
-    flags = model.flags(strongest_v_m=strongest)
+    flags = model.flags(strongest_v_m=strongest) + (() if of_molecules is None else of_molecules.flags())
     wave = Sine(amplitude_v_m=strongest, frequency_hz=hertz) if hertz > 0 else Steady(field_v_m=strongest)
     is_resumed = checkpoint is not None and checkpoint.exists()
     n_chunks = 8 if model.salt.n_ions >= 4000 else 1
+    rng = np.random.default_rng(seed)
+    slit = OpenSlit(model=model, left_per_m2=even_densities(model), right_per_m2=even_densities(model))
+    moved = slit.whole if is_open else model
     if is_resumed and checkpoint is not None:
-        state = load_ions(checkpoint, model)
+        state = load_ions(checkpoint, moved, is_open=is_open)
+    elif is_open:
+        state = open_start(slit, rng, n_chunks=n_chunks)
     else:
-        state = random_start(model, np.random.default_rng(seed), n_chunks=n_chunks)
-    n_blocks = max(5, round(microseconds * US / (2000 * model.step_s)))
+        state = random_start(model, rng, n_chunks=n_chunks)
     with shown_progress() as progress:
-        ratio = _moved(Stepper(model=model, n_threads=threads), state, wave, n_blocks, trajectory, progress)
+        if is_open:
+            ratio, state = _open_moved(slit, state, wave, rng, microseconds * US, threads, trajectory, progress)
+        else:
+            n_blocks = max(5, round(microseconds * US / (2000 * model.step_s)))
+            ratio = _moved(Stepper(model=model, n_threads=threads), state, wave, n_blocks, trajectory, progress)
     if checkpoint is not None:
-        save_ions(checkpoint, model, state)
-    settled = ratio[:, n_blocks // 5 :]
+        save_ions(checkpoint, moved, state)
+    settled = ratio[:, ratio.shape[1] // 5 :]
     fraction = float(settled[1].sum() / settled[0].sum()) if hertz == 0 and field != 0 else None
-    found = clusters(model, state)
+    found = clusters(moved, state)
     result = {
         "ions": model.salt.n_ions,
+        "ions_in_the_slit": int(slit.is_inside(state).sum()) if is_open else model.salt.n_ions,
         "model_time_s": state.n_steps * model.step_s,
         "conduction_fraction": fraction,
         "free_fraction": found.free_fraction,
@@ -111,12 +137,19 @@ def ions_command(
     told = "not asked for (no steady field)" if fraction is None else f"{fraction:.4f}"
     lines = [
         f"{model.salt.n_ions} ions, {state.n_steps} steps of {step_ps:g} ps; conduction fraction {told}",
+        *([f"{result['ions_in_the_slit']} ions in the slit now, by what its ends let in and out"] if is_open else []),
         f"free {found.free_fraction:.3f}, in neutral pairs {found.pair_fraction:.3f}, mean cluster "
         f"{found.mean_size:.2f}",
         *(f"note: {flag}" for flag in flags),
         *(f"written: {path}" for path in (trajectory, checkpoint) if path is not None),
     ]
     show(lines, result, as_json=as_json)
+
+
+def _interaction(layers: int) -> "LogRatio":
+    from neurograft.ionic import PAPER, fitted, slit_of_layers
+
+    return PAPER if layers == 0 else fitted(slit_of_layers(layers))
 
 
 def _moved(stepper, state, wave, n_blocks, trajectory, progress):  # pyright: ignore
@@ -140,6 +173,32 @@ def _moved(stepper, state, wave, n_blocks, trajectory, progress):  # pyright: ig
 
         record = run_ions(stepper, state, wave, n_blocks=n_blocks, on_block=frame, progress=progress)
     return np.stack([record.field_v_m, record.current_ratio])
+
+
+def _open_moved(slit, state, wave, rng, duration_s, n_threads, trajectory, progress):  # pyright: ignore
+    """Return field and current ratio of each block, and the last state; a frame every hundredth of the run."""
+    from contextlib import nullcontext
+
+    import numpy as np
+
+    from neurograft.ionic import TrajectoryWriter, free_current_a, run_open
+
+    block_steps = max(1, min(200, int(slit.longest_block_s / slit.model.step_s)))
+    n_blocks = max(5, round(duration_s / (block_steps * slit.model.step_s)))
+    every, count = max(1, n_blocks // 100), 0
+    with TrajectoryWriter(trajectory, slit.whole) if trajectory is not None else nullcontext() as writer:
+
+        def frame(now: "IonState") -> None:
+            nonlocal count
+            count += 1
+            if writer is not None and count % every == 0:
+                writer.write(now)
+
+        record, last = run_open(
+            slit, state, wave, rng, n_blocks=n_blocks, block_steps=block_steps, n_threads=n_threads, on_block=frame,
+            progress=progress,
+        )  # fmt: skip
+    return np.stack([record.field_v_m, record.current_a / free_current_a(slit, 1.0)]), last
 
 
 def _salt(text: str, n_ions: int) -> "Salt":
@@ -254,6 +313,8 @@ def phase_command(
     as_json: AsJson = False,
 ) -> None:
     """Say which slits and salts can spike at all, how high, how often, at what energy."""
+    from dataclasses import asdict
+
     import numpy as np
 
     from neurograft.ionic import lowest_voltage, phase_diagram
@@ -291,10 +352,12 @@ def phase_command(
     elif best is not None:
         choice, found = best
         lines.append(
-            f"lowest voltage: height {choice.height_m / NM:.3g} nm, battery {choice.battery:.3g}: swing "
-            f"{found.shortest_swing_v:.3g} V over the shortest slit that is a plane; a biological spike swings 0.1 V"
+            f"lowest voltage: height {choice.height_m / NM:.3g} nm, battery {choice.battery:.3g}, widths 1 to "
+            f"{choice.width_ratio:.3g}, {choice.per_m2 * NM**2:.3g} ions of a species per nm2: swing "
+            f"{found.shortest_swing_v:.3g} V over the shortest slit that is a plane, a spike every "
+            f"{found.interval_s / US:.3g} us at {found.energy_j:.2g} J over 2 um; a biological spike swings 0.1 V"
         )
-        result["lowest_swing_v"] = found.shortest_swing_v
+        result["lowest"] = {**asdict(choice), **found._asdict()}
     show(lines, result, as_json=as_json)
 
 

@@ -10,6 +10,7 @@ from neurograft.ionic import (
     BIOLOGICAL_SPIKE_J,
     CMOS_SPIKE_J,
     FIELD_UNIT_V_M,
+    LEAST_CMOS_SPIKE_J,
     PAIRS_ALONE,
     PAPER,
     SAMPLE_FIT,
@@ -133,8 +134,8 @@ def _conduction(rng: np.random.Generator, *, is_quick: bool, progress: Progress)
     text = (
         "At the authors' step of 5 ps a touching ion drifts 0.47 nm a step, beyond the core of 0.1 "
         "nm: the step acts as a "
-        "softer core. With shorter steps the same model conducts far less: at 0.30 .80, .22 and .07 with 5, 1 and "
-        "0.25 ps, towards the lowest curve."
+        "softer core. With shorter steps the same model conducts far less: at 0.30 .80, .22 and .08 with 5, 1 and "
+        "0.25 ps, and .051 without a step, on the lowest curve."
     )
     return Section(title="Conduction against field", text=text, blocks=[conduction_figure(curves)]), rows
 
@@ -207,8 +208,9 @@ def _neuron(rng: np.random.Generator, trace: Path | None) -> tuple[Section, dict
     }
     rows: list[list[Cell]] = [
         ["this circuit, power law", energy_per_spike_j(Reduced(circuit=Circuit(), law=PowerLaw()))],
-        ["cortical neuron (from memory)", BIOLOGICAL_SPIKE_J],
-        ["analog CMOS neuron (from memory)", CMOS_SPIKE_J],
+        ["cortical neuron, all that a spike sets off (Attwell and Laughlin 2001)", BIOLOGICAL_SPIKE_J],
+        ["analog CMOS neuron, 65 nm (J. Low Power Electron. Appl. 2023, 13, 55)", CMOS_SPIKE_J],
+        ["analog CMOS neuron, the least known (Sourikopoulos et al. 2017)", LEAST_CMOS_SPIKE_J],
     ]
     blocks = [
         neuron_figure(traces),

@@ -28,6 +28,13 @@ Learn = Annotated[
 HomeostasisHz = Annotated[float | None, typer.Option(help="Exciting synapses scale until neurons fire at this rate.")]
 ShortTerm = Annotated[bool, typer.Option("--short-term", help="Depression and facilitation from the map's columns.")]
 MostMv = Annotated[float, typer.Option(help="Largest weight that learning reaches, in millivolts.")]
+Living = Annotated[
+    Path | None,
+    typer.Option(
+        help="A map of the same synapses that learns beside by the same rule, as the living culture does: tells how "
+        "far the copy drifts from it."
+    ),
+]
 Learnt = Annotated[Path | None, typer.Option(help="Where to write the map, or the image, after learning.")]
 
 
@@ -38,6 +45,7 @@ class Learning:
 
     plasticity: "Plasticity"
     image: "MemoryImage | None"
+    most_v: float
 
     def write(self, m: "SynapseMap", out: Path, *, duration_s: float) -> None:
         """Write the network as it is after learning."""
@@ -70,6 +78,7 @@ def learning_of(
     homeostasis_hz: float | None,
     has_short_term: bool,
     most_mv: float,
+    snapshot_s: float = 1.0,
     seed: int,
 ) -> Learning | None:
     """Return what is plastic, None where nothing is; an image is opened for its cells."""
@@ -86,8 +95,9 @@ def learning_of(
         timing=None if rule is None else made[rule](most_v=1e-3 * most_mv),
         homeostasis=None if homeostasis_hz is None else Homeostasis(target_hz=homeostasis_hz),
         has_short_term=has_short_term,
+        snapshot_s=snapshot_s,
     )
-    return Learning(plasticity=plasticity, image=image)
+    return Learning(plasticity=plasticity, image=image, most_v=1e-3 * most_mv)
 
 
 def _store(m: "SynapseMap", network: Path, *, most_v: float, seed: int) -> "tuple[MemoryImage | None, WeightStore]":

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neurograft.cli._options import AsJson, Out, Seed, show
-from neurograft.cli._paste_choices import Choices, ages_of, inputs_of, kelvin, memory_of, options_of, unused_of
+from neurograft.cli._paste_choices import Choices, ages_of, hints, inputs_of, kelvin, memory_of, options_of, unused_of
 from neurograft.cli._progress import shown_progress
+from neurograft.errors import CellError
 from neurograft.units import DAY
 
 if TYPE_CHECKING:
-    from neurograft.pasting import Aged, PasteSummary, RefreshCost
+    from neurograft.pasting import Aged, BesideNaive, PasteSummary, RefreshCost
 
 _MEMORY = "Card: a shipped one's name (a wrong name lists them), a card's .json, or a .csv of your own measurements."
 _ENCODE = "Weights on cells: auto, overflow, linear, companded, levels, digits, parallel."
@@ -46,6 +47,9 @@ def paste_command(
         Path | None, typer.Option(help="Activity whose inputs --on-sums corrects for; else 1 % of axons at random.")
     ] = None,
     unused: Annotated[str, typer.Option(help="Cells without synapse: absent, zero, balanced.")] = "absent",
+    beside: Annotated[
+        bool, typer.Option("--beside-naive", help="Also paste the plain way: what is won, what it costs.")
+    ] = False,
     ages: Annotated[str | None, typer.Option(help="Errors at these ages, such as '1d,1y,10y'.")] = None,
     celsius: Annotated[float, typer.Option(help="Temperature at which the image ages.")] = 25.0,
     refresh_days: Annotated[float | None, typer.Option(help="Cost of programming anew this often.")] = None,
@@ -60,7 +64,16 @@ def paste_command(
     from neurograft.cells import card_to_json, save_image
     from neurograft.files import written_whole
     from neurograft.maps import load_map
-    from neurograft.pasting import RefreshAll, RefreshStray, ageing, paste, programmed_on_sums, refresh_cost, summarise
+    from neurograft.pasting import (
+        RefreshAll,
+        RefreshStray,
+        ageing,
+        beside_naive,
+        paste,
+        programmed_on_sums,
+        refresh_cost,
+        summarise,
+    )
 
     cell, notes = memory_of(memory)
     said = Choices(
@@ -74,25 +87,36 @@ def paste_command(
     m = load_map(map_file)
     aged: tuple[Aged, ...] = ()
     cost: RefreshCost | None = None
+    plain: BesideNaive | None = None
+    unknown: tuple[str, ...] = ()
     with shown_progress() as progress:
         image = paste(m, memory=cell, options=options, seed=seed, progress=progress)
         if on_sums:
             played = inputs_of(inputs, m, seed)
             image = programmed_on_sums(image, m, played, rounds=on_sums, unused=without, seed=seed, progress=progress)
         summary = summarise(image, m, seed=seed, unused=without)
+        if beside:
+            plain = beside_naive(image, m, options=options, unused=without, seed=seed, progress=progress)
         if at_s:
             aged = ageing(image, m, ages_s=at_s, temperature_k=kelvin(celsius), unused=without, seed=seed)
         if refresh_days is not None:
-            cost = refresh_cost(
-                image, m, every_s=refresh_days * DAY, temperature_k=kelvin(celsius), policy=policy, seed=seed
-            )
+            try:
+                cost = refresh_cost(
+                    image, m, every_s=refresh_days * DAY, temperature_k=kelvin(celsius), policy=policy, seed=seed
+                )
+            except CellError as error:  # as with ages: the image is good, only this is not known of the card
+                unknown = (f"refreshed every {refresh_days:g} days: not known: {error}",)
         save_image(image, out)
     if save_card is not None:
         with written_whole(save_card) as part:
             part.write_text(card_to_json(cell) + "\n", encoding="utf-8")
-    lines = (f"memory: {cell.name} ({cell.header.source})", *notes, *summary.lines())
-    later = (*(a.line() for a in aged), *(() if cost is None else cost.lines()))
+    lines = (f"memory: {cell.name} ({cell.header.source})", *notes, *summary.lines(), *hints(said, unused, summary))
+    costs = unknown if cost is None else cost.lines()
+    later = (*(() if plain is None else plain.lines()), *(a.line() for a in aged), *costs)
     result = _result(summary, out, cell.name) | {"ages": [asdict(a) for a in aged]}
+    if plain is not None:
+        result["naive"] = asdict(plain.naive)
+        result["naive_error_after_gain"], result["error_after_gain"] = plain.naive_error, plain.our_error
     if cost is not None:
         result["refresh"] = asdict(cost)
     show((*lines, *later, f"written: {out}"), result, as_json=as_json)

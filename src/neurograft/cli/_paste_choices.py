@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     from neurograft.cells import AbsentUnused, Defects, MemoryCell, ZeroUnused
     from neurograft.maps import SynapseMap
-    from neurograft.pasting import Encoder, NeuronOrder, PasteOptions
+    from neurograft.pasting import Encoder, NeuronOrder, PasteOptions, PasteSummary
 
 _Chosen = TypeVar("_Chosen")
 _UNITS = {"s": 1.0, "h": HOUR, "d": DAY, "w": 7 * DAY, "y": YEAR}
 _ZERO_C_IN_K = 273.15
+_MUCH_ERROR, _SMALL_TILE = 0.05, 64  # of postsynaptic sums; the smallest tile of docs/background/paste.md
 _BIN_S = 0.02  # of activity that becomes inputs: about a membrane's time constant
 
 
@@ -105,6 +106,16 @@ def unused_of(given: str) -> "AbsentUnused | ZeroUnused":
         "balanced": lambda: ZeroUnused(verify=verify, is_balanced=True),
     }
     return chosen(given, known, what="state of unused cells")
+
+
+def hints(said: Choices, unused: str, summary: "PasteSummary") -> tuple[str, ...]:
+    """Return what would lower the error of sums where unused cells spoil it."""
+    if unused == "absent" or summary.product_error < _MUCH_ERROR or (said.is_around and said.tile <= _SMALL_TILE):
+        return ()
+    return (
+        "hint: unused cells make most of this error; small tiles have fewer, and rows laid around known defects keep "
+        f"the bad ones away: --tile {_SMALL_TILE} --spare-rows 2 --around-defects",
+    )
 
 
 def ages_of(given: str) -> tuple[float, ...]:

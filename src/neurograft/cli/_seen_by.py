@@ -43,9 +43,12 @@ _SORTER_ONLY: Final = frozenset({"--perfect-sorting", "--missed", "--false-hz", 
 
 def refuse_what_does_nothing(mode: Mode, form: Format, given: Mapping[str, object]) -> None:
     """Raise ``OptionError`` for an option that the mode has no use for."""
-    used = {name for name in given if (name in _SORTER_ONLY) == (mode is Mode.EXTRACELLULAR)}
+    is_sorted = mode is Mode.EXTRACELLULAR and not given.get("--unsorted")
+    used = {name for name in given if (name in _SORTER_ONLY) == is_sorted}
+    used -= {"--clamp", "--extracellular-pads"} if mode is Mode.EXTRACELLULAR else {"--unsorted"}
+    used |= {"--unsorted"} if mode is Mode.EXTRACELLULAR else set()
     idle = [name for name, value in given.items() if value is not None and (mode is Mode.MEMBRANE or name not in used)]
-    if mode is Mode.EXTRACELLULAR and form is not Format.RAW:
+    if is_sorted and form is not Format.RAW:
         idle.append(f"--format {form}")
     if idle:
         raise OptionError(f"{', '.join(idle)} does nothing in --mode {mode}. Leave it out, or choose another mode.")
@@ -67,6 +70,14 @@ def array_of(clamp: Clamp | None, flaws: Mapping[str, float | None]) -> "ArrayOp
         crosstalk=_or(flaws["--crosstalk"], usual.crosstalk),
         drops_per_minute=_or(flaws["--drops-per-minute"], usual.drops_per_minute),
     )
+
+
+def outside_of(flaws: Mapping[str, float | None]) -> "ArrayOptions":
+    """Return an array of which every pad that works is outside of all cells, with the flaws that were asked for."""
+    from neurograft.culture import OUTSIDE
+
+    usual = replace(array_of(None, flaws | {"--extracellular-pads": None}), readout=OUTSIDE)
+    return replace(usual, extracellular_fraction=1.0 - usual.dead_fraction - usual.saturated_fraction)
 
 
 def sorting_of(is_perfect: bool, sorter: Mapping[str, float | None]) -> "SortingOptions":
@@ -111,9 +122,11 @@ class SeenBy(Protocol):
         ...
 
 
-def seen_by(mode: Mode, form: Format, array: "ArrayOptions", sorting: "SortingOptions", n_workers: int) -> SeenBy:
-    """Return the way of recording for a mode."""
-    if mode is Mode.EXTRACELLULAR:
+def seen_by(
+    mode: Mode, form: Format, array: "ArrayOptions", sorting: "SortingOptions | None", n_workers: int
+) -> SeenBy:
+    """Return the way of recording for a mode; without a sorter an extracellular array keeps its voltages."""
+    if mode is Mode.EXTRACELLULAR and sorting is not None:
         return _Sorter(sorting=sorting)
     written = _form(form)
     if mode is Mode.MEMBRANE:

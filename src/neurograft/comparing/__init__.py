@@ -2,6 +2,8 @@
 
 from neurograft.comparing._compare import compare as compare
 from neurograft.comparing._degradation import Degradation as Degradation
+from neurograft.comparing._degradation import Spoil as Spoil
+from neurograft.comparing._degradation import aged as aged
 from neurograft.comparing._degradation import degradation as degradation
 from neurograft.comparing._degradation import with_bits as with_bits
 from neurograft.comparing._degradation import with_noise as with_noise
@@ -10,6 +12,7 @@ from neurograft.comparing._fidelity import Curves as Curves
 from neurograft.comparing._fidelity import Fidelity as Fidelity
 from neurograft.comparing._fidelity import Measure as Measure
 from neurograft.comparing._fidelity import NullResult as NullResult
+from neurograft.comparing._judged import Judged as Judged
 from neurograft.comparing._map_fidelity import MapFidelity as MapFidelity
 from neurograft.comparing._map_fidelity import compare_maps as compare_maps
 from neurograft.comparing._options import BurstRule as BurstRule
@@ -22,6 +25,11 @@ from neurograft.comparing._prediction import predict_by_replay as predict_by_rep
 from neurograft.comparing._ranking import Ranking as Ranking
 from neurograft.comparing._ranking import Share as Share
 from neurograft.comparing._ranking import share as share
+from neurograft.comparing._recopied import Recopied as Recopied
+from neurograft.comparing._recopied import compare_recopied as compare_recopied
+from neurograft.comparing._response import Response as Response
+from neurograft.comparing._response import ResponseOptions as ResponseOptions
+from neurograft.comparing._response import compare_responses as compare_responses
 from neurograft.comparing._score import ScoreOptions as ScoreOptions
 from neurograft.comparing._score import score as score
 from neurograft.comparing._score_result import DelayError as DelayError

@@ -33,6 +33,7 @@ class PredictionOptions:
     """How the prediction is made and judged."""
 
     n_doubles: int = 20  # of each neuron; their count is smoothed by ``smooth_s``
+    n_folds: int | None = None  # neurons are free in so many groups by turns; None: each alone, all others clamped
     bin_s: float = 2 * MS
     smooth_s: float = 4 * MS
     n_shuffled: int = 19  # the least with which a rank can reach 5 %
@@ -46,6 +47,8 @@ class PredictionOptions:
             raise CompareError(f"{self}: give at least one double, and bins above 0 and no longer than a block.")
         if self.fit.modulation_bin_s is not None:
             raise CompareError("A modulation would tell what is to be predicted. Fit with modulation_bin_s=None.")
+        if self.n_folds is not None and self.n_folds < 2:
+            raise CompareError(f"n_folds is {self.n_folds}. Give at least 2: with one fold nobody is clamped.")
 
 
 @final
@@ -66,18 +69,31 @@ class Prediction:
     p: float
     n_spikes: int
     labels: tuple[str, ...]
+    clamped_share: float  # of the neurons that fire as recorded while the others are predicted
 
     def to_lines(self) -> list[str]:
         """Return what was found, in words."""
         lines = [
-            f"replay predicts {self.bits_per_spike:.3g} bits a spike ({self.low:.3g} to {self.high:.3g}) beyond rates, "
-            f"on {self.n_spikes} held-out spikes"
+            f"{self.clamped_share:.0%} clamped: replay predicts {self.bits_per_spike:.3g} bits a spike "
+            f"({self.low:.3g} to {self.high:.3g}) beyond rates, on {self.n_spikes} held-out spikes"
         ]
         if self.shuffled.size:
             lines.append(
                 f"shuffled maps: {self.shuffled.mean():.3g}, at most {self.shuffled.max():.3g}; p = {self.p:.2g}"
             )
         return lines
+
+    def as_json(self) -> dict[str, object]:
+        """Return plain values, NaN as None."""
+        return {
+            "bits_per_spike": self.bits_per_spike,
+            "low": self.low,
+            "high": self.high,
+            "shuffled_mean": float(self.shuffled.mean()) if self.shuffled.size else None,
+            "p": self.p if self.shuffled.size else None,
+            "held_out_spikes": self.n_spikes,
+            "clamped_share": self.clamped_share,
+        }
 
 
 def predict_by_replay(
@@ -99,12 +115,14 @@ def predict_by_replay(
             f"{original.duration_s:g} s of {original.n_neurons} neurons and {1 + options.n_shuffled} maps make {cells} "
             "numbers. Give between 20 bins and 2e8 numbers: another bin_s, part of the recording or fewer shuffles."
         )
-    rngs = np.random.default_rng(seed).spawn(options.n_shuffled + 1)
-    maps = [network, *(shuffled_map(network, rng) for rng in rngs[1:])]
+    rngs = np.random.default_rng(seed).spawn(options.n_shuffled + 2)
+    fold = None if options.n_folds is None else rngs[-1].permutation(original.n_neurons) % options.n_folds
+    maps = [network, *(shuffled_map(network, rng) for rng in rngs[1:-1])]
     drives = [fit_drive(m, original, seed=seed, options=options.fit) for m in maps]
     counts = predicted_counts(
-        maps, drives, original, n_doubles=options.n_doubles, bin_s=options.bin_s, seed=seed, progress=progress
-    )
+        maps, drives, original, n_doubles=options.n_doubles, bin_s=options.bin_s, seed=seed, fold=fold,
+        progress=progress,
+    )  # fmt: skip
     seen = _binned(original, options.bin_s, n_bins)
     gains = [_gain(predicted, seen, options) for predicted in counts]
     total, by_neuron = _bits(gains[0], seen)
@@ -119,6 +137,7 @@ def predict_by_replay(
         p=(1 + int(np.sum(shuffled >= total))) / (1 + shuffled.size) if shuffled.size else np.nan,
         n_spikes=int(seen[:, n_bins // 2 :].sum()),
         labels=original.labels,
+        clamped_share=1.0 - 1.0 / (original.n_neurons if options.n_folds is None else options.n_folds),
     )
 
 

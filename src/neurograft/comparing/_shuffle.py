@@ -56,6 +56,7 @@ def redrawn_map(m: SynapseMap, rng: Generator) -> SynapseMap:
         labels=m.labels,
         position_um=m.position_um,
         model=m.model,
+        provenance=m.provenance,
     )
 
 

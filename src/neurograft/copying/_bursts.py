@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes
-from neurograft.copying._regression import Fit, fit, inverse_gram, moments
+from neurograft.copying._regression import Fit, design, fits
 from neurograft.copying._whiten import Traces, Whitener
 from neurograft.progress import Progress
 
@@ -38,5 +38,5 @@ def without_bursts(
     quiet[burst_rows(traces.spike_row, len(row_weight), traces.line.rate_hz)] = 0.0
     if quiet.sum() < _LEAST_SHARE * row_weight.sum():
         return None
-    (sums,), blanked = moments(traces, whitener, boxes, [traces.spike_row], quiet, progress)
-    return fit(sums, traces.spike_row, boxes, inverse_gram(traces.spike_row, boxes, quiet), blanked, quiet)
+    _, (found,) = fits(traces, [design(traces.spike_row, boxes, quiet)], progress, whitener=whitener)
+    return found

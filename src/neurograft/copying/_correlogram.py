@@ -6,6 +6,7 @@ centred on multiples of the bin width, so a recording on a 1 ms grid keeps its l
 halves the work and makes the acausal side of one direction the causal side of the other.
 """
 
+# ruff: noqa: PLR0917  (kernels take their arrays by position)
 from dataclasses import dataclass
 from typing import NamedTuple, final, no_type_check
 
@@ -21,6 +22,8 @@ from neurograft.units import MS
 TICKS_PER_S = 1_000_000_000
 _LARGEST_COUNT = int(np.iinfo(np.uint32).max)
 _BLOCK_BYTES = 96 << 20
+_TILE_BYTES = 40 << 10  # counts of one neuron with a tile of others stay in the cache next to the core
+BUCKET_SPIKES = 8  # of a tile, at the least, in a bucket of its index of times
 
 
 @final
@@ -69,6 +72,11 @@ class Events(NamedTuple):
     n_neurons: int
     own: Int64[ndarray, " spikes"]  # the same ticks, sorted by neuron, then time
     own_start: Int64[ndarray, " neurons+1"]  # where each neuron's begin in ``own``
+    tile_ticks: Int64[ndarray, " spikes"]  # the same ticks, sorted by tile, then time; a tile is some neurons in a row
+    tile_base: Int32[ndarray, " spikes"]  # where the spike's neuron begins in its tile's counts
+    tile_start: Int64[ndarray, " tiles+1"]  # where each tile's begin in ``tile_ticks``
+    tile_size: int
+    n_bins: int  # that tiles are made for
 
 
 def events(trains: SpikeTrains, grid: LagGrid, *, is_gap_real_time: bool = False) -> Events:
@@ -83,7 +91,6 @@ def events(trains: SpikeTrains, grid: LagGrid, *, is_gap_real_time: bool = False
         ticks += epoch * (2 * (grid.n_half + 1) * grid.bin_ticks)
     by_neuron = np.argsort(trains.neuron, kind="stable")
     n_spikes = trains.counts()
-    own_start = np.concatenate([[0], np.cumsum(n_spikes)])
     densest = _densest(ticks[by_neuron], trains.neuron[by_neuron], grid.bin_ticks)
     most = int(n_spikes.max(initial=0))
     if most * densest > _LARGEST_COUNT:
@@ -91,7 +98,29 @@ def events(trains: SpikeTrains, grid: LagGrid, *, is_gap_real_time: bool = False
             f"A correlogram bin could hold {most} x {densest} coincidences, more than {_LARGEST_COUNT}. "
             "Cut the recording in time, or use shorter bins."
         )
-    return Events(ticks, trains.neuron, trains.n_neurons, ticks[by_neuron], own_start)
+    return arranged(ticks, trains.neuron, trains.n_neurons, grid.n_bins)
+
+
+def arranged(
+    ticks: Int64[ndarray, " spikes"], neuron: Int32[ndarray, " spikes"], n_neurons: int, n_bins: int
+) -> Events:
+    """Return spikes in time order also by neuron and by tile, for correlograms of so many bins."""
+    by_neuron = np.argsort(neuron, kind="stable")
+    size = max(_TILE_BYTES // (4 * n_bins), 8)
+    tile = neuron // size
+    by_tile = np.argsort(tile.astype(np.int16 if tile.max(initial=0) < 1 << 15 else np.int32), kind="stable")
+    return Events(
+        ticks=ticks,
+        neuron=neuron,
+        n_neurons=n_neurons,
+        own=ticks[by_neuron],
+        own_start=np.concatenate([[0], np.cumsum(np.bincount(neuron, minlength=n_neurons))]),
+        tile_ticks=ticks[by_tile],
+        tile_base=(neuron[by_tile] % size * n_bins).astype(np.int32),
+        tile_start=np.concatenate([[0], np.cumsum(np.bincount(tile, minlength=-(-n_neurons // size)))]),
+        tile_size=size,
+        n_bins=n_bins,
+    )
 
 
 def exposure(trains: SpikeTrains, grid: LagGrid, *, is_gap_real_time: bool = False) -> Float64[ndarray, " bins"]:
@@ -124,18 +153,20 @@ def block_stops(n_neurons: int, n_bins: int, *, block_bytes: int = _BLOCK_BYTES)
 def count_block(spikes: Events, grid: LagGrid, first: int, stop: int) -> UInt32[ndarray, "pre rest bins"]:
     """Return the correlograms of neurons ``first`` to ``stop - 1`` with all neurons from ``first`` on.
 
-    Entry [i, j, k] belongs to the pair (first + i, first + j).  Entries with j < i repeat pairs that the
-    block holds anyway; j = i is the autocorrelogram without a spike's coincidence with itself.
+    Entry [i, j, k] belongs to the pair (first + i, first + j).  Entries with j < i are 0: the block holds these
+    pairs the other way round.  j = i is the autocorrelogram without a spike's coincidence with itself.
     """
-    n_rest = spikes.n_neurons - first
-    counts = np.zeros((stop - first, n_rest, grid.n_bins), dtype=np.uint32)
-    keep = spikes.neuron >= first
-    ticks = spikes.ticks[keep]
-    row = spikes.neuron[keep] - np.int32(first)
+    assert grid.n_bins == spikes.n_bins, "the spikes were arranged for another grid"
+    counts = np.zeros((stop - first, spikes.n_neurons - first, grid.n_bins), dtype=np.uint32)
+    for tile in range(first // spikes.tile_size, len(spikes.tile_start) - 1):
+        part = slice(spikes.tile_start[tile], spikes.tile_start[tile + 1])
+        if part.start == part.stop:
+            continue
+        ticks, base = spikes.tile_ticks[part], spikes.tile_base[part]
+        _count_tile(spikes.own, spikes.own_start, ticks, base, grid.bin_ticks, first, tile * spikes.tile_size, counts)
     for i in range(stop - first):
-        own = spikes.own[spikes.own_start[first + i] : spikes.own_start[first + i + 1]]
-        _count_lags(own, ticks, row, grid.bin_ticks, counts[i])
-        counts[i, i, grid.n_half] -= np.uint32(own.size)
+        counts[i, :i] = 0
+        counts[i, i, grid.n_half] -= np.uint32(spikes.own_start[first + i + 1] - spikes.own_start[first + i])
     return counts
 
 
@@ -174,6 +205,70 @@ def _count_lags(pre_ticks, ticks, row, bin_ticks, counts):
             # Half a nanosecond keeps the product off the edges, so the rounding of 1 / bin cannot matter.
             counts[row[i], int((ticks[i] - low + 0.5) * per_bin)] += np.uint32(1)
             i += 1
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _count_tile(own, own_start, ticks, base, bin_ticks, first, tile_first, counts):
+    """Fill the counts of a block's neurons, up to the last of the tile, with the neurons of the tile.
+
+    Where a window begins and ends is looked up in an index of times; the places of all its spikes are computed
+    side by side, then counted one after the other in a buffer that stays in the cache.
+    """
+    n_bins = counts.shape[2]
+    half_ticks = n_bins * bin_ticks // 2
+    n_rows = min(counts.shape[1] - (tile_first - first), np.max(base) // n_bins + 1)
+    buffer, place = np.zeros(n_rows * n_bins, np.uint32), np.empty(ticks.size, np.int32)
+    origin, last = ticks[0], ticks[-1]
+    per_width = max(ticks.size // BUCKET_SPIKES, 1) / (last - origin + 1)
+    start_of = _starts(ticks, origin, per_width)
+    for i in range(min(counts.shape[0], tile_first + n_rows - first)):
+        buffer[:] = 0
+        for s in range(own_start[first + i], own_start[first + i + 1]):
+            low = own[s] - half_ticks
+            if low > last or own[s] + half_ticks <= origin:
+                continue
+            begin = _lower_bound(ticks, low, start_of, origin, per_width)
+            end = _lower_bound(ticks, own[s] + half_ticks, start_of, origin, per_width)
+            _place(ticks[begin:end], base[begin:end], low, 1.0 / bin_ticks, place)
+            for k in range(end - begin):
+                buffer[place[k]] += np.uint32(1)
+        for row in range(max(first - tile_first, 0), n_rows):
+            for b in range(n_bins):
+                counts[i, tile_first - first + row, b] = buffer[row * n_bins + b]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _place(ticks, base, low, per_bin, place):
+    for k in range(ticks.size):
+        # Half a nanosecond keeps the product off the edges, so the rounding of 1 / bin cannot matter.
+        place[k] = base[k] + np.int32((ticks[k] - low + 0.5) * per_bin)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _starts(ticks, origin, per_width):
+    """Return where each bucket of times begins in ``ticks``, and after the last one their number."""
+    n_buckets = int((ticks[-1] - origin) * per_width) + 1
+    start_of = np.full(n_buckets + 1, ticks.size, np.int64)
+    for k in range(ticks.size - 1, -1, -1):
+        start_of[int((ticks[k] - origin) * per_width)] = k
+    for b in range(n_buckets - 1, -1, -1):
+        start_of[b] = min(start_of[b], start_of[b + 1])
+    return start_of
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _lower_bound(ticks, wanted, start_of, origin, per_width):
+    """Return the place of the first tick at or after ``wanted``; the bucket is that of ``wanted`` by the same rule."""
+    if wanted <= origin:
+        return 0
+    k = start_of[min(int((wanted - origin) * per_width), start_of.size - 1)]
+    while k < ticks.size and ticks[k] < wanted:
+        k += 1
+    return k
 
 
 @njit(cache=True, nogil=True)

@@ -7,7 +7,7 @@ fig. 2; WO2026128660A1 normalises postsynaptic potentials by it likewise).
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._detect import Events, running_amplitude_v
@@ -23,9 +23,11 @@ class Coupling(NamedTuple):
     gain: tuple[Float64[ndarray, " _"], ...]
     is_known: Bool[ndarray, " channels"]
 
-    def at(self, time_s: Float64[ndarray, " frames"]) -> Float64[ndarray, "frames channels"]:
-        """Return every channel's gain at these times, linear between knots, constant outside."""
-        return np.column_stack([np.interp(time_s, t, g) for t, g in zip(self.time_s, self.gain, strict=True)])
+    def at(
+        self, time_s: Float64[ndarray, " frames"], channel: Int64[ndarray, " channels"]
+    ) -> Float64[ndarray, "frames channels"]:
+        """Return some channels' gains at these times, linear between knots, constant outside."""
+        return np.column_stack([np.interp(time_s, self.time_s[c], self.gain[c]) for c in channel])
 
 
 def coupling(recording: Recording, events: Events, *, action_potential_v: float, window_s: float) -> Coupling:

@@ -1,12 +1,10 @@
-"""The regression's design, never built: spikes in lag boxes, their Gram matrix and their sums over traces.
+"""The regression's design, never built: spikes in lag boxes, and their sums over traces.
 
-Column (i, b) of the design is the number of spikes of neuron i that lie b's lags before each row.  With N
-neurons and B boxes the Gram matrix has (N B)^2 numbers; the design itself would have rows x N x B.  Rows
-have weights: those of a network burst count for less.
+Column (i, b) of the design is the number of spikes of neuron i that lie b's lags before each row.  The design
+would have rows x neurons x boxes numbers.  Rows have weights: those of a network burst count for less.
 """
 
 # ruff: noqa: PLR0917  (kernels take their arrays by position)
-from collections.abc import Iterator
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -19,9 +17,7 @@ ACAUSAL, ZERO, CHEMICAL = 0, 3, 4  # boxes by number: acausal ones up to ZERO, t
 _EDGES_S = tuple(1e-3 * t for t in (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 34))
 _ACAUSAL_S = (6e-3, 3e-3, 1e-3)
 _NEAR = 12  # in first edges
-_ROWS_A_BLOCK = 60_000
-_TILE, _ROWS_A_TILE = 1024, 128  # targets and rows whose running sums, a megabyte, stay in the cache
-_BLOCK = 128  # of the Gram matrix
+_WIDE, _TALL = 32, 4096  # targets and rows whose running sums, a megabyte, stay in the cache
 
 
 class LagBoxes(NamedTuple):
@@ -34,6 +30,12 @@ class LagBoxes(NamedTuple):
     def width(self) -> Int64[ndarray, " boxes"]:
         """Rows of each box."""
         return self.high - self.low
+
+    @property
+    def edges(self) -> Int64[ndarray, " edges"]:
+        """Where boxes that follow each other without a gap begin, and where the last ends."""
+        assert np.array_equal(self.high[:-1], self.low[1:])
+        return np.append(self.low, self.high[-1])
 
     def is_near(self) -> Bool[ndarray, " boxes"]:
         """Tell which chemical boxes lie where a fast synapse's answer does (up to 12 ms)."""
@@ -56,37 +58,6 @@ def lag_boxes(row_rate_hz: float) -> LagBoxes:
     before = -np.unique(np.maximum(np.round(np.array(_ACAUSAL_S) * row_rate_hz).astype(np.int64), 1))[::-1]
     edges = np.concatenate([before, [0], later])
     return LagBoxes(edges[:-1], edges[1:])
-
-
-def gram(
-    spike_row: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes, row_weight: Float64[ndarray, " rows"]
-) -> Float64[ndarray, "columns columns"]:
-    """Return X'WX for these weights of the rows; cost grows with the square of the columns that are on in a row."""
-    n_columns = len(spike_row) * len(boxes.low)
-    upper = np.zeros((n_columns, n_columns))
-    for part in blocks_of_rows(spike_row, boxes, len(row_weight)):
-        _add_products(part.pointer, part.columns, row_weight[part.first :], upper)
-    mirror(upper)
-    return upper
-
-
-@njit(cache=True)
-@no_type_check
-def mirror(upper):
-    """Copy what lies above the diagonal below it, in place: for large networks there is no room for a second matrix."""
-    n = len(upper)
-    for first in range(0, n, _BLOCK):
-        for second in range(first, n, _BLOCK):
-            for p in range(first, min(first + _BLOCK, n)):
-                for q in range(max(second, p + 1), min(second + _BLOCK, n)):
-                    upper[q, p] = upper[p, q]
-
-
-def blocks_of_rows(spike_row: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes, n_rows: int) -> Iterator["Rows"]:
-    """Yield all rows of the design, as many at a time as take some megabytes."""
-    rows, start = joined(spike_row)
-    for first in range(0, n_rows, _ROWS_A_BLOCK):
-        yield design_rows(rows, start, boxes, first=first, stop=min(first + _ROWS_A_BLOCK, n_rows))
 
 
 def column_totals(
@@ -117,110 +88,104 @@ def add_box_sums(
     sums: Float64[ndarray, "columns neurons"],
 ) -> None:
     """Add X'values of the rows from ``first_row`` on to ``sums``; spikes outside reach in with their boxes."""
-    _add_box_sums(rows - first_row, start, boxes.low, boxes.high, values, sums)
+    _add_box_sums(rows - first_row, start, boxes.edges, values, sums)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 @no_type_check
-def _add_products(pointer, columns, weight, upper):
-    """Add each row's weight to the products of every two columns that are on in it, upper triangle only."""
-    for t in range(len(pointer) - 1):
-        w = weight[t]
-        if w > 0.0:
-            for p in range(pointer[t], pointer[t + 1]):
-                upper[columns[p], columns[p]] += w
-                for q in range(p + 1, pointer[t + 1]):
-                    first, second = min(columns[p], columns[q]), max(columns[p], columns[q])
-                    upper[first, second] += w if first < second else 2.0 * w
+def _add_box_sums(rows, start, edges, values, sums):
+    """Add differences of running sums at the edges of every spike's boxes.
 
-
-@njit(inline="always")
-@no_type_check
-def _add_difference(above, below, out):
-    for j in range(len(out)):
-        out[j] += above[j] - below[j]
-
-
-@njit(cache=True)
-@no_type_check
-def _add_box_sums(rows, start, low, high, values, sums):
-    """Gather differences of running sums at the edges of every spike's boxes.
-
-    By tiles of some rows and targets, whose running sums stay in the processor's cache.
+    By tiles of many rows and few targets, whose running sums stay in the processor's cache; a neuron's sums over one
+    tile are added up beside it.
     """
-    n_rows, n_targets, n_boxes = len(values), values.shape[1], len(low)
-    running = np.empty((_ROWS_A_TILE + 1, _TILE))
-    for top in range(0, n_rows, _ROWS_A_TILE):
-        height = min(_ROWS_A_TILE, n_rows - top)
-        for left in range(0, n_targets, _TILE):
-            width = min(_TILE, n_targets - left)
-            running[0] = 0.0
+    n_rows, n_targets, n_boxes = len(values), values.shape[1], len(edges) - 1
+    running, mine = np.zeros((_TALL + 1, _WIDE)), np.zeros((n_boxes, _WIDE))
+    for top in range(0, n_rows, _TALL):
+        height = min(_TALL, n_rows - top)
+        for left in range(0, n_targets, _WIDE):
+            width = min(_WIDE, n_targets - left)
             for t in range(height):
+                # loops of one length over rows, and not of a constant one, are what the compiler turns into vectors
+                now, past, more = running[t + 1], running[t], values[top + t, left : left + width]
                 for j in range(width):
-                    running[t + 1, j] = running[t, j] + values[top + t, left + j]
+                    now[j] = past[j] + more[j]
             for i in range(len(start) - 1):
                 train = rows[start[i] : start[i + 1]]
-                s_first = np.searchsorted(train, top - high[n_boxes - 1])
-                s_last = np.searchsorted(train, top + height - low[0])
+                s_first = np.searchsorted(train, top - edges[n_boxes] + 1)
+                s_last = np.searchsorted(train, top + height - edges[0])
+                if s_first >= s_last:
+                    continue
+                mine[:] = 0.0
                 for s in range(s_first, s_last):
+                    at = train[s] - top
+                    begin = min(max(at + edges[0], 0), height)
                     for b in range(n_boxes):
-                        begin = min(max(train[s] + low[b] - top, 0), height)
-                        end = min(max(train[s] + high[b] - top, 0), height)
+                        end = min(max(at + edges[b + 1], 0), height)
                         if begin < end:
-                            _add_difference(running[end], running[begin], sums[i * n_boxes + b, left : left + width])
+                            above, below, total = running[end], running[begin], mine[b]
+                            for j in range(width):
+                                total[j] += above[j] - below[j]
+                            begin = end
+                for b in range(n_boxes):
+                    out, own = sums[i * n_boxes + b, left : left + width], mine[b]
+                    for j in range(width):
+                        out[j] += own[j]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 @no_type_check
-def _active_columns(rows, start, low, high, first_row, pointer, columns):
-    """List for rows ``first_row`` to ``first_row + len(pointer) - 2`` the columns that are on, and where each starts.
+def subtract_prediction(rows, start, edges, beta, values):
+    """Take the sum of every spike's coefficients in its boxes out of rows 0 on of the values, by the same tiles."""
+    n_rows, n_targets, n_boxes = len(values), values.shape[1], len(edges) - 1
+    steps, mine, level = np.zeros((_TALL + 1, _WIDE)), np.zeros((n_boxes, _WIDE)), np.zeros(_WIDE)
+    for top in range(0, n_rows, _TALL):
+        height = min(_TALL, n_rows - top)
+        for left in range(0, n_targets, _WIDE):
+            width = min(_WIDE, n_targets - left)
+            steps[: height + 1] = 0.0
+            for i in range(len(start) - 1):
+                train = rows[start[i] : start[i + 1]]
+                s_first = np.searchsorted(train, top - edges[n_boxes] + 1)
+                s_last = np.searchsorted(train, top + height - edges[0])
+                if s_first >= s_last:
+                    continue
+                for b in range(n_boxes):
+                    mine[b, :width] = beta[i * n_boxes + b, left : left + width]
+                for s in range(s_first, s_last):
+                    at = train[s] - top
+                    begin = min(max(at + edges[0], 0), height)
+                    for b in range(n_boxes):
+                        end = min(max(at + edges[b + 1], 0), height)
+                        if begin < end:
+                            on, off, own = steps[begin], steps[end], mine[b]
+                            for j in range(width):
+                                on[j] += own[j]
+                            for j in range(width):
+                                off[j] -= own[j]
+                            begin = end
+            level[:] = 0.0
+            for t in range(height):
+                step, left_over = steps[t], values[top + t, left : left + width]
+                for j in range(width):
+                    level[j] += step[j]
+                    left_over[j] -= level[j]
 
-    Called with no room in ``columns`` it only counts; a column that two spikes switch on is listed twice.
-    """
-    n_rows, n_boxes = len(pointer) - 1, len(low)
-    pointer[:] = 0
-    for i in range(len(start) - 1):
-        train = rows[start[i] : start[i + 1]]
-        s_first = np.searchsorted(train, first_row - high.max())
-        s_last = np.searchsorted(train, first_row + n_rows - low.min())
-        for s in range(s_first, s_last):
-            begin = max(train[s] + low[0] - first_row, 0)
-            end = min(train[s] + high[n_boxes - 1] - first_row, n_rows)
-            for t in range(begin, end):
-                pointer[t + 1] += 1
-    for t in range(n_rows):
-        pointer[t + 1] += pointer[t]
-    if len(columns) < pointer[n_rows]:
-        return
-    used = np.zeros(n_rows, dtype=np.int64)
-    for i in range(len(start) - 1):
-        train = rows[start[i] : start[i + 1]]
-        s_first = np.searchsorted(train, first_row - high.max())
-        s_last = np.searchsorted(train, first_row + n_rows - low.min())
-        for s in range(s_first, s_last):
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def add_blanked(rows, who, edges, running, intervals, out):
+    """Add the weights of some intervals of rows to the columns that are on there; ``rows`` are all spikes', sorted."""
+    n_boxes = len(edges) - 1
+    for k in range(len(intervals)):
+        low, high = intervals[k, 0], intervals[k, 1]
+        if running[low] == running[high]:
+            continue
+        first, last = np.searchsorted(rows, low - edges[n_boxes] + 1), np.searchsorted(rows, high - edges[0])
+        for s in range(first, last):
+            begin = min(max(rows[s] + edges[0], low), high)
             for b in range(n_boxes):
-                begin = max(train[s] + low[b] - first_row, 0)
-                end = min(train[s] + high[b] - first_row, n_rows)
-                for t in range(begin, end):
-                    columns[pointer[t] + used[t]] = i * n_boxes + b
-                    used[t] += 1
-
-
-class Rows(NamedTuple):
-    """The design's rows from ``first`` on, as lists of the columns that are on in each."""
-
-    first: int
-    pointer: Int64[ndarray, " rows_plus_one"]
-    columns: Int64[ndarray, " entries"]
-
-
-def design_rows(
-    rows: Int64[ndarray, " spikes"], start: Int64[ndarray, " starts"], boxes: LagBoxes, *, first: int, stop: int
-) -> Rows:
-    """Return rows ``first`` to ``stop - 1`` of the design; the boxes must follow each other without a gap."""
-    assert np.array_equal(boxes.high[:-1], boxes.low[1:])
-    pointer = np.empty(stop - first + 1, dtype=np.int64)
-    _active_columns(rows, start, boxes.low, boxes.high, first, pointer, np.empty(0, dtype=np.int64))
-    columns = np.empty(int(pointer[-1]), dtype=np.int64)
-    _active_columns(rows, start, boxes.low, boxes.high, first, pointer, columns)
-    return Rows(first, pointer, columns)
+                end = min(max(rows[s] + edges[b + 1], low), high)
+                if begin < end:
+                    out[who[s] * n_boxes + b] += running[end] - running[begin]
+                    begin = end

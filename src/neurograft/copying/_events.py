@@ -13,7 +13,7 @@ from jaxtyping import Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._design import LagBoxes, design_rows, joined
+from neurograft.copying._design import LagBoxes, joined, subtract_prediction
 from neurograft.copying._regression import Fit
 from neurograft.copying._whiten import Traces, Whitener, prepared
 from neurograft.progress import Progress
@@ -53,22 +53,25 @@ def events(
     n_boxes, n = len(boxes.low), len(traces.channel)
     s = [np.zeros((2, len(traces.spike_row[i]))) for i, _ in pairs]
     q = [np.zeros((len(traces.spike_row[i]), N_NEXT + 1)) for i, _ in pairs]
-    beta = np.ascontiguousarray(fit.beta.reshape(-1, n))
     level = np.zeros((2, n))
     rows, start = joined(traces.spike_row)
     posts = np.unique(pairs[:, 1])
-    for part in prepared(traces, progress, "measuring single potentials"):
-        e = whitener.whiten(part)
-        stop = part.first_row + len(e)
-        design = design_rows(rows, start, boxes, first=part.first_row, stop=stop)
-        _subtract(design.pointer, design.columns, beta, e)
-        weight = part.weight[part.before :] * row_weight[part.first_row : stop, None]
-        level += np.sum(weight * e, axis=0), np.sum(weight, axis=0)
-        left = {int(j): (np.ascontiguousarray(e[:, j]), np.ascontiguousarray(weight[:, j])) for j in posts}
-        for k, (i, j) in enumerate(pairs):
-            own = fit.beta[i, :n_boxes, j].copy()
-            train = traces.spike_row[i]
-            _add_events(*left[int(j)], part.first_row, train, boxes.low, boxes.high, own, course[k], s[k], q[k])
+    of_post = {int(j): np.flatnonzero(pairs[:, 1] == j) for j in posts}
+    for block in traces.blocks(posts):
+        progress("measuring single potentials", int(np.searchsorted(posts, block[0])), len(posts))
+        beta = np.ascontiguousarray(fit.beta[:, :, block].reshape(-1, len(block)), dtype=np.float64)
+        filter_ = whitener.of(block)
+        for part in prepared(traces, block):
+            e = filter_.whiten(part)
+            subtract_prediction(rows - part.first_row, start, boxes.edges, beta, e)
+            weight = part.weight[part.before :] * row_weight[part.first_row : part.first_row + len(e), None]
+            level[:, block] += np.sum(weight * e, axis=0), np.sum(weight, axis=0)
+            for place, j in enumerate(block):
+                left, worth = np.ascontiguousarray(e[:, place]), np.ascontiguousarray(weight[:, place])
+                for k in of_post[int(j)]:
+                    i = pairs[k, 0]
+                    own, train = fit.beta[i, :n_boxes, j].astype(np.float64), traces.spike_row[i]
+                    _add_events(left, worth, part.first_row, train, boxes.low, boxes.high, own, course[k], s[k], q[k])
     constant = level[0] / np.maximum(level[1], 1e-12)
     return [
         Events(
@@ -82,18 +85,7 @@ def events(
     ]
 
 
-@njit(cache=True)
-@no_type_check
-def _subtract(pointer, columns, beta, e):
-    """Take what the regression predicts out of the innovations."""
-    for t in range(len(pointer) - 1):
-        for p in range(pointer[t], pointer[t + 1]):
-            c = columns[p]
-            for j in range(e.shape[1]):
-                e[t, j] -= beta[c, j]
-
-
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 @no_type_check
 def _add_events(left, weight, first_row, train, low, high, beta, course, s, q):
     """Add one pair's sums over the rows of one piece, its own answer put back first."""

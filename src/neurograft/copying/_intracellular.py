@@ -1,7 +1,9 @@
 """Copying from intracellular traces: who answers whose action potentials, by how much, and how sure that is."""
 
 # ruff: noqa: PLR0917  (a judgement is told by its parts)
-from dataclasses import asdict, dataclass, field
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple, cast, final
 
 import numpy as np
@@ -15,36 +17,35 @@ from neurograft.copying._calls import Called, RejectedPair, call
 from neurograft.copying._chart import chart
 from neurograft.copying._coupling import Coupling, coupling
 from neurograft.copying._design import ACAUSAL, LagBoxes, lag_boxes
-from neurograft.copying._detect import Detected, DetectionOptions, detect
+from neurograft.copying._detect import Detected, detect
 from neurograft.copying._fdr import empirical_null, two_sided_p
+from neurograft.copying._gather import Work, read_all, read_share
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
 from neurograft.copying._null_width import narrowed
+from neurograft.copying._peaks import DetectionOptions
 from neurograft.copying._properties import Properties, properties, quiet_sizes
-from neurograft.copying._regression import Fit, fit, inverse_gram, moments
+from neurograft.copying._read import ReadOptions
+from neurograft.copying._regression import Fit, design, fits
 from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOptions, Templates, reach, templates
+from neurograft.copying._thin import Thin, thin_of
+from neurograft.copying._threads import in_order
 from neurograft.copying._timeline import Timeline, timeline
-from neurograft.copying._whiten import (
-    Traces,
-    Whitener,
-    WhiteningOptions,
-    autoregression,
-    in_memory,
-    own_course,
-    row_weights,
-)
+from neurograft.copying._usable import MIN_RATE_HZ, require_spikes, require_usable
+from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, in_memory, own_course, row_weights
+from neurograft.copying._work import Nowhere, WorkFolder
 from neurograft.errors import CopyError
 from neurograft.maps import SynapseMap, Undecidable
 from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue, Provenance
-from neurograft.recordings import Recording, Signal, duration_s, epochs_s, n_channels
+from neurograft.recordings import Recording, epochs_s, n_channels
 from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MV
 
-MIN_RATE_HZ, MIN_SECONDS = 500.0, 3.0
 MIN_SPIKES = 8.0  # after which the target was seen, quiet: a mean over fewer potentials is not normal
 _NULL_TESTS, _MOST_SHIFTS = 3000, 20
-_PAIRS_AT_ONCE = 50_000
+_NULL_NEURONS = 400  # as many, drawn at random, tell how statistics behave at shifted designs
+_LEARNT_FROM, _PAIRS_AT_ONCE = 50_000, 10_000
 _MIN_SHIFT_S = 1.0
 _LOCAL_LEVELS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
@@ -124,30 +125,43 @@ def copy_intracellular(
     recording: Recording,
     *,
     options: IntracellularOptions = IntracellularOptions(),
+    work: Work | None = None,
     progress: Progress = silent,
 ) -> IntracellularCopy:
     """Return the synaptic map of a recording of membrane potentials, true or seen through pads.
 
     Every neuron's action potentials are regressed on every other's whitened trace, all pairs at once
-    (``docs/background/copy-intracellular.md``).  The recording is read four or five times, piece by piece.
+    (``docs/background/copy-intracellular.md``).  The samples are read once, piece by piece, and once more around the
+    spikes of pairs that cross-talk may explain; ``work`` says by whom and where the pieces' results are kept.
     """
-    _require_usable(recording)
-    found = detect(recording, options.detection, progress)
+    require_usable(recording)
+    work = work or Work()
+    if isinstance(work.store, Nowhere) and _rows_bytes(recording, options) > work.memory.n_bytes // 4:
+        with tempfile.TemporaryDirectory(prefix="neurograft-") as folder:  # rows go to disk, not to memory
+            kept = replace(work, store=WorkFolder(Path(folder)))
+            return copy_intracellular(recording, options=options, work=kept, progress=progress)
+    reading_options = _read_options(recording, options)
+    reading = read_all(recording, reading_options, work, progress)
+    found = detect(recording, reading, options.detection)
     cells = neurons(recording, found)
-    _require_spikes(found, cells)
+    require_spikes(found, cells)
     gains = coupling(
         recording, cells.events, action_potential_v=options.action_potential_v, window_s=options.coupling_window_s
     )
-    factor = max(round(recording.rate_hz / options.row_rate_hz), 1)
+    factor = reading_options.factor
     boxes = lag_boxes(recording.rate_hz / factor)
     line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
-    traces = in_memory(_traces(recording, line, cells, gains, options), progress)
+    thin = thin_of(recording, reading, factor)
+    traces = replace(_traces(thin, line, cells, gains, options), memory=work.memory, n_threads=work.n_threads)
+    n_firing = sum(len(rows) > 0 for rows in traces.spike_row)
+    work.memory.require(n_neurons=len(cells.channel), n_firing=n_firing, n_boxes=len(boxes.low))
+    traces = in_memory(traces, progress)
     worth = row_weights(traces, _scale_v(found, cells, gains), progress)
-    whitener = autoregression(traces, worth, progress)
-    found_ = _fitted(traces, whitener, worth, boxes, options, progress)
+    found_ = _fitted(traces, worth, boxes, options, progress)
+    whitener = found_.whitener
     undecidable = _untestable(cells, gains, found_.fit)
     found_ = found_._replace(fit=narrowed(found_.fit, found_.kinds, _is_open(undecidable)))
-    judgement = _judged(found_, undecidable, options)
+    judgement = _judged(found_, undecidable, options, work.n_threads)
     called = call(
         recording, cells, found_.fit, judgement.judged, undecidable,
         fdr=options.fdr, plausible_v=options.plausible_v, progress=progress,
@@ -182,8 +196,10 @@ def copy_intracellular(
 class _Fitted(NamedTuple):
     """The regression at the true design and at its shifts, and what potentials look like in it."""
 
+    whitener: Whitener
     fit: Fit
     shifted: list[Fit]
+    null: Int64[ndarray, " some"]  # neurons that the shifted fits are of
     shape: Shape
     kinds: Templates
     below_v: Float64[ndarray, " neurons"]
@@ -205,39 +221,43 @@ def _scale_v(found: Detected, cells: Neurons, gains: Coupling) -> Float64[ndarra
 
 def _fitted(
     traces: Traces,
-    whitener: Whitener,
     worth: Float64[ndarray, " rows"],
     boxes: LagBoxes,
     options: IntracellularOptions,
     progress: Progress,
 ) -> _Fitted:
     line, n = traces.line, len(traces.channel)
-    rng = np.random.default_rng(options.seed)
-    designs = [traces.spike_row, *_shifted(traces.spike_row, line, _n_shifts(n), rng)]
-    sums, blanked = moments(traces, whitener, boxes, designs, worth, progress)
-    true, *shifted = [
-        fit(m, design, boxes, inverse_gram(design, boxes, worth), blanked, worth)
-        for m, design in zip(sums, designs, strict=True)
-    ]
+    whitener, (true,) = fits(traces, [design(traces.spike_row, boxes, worth, n_threads=traces.n_threads)], progress)
+    null = np.arange(n)
+    if n > _NULL_NEURONS:
+        null = np.sort(np.random.default_rng(options.seed).choice(n, _NULL_NEURONS, replace=False))
+    some = traces.select(null)
+    trains = _shifted(some.spike_row, line, _n_shifts(len(null)), np.random.default_rng(options.seed))
+    designs = [design(train, boxes, worth, n_threads=traces.n_threads) for train in trains]
+    _, shifted = fits(some, designs, progress, whitener=whitener.of(null))
     usable = true.noise.max(axis=0) > 0
     shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable)
     first, last = reach(whitener, boxes)
     mine = own_course(traces, first, last, progress)
     own = OwnCourses(mine.course, first, whitener, boxes)
     kinds = templates(shape, options.templates, whitener, boxes, line.rate_hz, own=own)
-    return _Fitted(true, shifted, shape, kinds, mine.below_v)
+    return _Fitted(whitener, true, shifted, null, shape, kinds, mine.below_v)
 
 
-def _judged(found: _Fitted, undecidable: UInt8[ndarray, "pre post"], options: IntracellularOptions) -> _Judgement:
+def _judged(
+    found: _Fitted, undecidable: UInt8[ndarray, "pre post"], options: IntracellularOptions, n_threads: int
+) -> _Judgement:
     """Learn how common each explanation is from up to 50,000 pairs, then judge all."""
     is_open = _is_open(undecidable)
     n = len(is_open)
     sd = _template_sd(found, is_open)
-    some = np.sort(np.random.default_rng(options.seed).permutation(n)[: max(_PAIRS_AT_ONCE // n, 1)])
+    some = np.sort(np.random.default_rng(options.seed).permutation(n)[: max(_LEARNT_FROM // n, 1)])
     sample = scores(found.fit, found.kinds, some)
     mixture = learn(sample, found.kinds, is_open[some], sd=sd, is_dale=options.is_dale)
     can_rank = is_open | (undecidable == Undecidable.TOO_FEW_SPIKES)  # such a pair has evidence, if no call
-    return _Judgement(_judge_all(found.fit, found.kinds, can_rank, mixture, sd, options, is_open), mixture, sd)
+    return _Judgement(
+        _judge_all(found.fit, found.kinds, can_rank, mixture, sd, options, is_open, n_threads), mixture, sd
+    )
 
 
 def _judge_all(
@@ -248,13 +268,17 @@ def _judge_all(
     sd: float,
     options: IntracellularOptions,
     is_sure: Bool[ndarray, "pre post"],
+    n_threads: int = 1,
 ) -> Judged:
     """Judge block after block of presynaptic neurons: what a pair needs while it is judged takes some kilobytes."""
     n = len(is_open)
-    parts: list[Judged] = []
-    for pre in np.array_split(np.arange(n), -(-n * n // _PAIRS_AT_ONCE)):
+
+    def judge_some(pre: Int64[ndarray, " pre"]) -> Judged:
         found = scores(fit_, kinds, pre)
-        parts.append(judge(found, kinds, is_open[pre], mixture, sd=sd, is_dale=options.is_dale, is_sure=is_sure[pre]))
+        return judge(found, kinds, is_open[pre], mixture, sd=sd, is_dale=options.is_dale, is_sure=is_sure[pre])
+
+    blocks = np.array_split(np.arange(n), min(-(-n * n // _PAIRS_AT_ONCE), n))
+    parts = list(in_order(n_threads, judge_some, blocks))
     axes = {"family": 1}
     return Judged(
         **{name: np.concatenate([getattr(p, name) for p in parts], axis=axes.get(name, 0)) for name in Judged._fields}
@@ -269,7 +293,8 @@ def _is_open(undecidable: UInt8[ndarray, "pre post"]) -> Bool[ndarray, "pre post
 
 def _template_sd(found: _Fitted, is_open: Bool[ndarray, "pre post"]) -> float:
     """Return the sd of direct templates' z at shifted designs, from their central half; never under 1."""
-    image, everyone = found.kinds.of(Family.DIRECT).image[::4], np.arange(len(is_open))
+    is_open, everyone = is_open[np.ix_(found.null, found.null)], np.arange(len(found.null))
+    image = found.kinds.of(Family.DIRECT).image[::4][:, :, found.null]
     z = np.concatenate([alone(f, image, everyone).z[:, is_open].ravel() for f in found.shifted])
     if z.size == 0:
         return 1.0
@@ -290,9 +315,16 @@ def _shifted(
     return [tuple(np.sort((rows + shift) % line.n_rows) for rows in spike_row) for shift in shifts]
 
 
-def _traces(
-    recording: Recording, line: Timeline, cells: Neurons, gains: Coupling, options: IntracellularOptions
-) -> Traces:
+def _rows_bytes(recording: Recording, options: IntracellularOptions) -> int:
+    factor = _read_options(recording, options).factor
+    return 4 * n_channels(recording) * sum(n // factor for n in recording.segment_frames)
+
+
+def _read_options(recording: Recording, options: IntracellularOptions) -> ReadOptions:
+    return ReadOptions(options.detection, max(round(recording.rate_hz / options.row_rate_hz), 1))
+
+
+def _traces(thin: Thin, line: Timeline, cells: Neurons, gains: Coupling, options: IntracellularOptions) -> Traces:
     rows: list[ndarray] = []
     for neuron in range(len(cells.channel)):
         segment, frame = cells.frames(neuron).T
@@ -300,7 +332,7 @@ def _traces(
         rows.append(np.unique(mine))  # a second spike within one row is a doublet at most: one entry
     artefact = line.row_of(cells.artefact[:, 0], cells.artefact[:, 1])
     return Traces(
-        recording=recording,
+        thin=thin,
         line=line,
         channel=cells.channel,
         coupling=gains,
@@ -324,14 +356,29 @@ def _untestable(cells: Neurons, gains: Coupling, fit_: Fit) -> UInt8[ndarray, "p
     return code
 
 
+def read_shard(
+    recording: Recording, work: Work, *, options: IntracellularOptions | None = None, progress: Progress = silent
+) -> tuple[int, int]:
+    """Read this call's share of a recording into the store; return how many pieces are there now, and of how many."""
+    require_usable(recording)
+    return read_share(recording, _read_options(recording, options or IntracellularOptions()), work, progress)
+
+
 def detect_spikes(
-    recording: Recording, *, detection: DetectionOptions | None = None, progress: Progress = silent
+    recording: Recording,
+    *,
+    detection: DetectionOptions | None = None,
+    work: Work | None = None,
+    progress: Progress = silent,
 ) -> SpikeTrains:
     """Return the action potentials in membrane potentials, pads of one neuron merged; labels are those of channels."""
-    _require_usable(recording)
-    found = detect(recording, detection or DetectionOptions(), progress)
+    require_usable(recording)
+    options = IntracellularOptions(detection=detection or DetectionOptions())
+    found = detect(
+        recording, read_all(recording, _read_options(recording, options), work or Work(), progress), options.detection
+    )
     cells = neurons(recording, found)
-    _require_spikes(found, cells)
+    require_spikes(found, cells)
     return _spikes(recording, cells)
 
 
@@ -356,18 +403,20 @@ def _null_evidence(
     measured: Properties,
 ) -> NullEvidence:
     is_open = _is_open(undecidable)
-    single = np.concatenate([box_z(f, box)[is_open] for f in found.shifted for box in range(found.fit.beta.shape[1])])
+    among = is_open[np.ix_(found.null, found.null)]
+    single = np.concatenate([box_z(f, box)[among] for f in found.shifted for box in range(found.fit.beta.shape[1])])
     before = box_z(found.fit, ACAUSAL)[is_open]
     single, before = single[~np.isnan(single)], before[~np.isnan(before)]
+    kinds, scale = found.kinds.among(found.null), np.count_nonzero(is_open) / max(np.count_nonzero(among), 1)
     worst = float(np.min(judgement.judged.direct[called.is_synapse], initial=1.0))
     false = [
-        _judge_all(f, found.kinds, is_open, judgement.mixture, judgement.sd, options, is_open).direct[is_open]
+        _judge_all(f, kinds, among, judgement.mixture, judgement.sd, options, among).direct[among]
         for f in found.shifted
     ]
-    decoys = sum(int(np.count_nonzero(direct >= worst)) for direct in false)
+    decoys = scale * sum(int(np.count_nonzero(direct >= worst)) for direct in false)
     target = judgement.judged.direct[is_open & (called.undecidable != Undecidable.CROSS_TALK)]
     counts = [
-        (level, np.sum(1 - target <= level), np.sum(1 - np.concatenate(false) <= level) / len(false))
+        (level, np.sum(1 - target <= level), scale * np.sum(1 - np.concatenate(false) <= level) / len(false))
         for level in _LOCAL_LEVELS
     ]
     stands = measured.stands()
@@ -420,40 +469,3 @@ def _reports(recording: Recording, found: Detected, cells: Neurons, gains: Coupl
 def _provenance(options: IntracellularOptions) -> Provenance:
     parameters = cast("dict[str, JsonValue]", asdict(options))
     return Provenance(command="copy_intracellular", parameters=parameters, seed=options.seed)
-
-
-def _require_usable(recording: Recording) -> None:
-    if recording.signal not in (Signal.MEMBRANE_V, Signal.INTRACELLULAR_V):
-        raise CopyError(
-            f"The recording holds '{recording.signal.value}', and intracellular copying needs a membrane potential. "
-            "Copy its sorted spikes instead, or say what the signal is when opening it."
-        )
-    if recording.rate_hz < MIN_RATE_HZ:
-        raise CopyError(
-            f"The recording has {recording.rate_hz} samples a second; action potentials and delays need "
-            f"{MIN_RATE_HZ:.0f}. Check the sampling rate, or give the recording before it was thinned out."
-        )
-    if duration_s(recording) < MIN_SECONDS:
-        raise CopyError(
-            f"The recording lasts {duration_s(recording):.3g} s, and copying needs {MIN_SECONDS:.0f} s at least. "
-            "Give a longer recording, or check its sampling rate."
-        )
-
-
-def _require_spikes(found: Detected, cells: Neurons) -> None:
-    n_spikes, refused = cells.events.frame.size, int(found.implausible.sum())
-    if np.all(cells.is_bad):
-        raise CopyError(
-            f"All {len(cells.is_bad)} channels are constant, saturated or NaN for most of the time. "
-            "Check the file, its gain, and which channels were connected."
-        )
-    if refused > n_spikes:
-        raise CopyError(
-            f"{refused} steep events are too wide or too narrow for action potentials (0.1 to 5 ms at half "
-            f"amplitude), only {n_spikes} are not. Check the sampling rate and what the signal is."
-        )
-    if n_spikes == 0:
-        raise CopyError(
-            f"None of the {len(cells.is_bad)} channels shows an action potential, so nothing can be copied. "
-            "Check the gain (the signal is read in volts) and that the channels are intracellular."
-        )

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._amplitude import Scores
+from neurograft.copying._evidence import weighed
 from neurograft.copying._templates import Family, Templates
 from neurograft.units import MV
 
@@ -24,6 +25,7 @@ _PRIOR = 0.03, 0.03  # of direct, of all rivals: what few pairs fall back on
 _PRIOR_PAIRS = 50.0  # as many pairs the prior counts for
 _ODD_SIGN = 0.01  # of a neuron's synapses may have the other sign; without Dale's law one half
 _STEPS = 80
+_PAIRS_AT_ONCE = 4000
 _FAIR_MODE = 0.3  # of the densest latency's density: a mode of direct synapses
 _MODE_SHARE, _VALLEY = 0.03, 0.25  # of that mode's density: synapses are rare; a valley before paths
 
@@ -57,41 +59,50 @@ class _Evidence(NamedTuple):
 
     plus: Float64[ndarray, "pairs direct sizes"]
     minus: Float64[ndarray, "pairs direct sizes"]
-    rival: Float64[ndarray, "pairs rivals sizes"]
-    pre: Int64[ndarray, " pairs"]
+    rival: Float64[ndarray, "pairs rivals rival_sizes"]
 
 
 def learn(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], *, sd: float, is_dale: bool) -> Mixture:
     """Return the mixture that makes these pairs likeliest; ``sd`` is that of z where there is no synapse."""
-    evidence = _evidence(found, kinds, is_open, sd)
-    shapes = evidence.plus.shape[1:], evidence.rival.shape[1:]
+    direct, pre = kinds.family == Family.DIRECT, np.nonzero(is_open)[0]
+    shapes = (int(direct.sum()), len(_DIRECT_SD_V)), (int((~direct).sum()), len(_RIVAL_SD_V))
     start = Mixture(
         1 - sum(_PRIOR),
         np.full(shapes[0], _PRIOR[0] / np.prod(shapes[0])),
         np.full(shapes[1], _PRIOR[1] / np.prod(shapes[1])),
         np.ones(shapes[0][0], dtype=np.bool_),
     )
-    top = np.maximum(_top(evidence), 0.0)
-    plus, minus, rival = (np.exp(part - top[:, None, None]) for part in evidence[:3])
+    plus, minus, rival = (np.empty((len(pre), *shape)) for shape in (shapes[0], *shapes))
+    top = np.empty(len(pre))
+    z, information = found.z[:, is_open].T / sd, found.information[:, is_open].T / sd**2
+    for first in range(0, len(pre), _PAIRS_AT_ONCE):
+        part = slice(first, first + _PAIRS_AT_ONCE)
+        evidence = _evidence(z[part], information[part], kinds)
+        top[part] = np.maximum(_top(evidence), 0.0)
+        for whole, factors in zip((plus, minus, rival), evidence, strict=True):
+            np.exp(factors - top[part, None, None], out=whole[part])
     nothing, now = np.exp(-top), start
     excitatory = np.full(is_open.shape[0], 0.5)
     n_pairs = len(top) + _PRIOR_PAIRS
+    flat = [part.reshape(len(part), part.shape[1] * part.shape[2]) for part in (plus, minus, rival)]
+
+    def come_to(m: Mixture) -> tuple[ndarray, ndarray, ndarray]:
+        up, down = (part @ m.direct.ravel() for part in flat[:2])
+        return up, down, flat[2] @ m.rival.ravel() + nothing * m.nothing
+
+    up, down, rest = come_to(now)
     for _ in range(_STEPS):
-        chance = _chance(excitatory, is_dale)[evidence.pre]
-        total = (
-            np.einsum("pts,ts->p", plus, now.direct) * chance
-            + np.einsum("pts,ts->p", minus, now.direct) * (1 - chance)
-            + np.einsum("pts,ts->p", rival, now.rival)
-            + nothing * now.nothing
-        )
-        direct = np.einsum("pts,p->ts", plus, chance / total) + np.einsum("pts,p->ts", minus, (1 - chance) / total)
+        chance = _chance(excitatory, is_dale)[pre]
+        total = up * chance + down * (1 - chance) + rest
+        direct = (chance / total) @ flat[0] + ((1 - chance) / total) @ flat[1]
         now = Mixture(
             (float(np.sum(nothing / total)) * now.nothing + _PRIOR_PAIRS * start.nothing) / n_pairs,
-            (direct * now.direct + _PRIOR_PAIRS * start.direct) / n_pairs,
-            (np.einsum("pts,p->ts", rival, 1 / total) * now.rival + _PRIOR_PAIRS * start.rival) / n_pairs,
+            (direct.reshape(shapes[0]) * now.direct + _PRIOR_PAIRS * start.direct) / n_pairs,
+            (((1 / total) @ flat[2]).reshape(shapes[1]) * now.rival + _PRIOR_PAIRS * start.rival) / n_pairs,
             now.is_bulk,
         )
-        excitatory = _excitatory(now, plus, minus, rival, nothing, evidence.pre, len(excitatory), is_dale)
+        up, down, rest = come_to(now)
+        excitatory = _excitatory(up, down, rest, pre, len(excitatory), is_dale)
     latency_s, place = np.unique(kinds.of(Family.DIRECT).latency_s, return_inverse=True)
     return now._replace(is_bulk=_bulk(np.bincount(place, now.direct.sum(axis=1)), latency_s)[place])
 
@@ -110,17 +121,25 @@ def judge(
 
     Each neuron's sign is learnt from its pairs that are sure, all open ones where none are named.
     """
-    evidence = _evidence(found, kinds, is_open, sd)
-    top = np.maximum(_top(evidence), 0.0)
-    plus, minus, rival = (np.exp(part - top[:, None, None]) for part in evidence[:3])
-    nothing = np.exp(-top)
-    n_pre = len(is_open)
+    is_direct, pre = kinds.family == Family.DIRECT, np.nonzero(is_open)[0]
+    seen = weighed(
+        found.z[:, is_open].T / sd,
+        found.information[:, is_open].T / sd**2,
+        is_direct=is_direct,
+        is_under=kinds.is_under_talk,
+        is_talk=kinds.family == Family.CROSS_TALK,
+        direct_share=mixture.direct,
+        rival_share=mixture.rival,
+        direct_sd_v=_DIRECT_SD_V,
+        rival_sd_v=_RIVAL_SD_V,
+    )
+    either, by_rival, nothing = seen[:2], seen.rival, seen.nothing
     s = slice(None) if is_sure is None else is_sure[is_open]
-    excitatory = _excitatory(mixture, plus[s], minus[s], rival[s], nothing[s], evidence.pre[s], n_pre, is_dale)
-    chance = _chance(excitatory, is_dale)[evidence.pre, None]
-    either = np.einsum("pts,ts->pt", plus, mixture.direct), np.einsum("pts,ts->pt", minus, mixture.direct)
+    rest = (by_rival.sum(axis=1) + nothing * mixture.nothing)[s]
+    ups, downs = either[0][s].sum(axis=1), either[1][s].sum(axis=1)
+    excitatory = _excitatory(ups, downs, rest, pre[s], len(is_open), is_dale)
+    chance = _chance(excitatory, is_dale)[pre, None]
     up, down = chance * either[0], (1 - chance) * either[1]
-    by_rival = np.einsum("pts,ts->pt", rival, mixture.rival)
     latency_s, rivals = kinds.of(Family.DIRECT).latency_s, kinds.family[kinds.family != Family.DIRECT]
     bulk = mixture.is_bulk
     late = ~bulk & (latency_s > latency_s[bulk].max(initial=0.0))
@@ -167,12 +186,13 @@ def expected_fdr(chance: Float64[ndarray, " pairs"]) -> Float64[ndarray, " pairs
     return q
 
 
-def _evidence(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], sd: float) -> _Evidence:
+def _evidence(
+    z: Float64[ndarray, "pairs templates"], information: Float64[ndarray, "pairs templates"], kinds: Templates
+) -> _Evidence:
     """Log Bayes factors of half-normal (direct) and normal (rival) amplitudes against none (Wakefield 2009, eq. 2)."""
     from scipy.special import log_ndtr
 
     direct = kinds.family == Family.DIRECT
-    z, information = found.z[:, is_open].T / sd, found.information[:, is_open].T / sd**2
 
     def factors(mine: ndarray, sizes_v: ndarray) -> tuple[ndarray, ndarray]:
         ratio = information[:, mine, None] * sizes_v**2
@@ -189,11 +209,11 @@ def _evidence(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"
         talk = np.logaddexp.reduce(pulses.reshape(len(pulses), n_each), axis=1) - np.log(n_each)
         plus[:, under] += talk[:, None, None]
         minus[:, under] += talk[:, None, None]
-    return _Evidence(plus, minus, rival, np.nonzero(is_open)[0])
+    return _Evidence(plus, minus, rival)
 
 
 def _top(evidence: _Evidence) -> Float64[ndarray, " pairs"]:
-    return np.max([np.max(part, axis=(1, 2), initial=-np.inf) for part in evidence[:3]], axis=0)
+    return np.max([np.max(part, axis=(1, 2), initial=-np.inf) for part in evidence], axis=0)
 
 
 def _chance(excitatory: Float64[ndarray, " pre"], is_dale: bool) -> Float64[ndarray, " pre"]:
@@ -203,20 +223,16 @@ def _chance(excitatory: Float64[ndarray, " pre"], is_dale: bool) -> Float64[ndar
 
 
 def _excitatory(
-    mixture: Mixture,
-    plus: ndarray,
-    minus: ndarray,
-    rival: ndarray,
-    nothing: ndarray,
-    pre: ndarray,
+    up: Float64[ndarray, " pairs"],
+    down: Float64[ndarray, " pairs"],
+    rest: Float64[ndarray, " pairs"],
+    pre: Int64[ndarray, " pairs"],
     n: int,
     is_dale: bool,
 ) -> Float64[ndarray, " pre"]:
-    """Return each neuron's probability of being excitatory, from all its pairs, half a priori."""
+    """Return each neuron's probability of being excitatory, half a priori, from all its pairs' three explanations."""
     from scipy.special import expit
 
-    up, down = np.einsum("pts,ts->p", plus, mixture.direct), np.einsum("pts,ts->p", minus, mixture.direct)
-    rest = np.einsum("pts,ts->p", rival, mixture.rival) + nothing * mixture.nothing
     odd = _ODD_SIGN if is_dale else 0.5
     gain = np.log((1 - odd) * up + odd * down + rest) - np.log(odd * up + (1 - odd) * down + rest)
     return expit(np.bincount(pre, gain, minlength=n))

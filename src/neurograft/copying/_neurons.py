@@ -1,9 +1,11 @@
 """From channels to neurons: artefacts out, pads that see one neuron merged, pads that share one flagged."""
 
-from typing import NamedTuple
+# ruff: noqa: PLR0917  (kernels take their arrays by position)
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+from numba import njit
 from numpy import ndarray
 
 from neurograft.copying._detect import Detected, Events
@@ -117,14 +119,17 @@ def _coincidences(
     key, channel = events.segment[order] * longest + events.frame[order], events.channel[order]
     together = np.zeros((n, n))
     chance = (2 * window + 1) / (2 * (RING - 1) * window)
-    step = 1
-    while step < len(key):
-        apart = key[step:] - key[:-step]
-        for place, worth in ((apart <= window, 1.0), ((apart > window) & (apart <= RING * window), -chance)):
-            k = np.flatnonzero(place)
-            np.add.at(together, (channel[k], channel[k + step]), worth)
-        if not np.any(apart <= RING * window):
-            break
-        step += 1
+    _count_together(key, channel, window, RING * window, chance, together)
     np.fill_diagonal(together, 0.0)
     return together + together.T, np.bincount(events.channel, minlength=n)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _count_together(key, channel, window, ring, chance, together):
+    """Add 1 for every two events within the window, and take off ``chance`` for every two in the ring around it."""
+    for a in range(len(key)):
+        b = a + 1
+        while b < len(key) and key[b] - key[a] <= ring:
+            together[channel[a], channel[b]] += 1.0 if key[b] - key[a] <= window else -chance
+            b += 1

@@ -120,25 +120,33 @@ def shaped(
     sign: Float64[ndarray, " pairs"],
 ) -> Shaped:
     """Return every pair's own course; where an amplifier's pulses are there as well, it is cleared of them first."""
-    n = len(pairs)
-    log_bayes = np.zeros((n, len(grid.course)))
-    amplitude_v, variance_v2 = np.zeros_like(log_bayes), np.zeros_like(log_bayes)
+    n, start = len(pairs), np.flatnonzero(np.diff(grid.group, prepend=-1))
+    about = np.stack([*(x**power for x in (grid.latency_s, grid.rise_s, grid.decay_s) for power in (1, 2))])
+    log_bayes, likeliest = np.zeros((n, len(start))), np.zeros((n, len(start)))
+    best = np.zeros((n, len(start)), dtype=np.int64)
+    means = np.zeros((n, len(start), 8))
     image, seen_post = np.zeros((0, 0)), -1
     for k in np.argsort(pairs[:, 1], kind="stable"):
         pre, post = (int(x) for x in pairs[k])
         if post != seen_post:
             image, seen_post = images(grid, whitener, boxes, post), post
-        log_bayes[k], amplitude_v[k], variance_v2[k] = _with_or_without_pulses(fit, own, pre, post, image)
-    n_groups = int(grid.group.max()) + 1
-    prior = np.full(n_groups, 1 / n_groups)
-    posterior = pooled(log_bayes, sign, group=grid.group, prior=prior, weight=_SMOOTHING)
-    mean_v = np.einsum("pg,pg->p", posterior, amplitude_v)
-    spread_v2 = np.einsum("pg,pg->p", posterior, variance_v2 + amplitude_v**2) - mean_v**2
-    figures: list[ndarray] = [mean_v, np.sqrt(np.maximum(spread_v2, 0.0))]
-    for values in (grid.latency_s, grid.rise_s, grid.decay_s):
-        mean = posterior @ values
-        figures += [mean, np.sqrt(np.maximum(posterior @ values**2 - mean**2, 0.0))]
-    return Shaped(*figures, best=np.argmax(posterior, axis=1))
+        each, amplitude_v, variance_v2 = _with_or_without_pulses(fit, own, pre, post, image)
+        # a group's courses are as likely a priori: its sums are all that the pooling and the means need
+        top = np.maximum.reduceat(each, start)
+        weight = np.exp(each - top[grid.group])
+        total = np.add.reduceat(weight, start)
+        weight /= total[grid.group]
+        values = np.concatenate([[amplitude_v, variance_v2 + amplitude_v**2], about])
+        log_bayes[k], means[k] = top + np.log(total), np.add.reduceat(values * weight, start, axis=1).T
+        likeliest[k] = 1 / total
+        best[k] = [first + np.argmax(part) for first, part in zip(start, np.split(each, start[1:]), strict=True)]
+    prior = np.full(len(start), 1 / len(start))
+    posterior = pooled(log_bayes, sign, group=np.arange(len(start)), prior=prior, weight=_SMOOTHING)
+    mean = np.einsum("pg,pgk->kp", posterior, means)
+    spread = np.sqrt(np.maximum(mean[1::2] - mean[::2] ** 2, 0.0))
+    figures = [column for pair in zip(mean[::2], spread, strict=True) for column in pair]
+    chosen = best[np.arange(n), np.argmax(posterior * likeliest, axis=1)]
+    return Shaped(*figures, best=chosen)
 
 
 def images(grid: ShapeGrid, whitener: Whitener, boxes: LagBoxes, post: int) -> Float64[ndarray, "grid boxes"]:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int32
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._correlogram import TICKS_PER_S, Events, LagGrid, count_listed
+from neurograft.copying._correlogram import TICKS_PER_S, Events, LagGrid, arranged, count_listed
 from neurograft.units import MS
 
 _TOGETHER_S = 0.3 * MS
@@ -72,14 +72,7 @@ def _is_exact(counts: ndarray, n_quieter: int) -> bool:
 def without(spikes: Events, dropped: Bool[ndarray, " neurons"]) -> Events:
     """Return the spikes with those of the dropped neurons gone; all neurons stay."""
     keep = ~dropped[spikes.neuron]
-    counts = np.where(dropped, 0, np.diff(spikes.own_start))
-    return Events(
-        ticks=spikes.ticks[keep],
-        neuron=spikes.neuron[keep],
-        n_neurons=spikes.n_neurons,
-        own=spikes.own[np.repeat(~dropped, np.diff(spikes.own_start))],
-        own_start=np.concatenate([[0], np.cumsum(counts)]),
-    )
+    return arranged(spikes.ticks[keep], spikes.neuron[keep], spikes.n_neurons, spikes.n_bins)
 
 
 @njit(cache=True, nogil=True)

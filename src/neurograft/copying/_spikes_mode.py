@@ -20,7 +20,7 @@ from neurograft.copying._spikes_pairs import PairStatistics, pair_statistics
 from neurograft.copying._spikes_scan import onset_s
 from neurograft.copying._strength import GainTable, StandardNeuron, gain_table
 from neurograft.errors import CopyError
-from neurograft.maps import Evidence, Kind, SynapseMap, Undecidable, synapse_map
+from neurograft.maps import NOISE_KEY, Evidence, Kind, SynapseMap, Undecidable, synapse_map
 from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue, Provenance
 from neurograft.spikes import SpikeTrains
@@ -329,6 +329,7 @@ def _provenance(
     parameters["calls_in_jittered_decoys"] = decoy_calls
     parameters["null_centre"] = decisions.null.centre
     parameters["null_sd"] = decisions.null.sd
+    parameters[NOISE_KEY] = options.standard.noise_sd_v
     parameters["weight_assumption"] = (
         "weight_v is the potential jump with the measured transmission gain in the standard neuron at the "
         "postsynaptic neuron's own rate"

@@ -79,6 +79,12 @@ class Templates(NamedTuple):
         mine = self.family == family
         return Templates(self.image[mine], self.family[mine], self.latency_s[mine], self.is_under_talk[mine], self.own)
 
+    def among(self, neurons: Int64[ndarray, " some"]) -> "Templates":
+        """Return the templates of some neurons as if there were no others."""
+        course, first, whitener, boxes = self.own
+        own = OwnCourses(course[neurons], first, whitener.of(neurons), boxes)
+        return Templates(self.image[:, :, neurons], self.family, self.latency_s, self.is_under_talk, own)
+
 
 class OwnCourses(NamedTuple):
     """What cross-talk is a copy of: each presynaptic neuron's potential in rows from ``first`` on."""

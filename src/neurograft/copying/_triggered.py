@@ -8,7 +8,7 @@ from jaxtyping import Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._chunks import affordable_frames, chunks, n_chunks
+from neurograft.copying._chunks import affordable_frames, chunks, flat_frames, marked, n_chunks
 from neurograft.errors import CopyError
 from neurograft.progress import Progress, silent
 from neurograft.recordings import Recording
@@ -97,17 +97,20 @@ def averages(
     n_lags = before + after + 1
     total, square = np.zeros((len(pairs), n_lags)), np.zeros((len(pairs), n_lags))
     count = np.zeros(len(pairs), dtype=np.int64)
+    posts = np.unique(pairs[:, 1])
+    needed, place = channel[posts], {int(post): k for k, post in enumerate(posts)}
     size = affordable_frames(recording, _CHUNK_S)
     n = n_chunks(recording, chunk_frames=size)
     for done, chunk in enumerate(chunks(recording, chunk_frames=size, margin_frames=before + after + 1)):
         progress("averaging traces around spikes", done, n)
         start = chunk.first - chunk.before
         local = {i: f[f[:, 0] == chunk.segment, 1] - start for i, f in frames.items()}
-        by_channel, ok_by_channel = np.ascontiguousarray(chunk.volts.T), np.ascontiguousarray(chunk.is_ok.T)
+        good = marked(chunk.volts[:, needed], flat_frames(recording))
+        by_channel, ok_by_channel = np.ascontiguousarray(good.volts.T), np.ascontiguousarray(good.is_ok.T)
         for k, (pre, post) in enumerate(pairs):
             mine = local[pre][(local[pre] >= chunk.before) & (local[pre] < chunk.stop - start)]
             spoilt = local[post] if pre != post else np.empty(0, dtype=np.int64)
-            volts, is_ok = by_channel[channel[post]], ok_by_channel[channel[post]]
+            volts, is_ok = by_channel[place[post]], ok_by_channel[place[post]]
             count[k] += _add_snippets(volts, is_ok, mine, spoilt, before, own, base, total[k], square[k])
     some = np.maximum(count, 1)[:, None]
     mean_v = np.where(count[:, None] > 0, total / some, np.nan)
@@ -116,7 +119,7 @@ def averages(
     return Averages(np.arange(-before, after + 1) / rate_hz, mean_v, se_v, count)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 @no_type_check
 def _add_snippets(volts, is_ok, spikes, spoilt, before, own, base, total, square):
     """Add the snippets that are whole, good and far from own spikes; return how many."""

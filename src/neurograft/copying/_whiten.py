@@ -1,7 +1,7 @@
 """Membrane potentials made ready for regression: own action potentials out, drift out, noise made white."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, final, no_type_check
 
 import numpy as np
@@ -9,11 +9,12 @@ from jaxtyping import Bool, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._chunks import n_chunks, row_means
+from neurograft.copying._budget import Budget
 from neurograft.copying._coupling import Coupling
+from neurograft.copying._thin import Thin
+from neurograft.copying._threads import in_order
 from neurograft.copying._timeline import Timeline
 from neurograft.progress import Progress
-from neurograft.recordings import Recording
 from neurograft.units import MS
 
 _STILL_NEURONS = 10.0
@@ -22,7 +23,7 @@ _LEAST_WEIGHT = 0.02
 _HAIR = 1e-9
 _OWN_SPIKES = 5
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
-_MOST_BYTES = 1 << 30  # of prepared traces kept in memory
+_LANES = 32  # neurons that kernels take together
 
 
 @final
@@ -35,6 +36,10 @@ class WhiteningOptions:
     ar_order: int = 8
     unrest_s: float = 10 * MS  # sd of the Gaussian over which the network's unrest is averaged
     chunk_s: float = 10.0
+
+
+Block = Int64[ndarray, " targets"]
+"""Numbers of neurons."""
 
 
 class Prepared(NamedTuple):
@@ -51,21 +56,36 @@ class Prepared(NamedTuple):
 class Traces:
     """A recording as regression wants it: which channel is which neuron, when it fires, what a volt is worth."""
 
-    recording: Recording
+    thin: Thin
     line: Timeline
     channel: Int64[ndarray, " neurons"]
     coupling: Coupling
     spike_row: tuple[Int64[ndarray, " _"], ...]  # of every neuron, sorted
     artefact_row: Int64[ndarray, " artefacts"]
     options: WhiteningOptions
-    kept: tuple[Prepared, ...] = ()  # what ``prepared`` yields, where it fits into memory
+    memory: Budget = field(default_factory=Budget)
+    n_threads: int = 1
+    kept: tuple[Prepared, ...] = ()  # what ``prepared`` yields of all neurons, where it fits into memory
+
+    def blocks(self, some: Int64[ndarray, " some"] | None = None) -> list[Block]:
+        """Return neurons, all or some, in blocks whose prepared traces take some hundred megabytes."""
+        neurons = np.arange(len(self.channel)) if some is None else some
+        width = max(self.memory.block_bytes() // (16 * self.line.n_rows) // _LANES, 1) * _LANES
+        return [neurons[first : first + width] for first in range(0, len(neurons), width)]
+
+    def select(self, neurons: Block) -> "Traces":
+        """Return some neurons' traces, the time line unchanged."""
+        parts = [Prepared(p.first_row, p.before, p.volts[:, neurons], p.weight[:, neurons]) for p in self.kept]
+        trains = tuple(self.spike_row[j] for j in neurons)
+        return replace(self, channel=self.channel[neurons], spike_row=trains, kept=tuple(parts))
 
 
 def in_memory(traces: Traces, progress: Progress) -> Traces:
     """Return traces that are prepared once and kept, or these where that would take too much memory."""
-    if 16 * traces.line.n_rows * len(traces.channel) > _MOST_BYTES:
+    if 16 * traces.line.n_rows * len(traces.channel) > traces.memory.kept_bytes():
         return traces
-    return replace(traces, kept=tuple(prepared(traces, progress, "preparing traces")))
+    progress("preparing traces", 0, 1)
+    return replace(traces, kept=tuple(prepared(traces, np.arange(len(traces.channel)))))
 
 
 class _Rows(NamedTuple):
@@ -77,41 +97,33 @@ class _Rows(NamedTuple):
     is_ok: Bool[ndarray, "rows neurons"]
 
 
-def _rows(traces: Traces, margin_rows: int, progress: Progress, what: str) -> Iterator[_Rows]:
-    recording, line = traces.recording, traces.line
-    size = max(round(traces.options.chunk_s * line.rate_hz), 1) * line.factor
-    total = n_chunks(recording, chunk_frames=size)
-    pieces = [(k, first) for k, n in enumerate(recording.segment_frames) for first in range(0, n, size)]
-    for done, (segment, first) in enumerate(pieces):
-        progress(what, done, total)
-        start, end = max(first - margin_rows * line.factor, 0), recording.segment_frames[segment]
-        after = min(first + size + margin_rows * line.factor, end)
-        means = row_means(recording, segment, first=start, stop=after, factor=line.factor)
-        before, n_rows = (first - start) // line.factor, len(means.volts)
-        own_rows = min((min(first + size, end) - first) // line.factor, n_rows - before)
-        if own_rows <= 0:
-            continue
-        first_row = start // line.factor
-        time_s = recording.segment_start_s[segment] + (first_row + np.arange(n_rows) + 0.5) / line.rate_hz
-        volts = means.volts[:, traces.channel] * traces.coupling.at(time_s)[:, traces.channel]
-        own = slice(before, before + own_rows)
-        yield _Rows(int(line.offset[segment]) + first_row, own, volts, means.is_ok[:, traces.channel])
+def _rows(traces: Traces, margin_rows: int, block: Block) -> Iterator[_Rows]:
+    thin, line, channel = traces.thin, traces.line, traces.channel[block]
+    size = max(round(traces.options.chunk_s * line.rate_hz), 1)
+    for segment, first in [(k, first) for k, n in enumerate(thin.segment_rows) for first in range(0, n, size)]:
+        end = thin.segment_rows[segment]
+        start, stop = max(first - margin_rows, 0), min(first + size, end)
+        means = thin.read(segment, start, min(stop + margin_rows, end), channel)
+        time_s = thin.segment_start_s[segment] + (start + np.arange(len(means.volts)) + 0.5) / line.rate_hz
+        volts = means.volts * traces.coupling.at(time_s, channel)
+        yield _Rows(int(line.offset[segment]) + start, slice(first - start, stop - start), volts, means.is_ok)
 
 
-def prepared(traces: Traces, progress: Progress, what: str) -> Iterator[Prepared]:
-    """Yield all rows of the time line that lie in a segment, chunk after chunk."""
+def prepared(traces: Traces, block: Block) -> Iterator[Prepared]:
+    """Yield all rows of a block of neurons that lie in a segment, chunk after chunk."""
+    for part in traces.kept:
+        yield Prepared(part.first_row, part.before, part.volts[:, block], part.weight[:, block])
     if traces.kept:
-        yield from traces.kept
         return
     line, options = traces.line, traces.options
     sd_rows = options.drift_sd_s * line.rate_hz
     before_rows, after_rows = (round(t * line.rate_hz) for t in options.blank_s)
-    for rows in _rows(traces, round(4 * sd_rows) + options.ar_order, progress, what):
+    for rows in _rows(traces, round(4 * sd_rows) + options.ar_order, block):
         volts, weight = rows.volts, rows.is_ok.astype(np.float64)
-        for j, spikes in enumerate(traces.spike_row):
-            _blank(spikes - rows.first_row, before_rows, after_rows, weight[:, j])
+        for j, neuron in enumerate(block):
+            _blank(traces.spike_row[neuron] - rows.first_row, before_rows, after_rows, weight[:, j])
             _blank(traces.artefact_row - rows.first_row, before_rows, after_rows, weight[:, j])
-            volts[:, j] = bridged(volts[:, j], weight[:, j])
+            bridge(volts[:, j], weight[:, j])
         volts -= _smooth(volts, sd_rows)
         keep = min(rows.own.start, options.ar_order)
         part = slice(rows.own.start - keep, rows.own.stop)
@@ -133,26 +145,30 @@ def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Own
     """
     n, width = len(traces.channel), last - first
     total, count = np.zeros((n, width)), np.zeros(n)
-    onset, mean = np.zeros((2, n)), np.zeros((2, n))
+    onset, mean = np.zeros((n, 2)), np.zeros((n, 2))
     base = slice(max(-first - 6, 0), max(-first - 2, 1))  # rows -6 to -3
-    for rows in _rows(traces, max(-first, last), progress, "averaging action potentials"):
-        for j, spikes in enumerate(traces.spike_row):
-            gap = np.diff(spikes, prepend=-width, append=traces.line.n_rows + width)
-            row = spikes[(gap[:-1] >= last) & (gap[1:] >= last)] - rows.first_row
+    firing = np.flatnonzero([len(spikes) > 0 for spikes in traces.spike_row])
+    for j in firing:
+        spikes = traces.spike_row[j]
+        gap = np.diff(spikes, prepend=-width, append=traces.line.n_rows + width)
+        alone = spikes[(gap[:-1] >= last) & (gap[1:] >= last)]
+        for rows in _rows(traces, max(-first, last), np.array([j])):
+            row = alone - rows.first_row
             row = row[(row >= rows.own.start) & (row < rows.own.stop)]
             row = row[(row + first >= 0) & (row + last <= len(rows.volts))]
             seen = row[:, None] + np.arange(first, last)
-            good = rows.is_ok[seen, j].all(axis=1)
-            snippets = rows.volts[seen[good], j]
+            good = rows.is_ok[seen, 0].all(axis=1)
+            snippets = rows.volts[seen[good], 0]
             total[j] += np.sum(snippets - snippets[:, base].mean(axis=1, keepdims=True), axis=0)
             count[j] += len(snippets)
-            _add_levels(rows, traces, j, onset[:, j], mean[:, j])
+            _add_levels(rows, traces, int(j), onset[j], mean[j])
+        progress("averaging action potentials", int(j), n)
     known = count >= _OWN_SPIKES
     course = total / np.maximum(count, 1)[:, None]
     if known.any():
         course[~known] = course[known].mean(axis=0)
     peak = course.max(axis=1, keepdims=True)
-    below_v = np.where(onset[1] > 0, onset[0] - mean[0], np.nan) / np.maximum(onset[1], 1.0)
+    below_v = np.where(onset[:, 1] > 0, onset[:, 0] - mean[:, 0], np.nan) / np.maximum(onset[:, 1], 1.0)
     return Own(np.divide(course, peak, out=np.zeros_like(course), where=peak > 0), below_v)
 
 
@@ -162,25 +178,33 @@ def _add_levels(rows: _Rows, traces: Traces, j: int, onset: ndarray, mean: ndarr
     Both from the same chunk: a pad's baseline drifts.
     """
     before_rows, after_rows = (round(t * traces.line.rate_hz) for t in traces.options.blank_s)
-    quiet = rows.is_ok[:, j].astype(np.float64)
+    quiet = rows.is_ok[:, 0].astype(np.float64)
     _blank(traces.spike_row[j] - rows.first_row, before_rows, after_rows, quiet)
     at = traces.spike_row[j] - rows.first_row - _ONSET_ROWS
     at = at[(at >= max(rows.own.start - _ONSET_ROWS, 0)) & (at < rows.own.stop - _ONSET_ROWS)]
-    at = at[rows.is_ok[at, j]]
+    at = at[rows.is_ok[at, 0]]
     if at.size and quiet.any():
-        onset += rows.volts[at, j].sum(), at.size
-        mean += at.size * float(rows.volts[quiet > 0, j].mean()), at.size
+        onset += rows.volts[at, 0].sum(), at.size
+        mean += at.size * float(rows.volts[quiet > 0, 0].mean()), at.size
 
 
-def bridged(volts: Float64[ndarray, " rows"], weight: Float64[ndarray, " rows"]) -> Float64[ndarray, " rows"]:
-    """Return the trace with a straight line over each blank (only filters see it: its own weight stays 0)."""
-    known = np.flatnonzero(weight)
-    if known.size in (0, len(volts)):
-        return volts
-    out = volts.copy()
-    blank = np.flatnonzero(weight == 0)
-    out[blank] = np.interp(blank, known, volts[known])
-    return out
+@njit(cache=True, nogil=True)
+@no_type_check
+def bridge(volts, weight):
+    """Lay a straight line over each blank, in place (only filters see it: its own weight stays 0)."""
+    n, last = len(volts), -1
+    for k in range(n):
+        if weight[k] == 0.0:
+            continue
+        if last < 0:
+            volts[:k] = volts[k]
+        elif k > last + 1:
+            slope = (volts[k] - volts[last]) / (k - last)
+            for q in range(last + 1, k):
+                volts[q] = slope * (q - last) + volts[last]
+        last = k
+    if last >= 0:
+        volts[last + 1 :] = volts[last]
 
 
 class Whitener(NamedTuple):
@@ -188,13 +212,14 @@ class Whitener(NamedTuple):
 
     coefficient: Float64[ndarray, "order neurons"]
 
+    def of(self, block: Block) -> "Whitener":
+        """Return the coefficients of some neurons."""
+        return Whitener(self.coefficient[:, block])
+
     def whiten(self, part: Prepared) -> Float64[ndarray, "rows neurons"]:
         """Return the innovations of the chunk's own rows (rows without enough past take zeros for it)."""
-        order = len(self.coefficient)
-        volts = np.concatenate([np.zeros((order - part.before, part.volts.shape[1])), part.volts])
-        out = volts[order:].copy()
-        for lag in range(1, order + 1):
-            out -= self.coefficient[lag - 1] * volts[order - lag : len(volts) - lag]
+        out = part.volts[part.before :].copy()
+        _whiten(part.volts, part.before, self.coefficient, out)
         return out
 
 
@@ -210,13 +235,23 @@ def row_weights(traces: Traces, scale_v: Float64[ndarray, " neurons"], progress:
 
     n_rows = traces.line.n_rows
     power, count = np.zeros(n_rows), np.zeros(n_rows)
-    for part in prepared(traces, progress, "measuring the network's unrest"):
-        both = part.weight[1:] * part.weight[:-1]
-        step = np.diff(part.volts, axis=0) / scale_v
-        skipped = max(part.before - 1, 0)
-        rows = slice(part.first_row + skipped + 1 - part.before, part.first_row + len(part.volts) - part.before)
-        power[rows] = np.sum(both * step**2, axis=1)[skipped:]
-        count[rows] = np.sum(both, axis=1)[skipped:]
+
+    def unrest_of(block: Block) -> Float64[ndarray, "two rows"]:
+        out = np.zeros((2, n_rows))
+        for part in prepared(traces, block):
+            both = part.weight[1:] * part.weight[:-1]
+            step = np.diff(part.volts, axis=0) / scale_v[block]
+            skipped = max(part.before - 1, 0)
+            rows = slice(part.first_row + skipped + 1 - part.before, part.first_row + len(part.volts) - part.before)
+            out[0, rows] = np.sum(both * step**2, axis=1)[skipped:]
+            out[1, rows] = np.sum(both, axis=1)[skipped:]
+        return out
+
+    blocks = traces.blocks()
+    for done, (more, seen) in enumerate(in_order(traces.n_threads, unrest_of, blocks)):
+        progress("measuring the network's unrest", done + 1, len(blocks))
+        power += more
+        count += seen
     inside = count > 0
     if not inside.any():
         return np.zeros(n_rows)
@@ -235,33 +270,61 @@ def _in_segment(line: Timeline) -> Bool[ndarray, " rows"]:
     return inside
 
 
-def autoregression(traces: Traces, row_weight: Float64[ndarray, " rows"], progress: Progress) -> Whitener:
-    """Return each neuron's autoregressive coefficients by least squares (reads the recording once).
+def autoregression(parts: Sequence[Prepared], row_weight: Float64[ndarray, " rows"], order: int) -> Whitener:
+    """Return each neuron's autoregressive coefficients by least squares.
 
-    With a constant.  Only rows whose whole past of ``ar_order`` rows was kept count: products across a blank
+    With a constant.  Only rows whose whole past of ``order`` rows was kept count: products across a blank
     belong to what comes before and after an action potential, and would pass for the membrane's memory.
     """
-    order, n = traces.options.ar_order, len(traces.channel)
-    product = np.zeros((n, order + 2, order + 2))
-    for part in prepared(traces, progress, "measuring each membrane's noise"):
-        now = np.arange(order, len(part.volts))
-        whole = part.weight[now].copy()
-        for lag in range(1, order + 1):
-            whole *= part.weight[now - lag]
-        whole *= row_weight[part.first_row - part.before + now][:, None]
-        columns = [*(part.volts[now - lag] for lag in range(order + 1)), np.ones_like(whole)]
-        for a, left in enumerate(columns):
-            weighted = whole * left
-            for b in range(a, order + 2):
-                product[:, a, b] += np.sum(weighted * columns[b], axis=0)
+    n = parts[0].volts.shape[1]
+    product = np.zeros((order + 2, order + 2, n))
+    for part in parts:
+        first = part.first_row - part.before
+        _add_lag_products(part.volts, part.weight, row_weight[first : first + len(part.volts)], order, product)
     coefficient = np.zeros((order, n))
     for j in range(n):
-        full = product[j] + np.triu(product[j], 1).T
+        full = product[:, :, j] + np.triu(product[:, :, j], 1).T
         if full[0, 0] > 0:
             # a hair on the diagonal, so that a noiseless trace can be solved too
             past = full[1:, 1:] + _HAIR * np.diag([*(full[0, 0],) * order, full[-1, -1]])
             coefficient[:, j] = np.linalg.solve(past, full[1:, 0])[:order]
     return Whitener(coefficient)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_lag_products(volts, weight, row_weight, order, product):
+    """Add w v(t - a) v(t - b) of rows whose past is whole to ``product[a, b]``, a <= b; lag order + 1 is a constant."""
+    n_rows, n = volts.shape
+    run, whole = np.zeros(n, dtype=np.int64), np.empty(n)
+    left, one = np.empty(n), np.ones(n)
+    for t in range(n_rows):
+        for j in range(n):
+            run[j] = run[j] + 1 if weight[t, j] > 0.0 else 0
+            whole[j] = row_weight[t] if run[j] > order else 0.0
+        if t < order or row_weight[t] == 0.0:
+            continue
+        for a in range(order + 2):
+            now = volts[t - a] if a <= order else one
+            for j in range(n):
+                left[j] = whole[j] * now[j]
+            for b in range(a, order + 2):
+                past = volts[t - b] if b <= order else one
+                total = product[a, b]
+                for j in range(n):
+                    total[j] += left[j] * past[j]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _whiten(volts, before, coefficient, out):
+    """Take the past out of each row."""
+    order, n = coefficient.shape
+    for t in range(len(out)):
+        for lag in range(1, min(order, t + before) + 1):
+            now, past, share = out[t], volts[t + before - lag], coefficient[lag - 1]
+            for j in range(n):
+                now[j] -= share[j] * past[j]
 
 
 def _smooth(volts: Float64[ndarray, "rows neurons"], sd_rows: float) -> Float64[ndarray, "rows neurons"]:
@@ -283,7 +346,7 @@ def _smooth(volts: Float64[ndarray, "rows neurons"], sd_rows: float) -> Float64[
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 @no_type_check
 def _interpolate(values, knots, out):
     """Fill ``out`` with values linear between knots, constant outside."""
@@ -296,7 +359,7 @@ def _interpolate(values, knots, out):
             out[row, c] = values[k, c] if share == 0.0 else (1 - share) * values[k, c] + share * values[k + 1, c]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 @no_type_check
 def _blank(rows, before, after, weight):
     """Set the weight to 0 from ``before`` rows before each row to ``after`` rows after it."""

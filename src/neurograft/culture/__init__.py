@@ -18,6 +18,7 @@ from neurograft.culture._options import CultureOptions as CultureOptions
 from neurograft.culture._options import PadGrid as PadGrid
 from neurograft.culture._options import SynapseOptions as SynapseOptions
 from neurograft.culture._options import WiringOptions as WiringOptions
+from neurograft.culture._pads import OUTSIDE as OUTSIDE
 from neurograft.culture._pads import PSEUDO_CURRENT_CLAMP as PSEUDO_CURRENT_CLAMP
 from neurograft.culture._pads import PSEUDO_VOLTAGE_CLAMP as PSEUDO_VOLTAGE_CLAMP
 from neurograft.culture._pads import ArrayOptions as ArrayOptions

@@ -1,6 +1,6 @@
 """What pads hear: which neurons, how strongly, and what is wrong with each pad."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import NamedTuple, final
 
@@ -64,6 +64,10 @@ PSEUDO_VOLTAGE_CLAMP = Readout(
     lsb_u=0.1 * PA,
     n_bits=14,
 )
+
+
+# The same amplifier with every pad outside of all cells: what a plain microelectrode array records.
+OUTSIDE = replace(PSEUDO_CURRENT_CLAMP, signal=Signal.EXTRACELLULAR_V)
 
 
 @final

@@ -1,4 +1,4 @@
-"""Compiled steps of ions in a plane.  Lengths in nanometres, energies in kT; equations of ``_brownian``.
+"""Compiled steps of ions in a plane.  Lengths in nanometres, energies in kT; the equations are in ``_brownian``.
 
 Ions lie in the order of their cells, cut into chunks.  Within a sweep (the steps between two listings of
 neighbours) only displacements since its start move, in 32-bit numbers; separations at its start are stored with
@@ -146,9 +146,23 @@ def _step_chunk(chunk, first, last, near, turn, field, law, table, desk):
     desk.farthest[chunk] = _farthest(new[0, first:last], new[1, first:last])
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _sweep(cuts, near, fields, law, table, desk, limit_nm):
+def sweep(cuts, near, fields, law, table, desk, limit_nm):
     """Advance all ions until one has gone ``limit_nm`` or ``fields`` is used up; return how many steps were done."""
+    limit2 = limit_nm * limit_nm
+    for k in range(fields.size):
+        for chunk in range(cuts.size - 1):
+            _step_chunk(chunk, cuts[chunk], cuts[chunk + 1], near, k % 2, fields[k], law, table, desk)
+        if not desk.farthest.max() < limit2:
+            return k + 1
+    return fields.size
+
+
+@njit(cache=True, nogil=True, error_model="numpy", parallel=True)
+@no_type_check
+def sweep_in_threads(cuts, near, fields, law, table, desk, limit_nm):
+    """Do what ``sweep`` does, chunks in threads; written out, as a cache tells functions by their names alone."""
     limit2 = limit_nm * limit_nm
     for k in range(fields.size):
         for chunk in prange(cuts.size - 1):
@@ -156,10 +170,6 @@ def _sweep(cuts, near, fields, law, table, desk, limit_nm):
         if not desk.farthest.max() < limit2:
             return k + 1
     return fields.size
-
-
-sweep = njit(cache=True, nogil=True, error_model="numpy")(_sweep)
-sweep_in_threads = njit(cache=True, nogil=True, error_model="numpy", parallel=True)(_sweep)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

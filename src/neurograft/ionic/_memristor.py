@@ -28,9 +28,14 @@ class Loop(NamedTuple):
     @property
     def area(self) -> float:
         """Area of both lobes over that of the rectangle around them; 0 for a resistor."""
+        return self.lobes_w / (4 * float(np.abs(self.voltage_v).max() * np.abs(self.current_a).max()))
+
+    @property
+    def lobes_w(self) -> float:
+        """Area of both lobes, in volts times amperes."""
         whole = np.append(self.voltage_v, self.voltage_v[0]), np.append(self.current_a, self.current_a[0])
         lobes = [abs(np.trapezoid(np.where(whole[0] * side > 0, whole[1], 0.0), whole[0])) for side in (1.0, -1.0)]
-        return float(sum(lobes) / (4 * np.abs(self.voltage_v).max() * np.abs(self.current_a).max()))
+        return float(sum(lobes))
 
 
 @final

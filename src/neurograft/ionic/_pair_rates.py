@@ -1,6 +1,6 @@
 """How often a bound pair breaks and a free ion is caught, measured on many pairs that do not see each other.
 
-In the relative coordinate two ions are one walker with twice the diffusion: dr = 2 D (F(r) + z f) dt + noise.
+In the relative coordinate two ions are one walker of twice the diffusion: dr = 2 D (F(r) + z f) dt + noise.
 A pair is broken at ``far_m``; a walker that roams an area of 1 / density is caught at ``near_m``.  The step is part
 of what is measured: with the authors' 5 ps their own model's rates come out, with short steps the converged ones.
 """

@@ -29,10 +29,13 @@ _RUN_S: Final = 1.5e-3
 _N_CANDIDATES: Final = 6
 _CURRENT_SHARES: Final = (0.0005, 0.0015, 0.01, 0.03, 0.1)
 BIOLOGICAL_SWING_V: Final = 0.1
-# A cortical neuron's spike with all that it sets off (Attwell and Laughlin 2001: 2.4e9 ATP; memory, 50 kJ/mol), and an
-# analog CMOS neuron's (Joubert et al. 2012, 65 nm; memory).
-BIOLOGICAL_SPIKE_J: Final = 2e-10
-CMOS_SPIKE_J: Final = 2e-12
+# A rodent's cortical neuron spends 3.29e9 ATP a second at 4 Hz (Attwell and Laughlin 2001, J. Cereb. Blood Flow Metab.
+# 21, 1133), 87 % of it on spikes and what they set off: 7.2e8 ATP a spike, of about 50 kJ/mol in a cell.
+BIOLOGICAL_SPIKE_J: Final = 6e-11
+# Analog neurons in 65 nm: 2.1 pJ a spike (J. Low Power Electron. Appl. 13, 55, 2023) and, of the least kind known, 4 fJ
+# (Sourikopoulos et al. 2017, Front. Neurosci. 11, 123).
+CMOS_SPIKE_J: Final = 2.1e-12
+LEAST_CMOS_SPIKE_J: Final = 4e-15
 
 
 @final
@@ -163,7 +166,7 @@ def lowest_voltage(*, n_rounds: int, rng: Generator, progress: Progress = silent
         rounds += 1
         progress("slit of lowest voltage", rounds, n_rounds)
 
-    bounds = Bounds([0.7, 0.03, -3.0, 0.3, -5.0], [1.4, 0.3, -0.5, 2.0, -3.0])
+    bounds = Bounds([0.7, 0.01, -3.0, 0.3, -5.0], [1.4, 0.3, -0.5, 2.0, -3.0])
     best = differential_evolution(
         cost, bounds, maxiter=n_rounds, popsize=_N_CANDIDATES, rng=rng, callback=told, polish=False, tol=1e-3
     )

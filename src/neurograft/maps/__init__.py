@@ -26,6 +26,8 @@ from neurograft.maps._map import SynapseMap as SynapseMap
 from neurograft.maps._map import Undecidable as Undecidable
 from neurograft.maps._map import synapse_map as synapse_map
 from neurograft.maps._neuron_table import NeuronTable as NeuronTable
+from neurograft.maps._noise import NOISE_KEY as NOISE_KEY
+from neurograft.maps._noise import stated_noise_v as stated_noise_v
 from neurograft.maps._signs import CELEGANS_GABA as CELEGANS_GABA
 from neurograft.maps._signs import FLY_SIGNS as FLY_SIGNS
 from neurograft.maps._signs import VERTEBRATE_SIGNS as VERTEBRATE_SIGNS

@@ -4,6 +4,7 @@ import numpy as np
 from numpy import ndarray
 
 from neurograft.maps._map import Kind, SynapseMap, Undecidable
+from neurograft.maps._noise import stated_noise_v
 from neurograft.units import MS, MV
 
 
@@ -21,7 +22,9 @@ def describe(m: SynapseMap) -> tuple[str, ...]:
         lines.append(
             f"signs: {np.sum(chemical > 0)} excite, {np.sum(chemical < 0)} inhibit (electrical ones not counted)"
         )
-        lines.append(f"|weight|: {_quartiles(np.abs(m.weight_v) / MV, 'mV')}")
+        noise_v = stated_noise_v(m)
+        stated = "" if noise_v is None else f"; in {noise_v / MV:g} mV of noise"
+        lines.append(f"|weight|: {_quartiles(np.abs(m.weight_v) / MV, 'mV')}{stated}")
         lines.append(f"delay: {_quartiles(m.delay_s / MS, 'ms')}")
         known = np.isfinite(m.q_value)
         if known.any():

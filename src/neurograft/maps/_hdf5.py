@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Sequence
 from typing import cast, final
 
 import h5py
@@ -94,8 +95,25 @@ def write_array(group: h5py.Group, name: str, values: ndarray, **attributes: str
     item = group.create_dataset(name, data=values)
     item.attrs[_CHECKSUM] = np.uint32(_crc32(values))
     for key, text in attributes.items():
-        item.attrs[key] = text
+        write_note(item, key, text)
     return item
+
+
+def write_note(item: h5py.Group | h5py.Dataset, name: str, text: str) -> None:
+    """Write an attribute of fixed length: HDF5 keeps others in a heap, in which a damaged file can make it loop."""
+    raw = text.encode()
+    item.attrs.create(name, raw, dtype=h5py.string_dtype("utf-8", max(len(raw), 1)))
+
+
+def read_note(file: h5py.File, name: str) -> str:
+    """Return a text attribute of the file, '' where there is none; older files have such of variable length."""
+    found = file.attrs.get(name, "")
+    return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
+
+
+def write_texts(group: h5py.Group, name: str, texts: Sequence[str]) -> None:
+    """Write texts for other programs; libsonata wants them of variable length, so this package never reads them."""
+    group.create_dataset(name, data=np.array(texts, dtype=object), dtype=h5py.string_dtype(), shape=(len(texts),))
 
 
 def write_json(group: h5py.Group, name: str, value: object) -> None:

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from neurograft.errors import MapError
 from neurograft.files import written_whole
-from neurograft.maps._hdf5 import Reader, write_array, write_json
+from neurograft.maps._hdf5 import Reader, read_note, write_array, write_json, write_note, write_texts
 from neurograft.maps._map import Evidence, Kind, SynapseMap
 from neurograft.maps._sonata import EDGES, NODES, write_edge_ids, write_index, write_magic, write_node_ids
 from neurograft.provenance import Provenance, provenance_from_json
@@ -41,9 +41,9 @@ _RESERVED: Final = frozenset({*_EDGE_COLUMNS, *_COPIES, "dynamics_params", "@lib
 def save_map(m: SynapseMap, path: Path) -> None:
     """Write a map as one file that SONATA readers open as well; an older file is replaced whole or not at all."""
     _require_writable_names(m)
-    with written_whole(path) as part, h5py.File(part, "w") as file:
+    with written_whole(path) as part, h5py.File(part, "w", libver=("v110", "v110")) as file:
         write_magic(file)
-        file.attrs["format"] = MAP_FORMAT
+        write_note(file, "format", MAP_FORMAT)
         file.attrs["format_version"] = MAP_FORMAT_VERSION
         _write_nodes(file, m)
         _write_edges(file, m)
@@ -97,7 +97,7 @@ def _read(file: h5py.File, name: str) -> SynapseMap:
 
 
 def _require_format(file: h5py.File, name: str) -> None:
-    if file.attrs.get("format") != MAP_FORMAT:
+    if read_note(file, "format") != MAP_FORMAT:
         other = " It is a SONATA file of another program: import its edge table." if "edges" in file else ""
         raise MapError(f"{name} is an HDF5 file, but not a neurograft map.{other}")
     version = int(file.attrs.get("format_version", 0))
@@ -179,7 +179,7 @@ def _write_nodes(file: h5py.File, m: SynapseMap) -> None:
         write_array(group, axis, np.ascontiguousarray(column), units="um")
     write_array(group, "sign", m.sign, meaning="1 excitatory, -1 inhibitory, 0 unknown")
     for name, texts in (("label", m.labels), ("model", m.model), ("cell_type", m.cell_type)):
-        group.create_dataset(name, data=np.array(texts, dtype=object), dtype=h5py.string_dtype(), shape=(m.n_neurons,))
+        write_texts(group, name, texts)
 
 
 def _write_edges(file: h5py.File, m: SynapseMap) -> None:
@@ -195,7 +195,7 @@ def _write_edges(file: h5py.File, m: SynapseMap) -> None:
     for name, column in m.extra.items():
         write_array(group, name, column)
     # SONATA's explicit enumeration: readers show the names of kinds, the numbers stay in the column.
-    group.create_dataset("@library/kind", data=[kind.name for kind in Kind], dtype=h5py.string_dtype())
+    write_texts(group.create_group("@library"), "kind", [kind.name for kind in Kind])
 
 
 def _write_own(file: h5py.File, m: SynapseMap) -> None:

@@ -11,6 +11,7 @@ from neurograft.errors import OptionError, RunError, did_you_mean
 from neurograft.maps import Kind, SynapseMap
 from neurograft.network._drive import Drive, Poisson
 from neurograft.network._engine import Engine
+from neurograft.network._forced import StimulusTables
 from neurograft.network._group import Clock, Group, Spikes
 from neurograft.network._lazy import can_skip, quiet_of
 from neurograft.network._learning import GroupPlasticity, places_of
@@ -20,9 +21,11 @@ from neurograft.network._poisson import PoissonInput, no_poisson, poisson_input
 from neurograft.network._populations import Populations
 from neurograft.network._random import STREAM_START, words_of
 from neurograft.network._rows import Synapses, delay_steps, used_synapses
-from neurograft.network._stimulus import GroupStimulus, Stimulus
+from neurograft.network._stimulus import Stimulus, tables_of
 from neurograft.network._synapse_hook import SynapseHook
 from neurograft.neurons import Lif, NeuronModel, Stepper, find_model, known_models
+
+_SYNAPSES_PER_NEURON = 3000  # that cost as much at a few spikes a second as stepping their neuron does
 
 
 def build_engine(
@@ -133,8 +136,8 @@ def _poisson(given: Poisson | None, mine: ndarray, model: NeuronModel, step_s: f
     return poisson_input(given.rate_hz[mine], step_s, amplitude=amplitude, place=place)
 
 
-def _stimulus(given: Stimulus | None, mine: ndarray, model: NeuronModel, step_s: float) -> GroupStimulus | None:
-    return GroupStimulus(given, mine, model, step_s) if given is not None and given.acts_on_spikes else None
+def _stimulus(given: Stimulus | None, mine: ndarray, model: NeuronModel, step_s: float) -> StimulusTables | None:
+    return tables_of(given, mine, model, step_s) if given is not None and given.acts_on_spikes else None
 
 
 def models_of(m: SynapseMap | Populations, neuron: NeuronModel) -> tuple[list[NeuronModel], Int32[ndarray, " neurons"]]:
@@ -188,7 +191,7 @@ def _synapses(m: SynapseMap, models: Sequence[NeuronModel], kind: ndarray, place
 
 def _bounds(kind: ndarray, n_incoming: ndarray, n_parts: int) -> list[tuple[int, int]]:
     """Return stretches of neurons: each model's neurons cut into parts of about equal work."""
-    work = n_incoming + 10.0  # about ten events cost as much as one neuron's step-second
+    work = n_incoming + _SYNAPSES_PER_NEURON
     edges = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), kind.size]
     bounds: list[tuple[int, int]] = []
     for first, last in pairwise(edges):

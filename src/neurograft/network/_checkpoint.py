@@ -108,8 +108,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
             if version > FORMAT_VERSION:
                 raise RunError(f"{path} is of format {version}, newer than {FORMAT_VERSION}. Update neurograft.")
             read = {name: file[name] for name in Checkpoint.__dataclass_fields__ if name in file or version > 1}
+    except FileNotFoundError as error:
+        raise RunError(f"There is no checkpoint {path}. Check the name.") from error
     except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
-        raise RunError(f"{path} cannot be read as a checkpoint: {error}. Give a file of save_checkpoint.") from error
+        raise RunError(
+            f"{path} cannot be read as a checkpoint. Give a file of save_checkpoint or run --checkpoint, whole."
+        ) from error
     return Checkpoint(
         step=int(read["step"]),
         seed=int(read["seed"]),

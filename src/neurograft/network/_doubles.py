@@ -25,14 +25,19 @@ def predicted_counts(
     n_doubles: int,
     bin_s: float,
     seed: int,
+    fold: Int64[ndarray, " neurons"] | None = None,
     progress: Progress = silent,
 ) -> Int64[ndarray, "maps neurons bins"]:
     """Return how often the doubles of each neuron of each map fire in each bin while the recording is replayed.
 
     Every double has noise of its own.  All maps and doubles run together, for they only listen.  A neuron's own
     recorded spikes are not heard by its doubles; each hears its own where the map has that synapse.
+
+    With ``fold``, the neurons of a fold are free together: each hears the doubles of its own fold, and the recorded
+    spikes of all others.  Without, each neuron is a fold of its own: all others are clamped.
     """
     n = recording.n_neurons
+    fold = np.arange(n) if fold is None else fold
     if any(m.labels != recording.labels for m in maps) or len(maps) != len(drives):
         raise RunError("Each map must have the recording's neurons, and a drive of its own.")
     n_copies = len(maps) * n_doubles
@@ -41,7 +46,7 @@ def predicted_counts(
     for k, m in enumerate(maps):
         for double in range(n_doubles):
             at = n * (1 + k * n_doubles + double)
-            pre.append(np.where(m.pre == m.post, m.pre + at, m.pre))
+            pre.append(np.where(fold[m.pre] == fold[m.post], m.pre + at, m.pre))
             post.append(m.post.astype(np.int64) + at)
             column.append(np.column_stack([m.weight_v, m.delay_s, m.kind]))
     columns = np.concatenate(column)

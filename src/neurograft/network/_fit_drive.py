@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from neurograft.errors import RunError
-from neurograft.maps import SynapseMap
+from neurograft.maps import SynapseMap, stated_noise_v
 from neurograft.network._drive import Drive, DriveFit, steady_drive
 from neurograft.network._from_recording import noise_sd_of, shared_modulation
 from neurograft.network._options import RunOptions
@@ -27,7 +27,8 @@ UNKNOWN_NOISE_V = 4 * MV  # guessed: potentials in vivo fluctuate by 2 to 6 mV
 class FitOptions:
     """How long and how often trial runs are made, and what background noise is assumed."""
 
-    noise_sd_v: float | None = None  # None: from each neuron's irregularity in the recording, else UNKNOWN_NOISE_V
+    # None: that for which the map states its weights, else from each neuron's irregularity, else UNKNOWN_NOISE_V
+    noise_sd_v: float | None = None
     modulation_bin_s: float | None = 50 * MS  # None: no shared modulation
     n_rounds: int = 6
     trial_s: float = 20.0
@@ -61,6 +62,9 @@ def fit_drive(
     ``drive.fit.worst_relative_error``, for a map so strong that it ignites has no such drive.  A
     neuron without a spike is driven to half a spike in the recording.
 
+    The noise is, unless given, the one for which the map states its weights (a map from spikes), else the one with
+    which each neuron is as irregular as in ``target``.
+
     The shared part, unless switched off, is the recording's own population rate over time: it is *given* to
     the network, so slow co-modulation says nothing about the map.  Each neuron's share is its regression on
     the rate of all other neurons.
@@ -73,10 +77,11 @@ def fit_drive(
         )
     wanted_hz = np.maximum(target.counts(), 0.5) / target.duration_s
     _require_reachable(m, wanted_hz, neuron)
-    if options.noise_sd_v is None:
+    given_v = options.noise_sd_v if options.noise_sd_v is not None else stated_noise_v(m)
+    if given_v is None:
         sd_v = noise_sd_of(target, wanted_hz, neuron=neuron, unknown_v=UNKNOWN_NOISE_V)
     else:
-        sd_v = np.full(m.n_neurons, options.noise_sd_v)
+        sd_v = np.full(m.n_neurons, given_v)
     modulation = None
     if options.modulation_bin_s is not None:
         modulation = shared_modulation(
@@ -102,7 +107,7 @@ def fit_drive_to_rates(
     wanted_hz = np.array(np.broadcast_to(np.asarray(rate_hz, dtype=np.float64), (m.n_neurons,)))
     neuron, options = neuron if neuron is not None else Lif(), options if options is not None else FitOptions()
     _require_reachable(m, wanted_hz, neuron)
-    sd_v = options.noise_sd_v if options.noise_sd_v is not None else UNKNOWN_NOISE_V
+    sd_v = next(v for v in (options.noise_sd_v, stated_noise_v(m), UNKNOWN_NOISE_V) if v is not None)
     background = steady_drive(m.n_neurons, noise_sd_v=sd_v)
     return _fit(m, wanted_hz, background, seed=seed, neuron=neuron, options=options, progress=progress)
 

@@ -5,15 +5,18 @@ from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt64
+from numba import config
 from numpy import ndarray
 
+from neurograft.network._any_kernel import ADVANCES, run_any
+from neurograft.network._forced import StimulusTables, add_kicks, force, no_stimulus
 from neurograft.network._kernels import deliver, run_lif
 from neurograft.network._lazy import Quiet, run_lazy
 from neurograft.network._poisson import PoissonInput, add_poisson, no_poisson
 from neurograft.network._random import LANES, add_noise, fill_noise
+from neurograft.network._reading import no_reading
 from neurograft.network._rows import Rows
-from neurograft.network._stimulus import GroupStimulus
-from neurograft.network._synapse_hook import GroupSynapses
+from neurograft.network._synapse_hook import GroupSynapses, ReadSynapses
 from neurograft.neurons import Lif, NeuronModel, Stepper
 from neurograft.neurons._lif import advance_delta, advance_exponential
 
@@ -50,7 +53,7 @@ class Group:
     recorded: Int64[ndarray, " recorded"]  # places in the flat state
     drive_v: Float64[ndarray, " neurons"]
     poisson: PoissonInput = field(default_factory=no_poisson)
-    stimulus: GroupStimulus | None = None
+    stimulus: StimulusTables | None = None
     synapses: GroupSynapses | None = None  # who delivers in the engine's place
     quiet: Quiet | None = None  # with it quiet neurons are skipped; ``state`` is then a view of its cells
     inputs: Float32[ndarray, "channels neurons"] = field(init=False)
@@ -77,9 +80,16 @@ class Group:
 
     @property
     def is_compiled(self) -> bool:
-        """Tell whether whole stretches of steps run in one compiled call."""
+        """Tell whether whole stretches of steps run in the fastest compiled call, which threads share too."""
         is_known = isinstance(self.model, Lif) and self.stepper.advance in (advance_delta, advance_exponential)
         return is_known and self.stimulus is None and self.synapses is None
+
+    @property
+    def which(self) -> int:
+        """Number of its model's step for ``run_any``; -1 where steps must be done from Python."""
+        if self.synapses is not None and not isinstance(self.synapses, ReadSynapses):
+            return -1
+        return next((k for k, advance in enumerate(ADVANCES) if advance is self.stepper.advance), -1)
 
 
 @final
@@ -105,7 +115,9 @@ def runner_of(group: Group) -> Runner:
     """Return the fastest way to advance a group."""
     if group.quiet is not None:
         return run_quiet
-    return run_compiled if group.is_compiled else run_stepwise
+    if group.is_compiled:
+        return run_compiled
+    return run_model if group.which >= 0 and not getattr(config, "DISABLE_JIT", False) else run_stepwise
 
 
 def run_quiet(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
@@ -133,6 +145,30 @@ def run_compiled(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
     )  # fmt: skip
 
 
+def run_model(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
+    """Advance any built-in model, under a stimulus or with cells that are read, in compiled calls."""
+    rows, done = group.rows, 0
+    stimulus = group.stimulus if group.stimulus is not None else no_stimulus()
+    group.voltage_v = np.empty((n_steps, group.recorded.size))
+    while done < n_steps:
+        step = clock.step + done
+        reading, until = no_reading(), step + n_steps
+        if isinstance(group.synapses, ReadSynapses):
+            reading, until = group.synapses.reading(step)
+        wanted = min(n_steps - done, until - step)
+        did = run_any(
+            group.which, step, wanted, past.origin, group.first, clock.delays, past.neuron, past.start, out.neuron,
+            out.start, out.origin, rows.start, rows.target, rows.weight, reading, stimulus, group.inputs,
+            group.stepper.n_channels, group.state, group.refractory, group.drive_v, group.noise_v,
+            bool(np.any(group.noise_v)), group.poisson, group.has_poisson, clock.seed, group.stepper.constants,
+            group.spiked, group.words, group.recorded, group.voltage_v[done:],
+        )  # fmt: skip
+        done += did
+        if did < wanted:
+            break
+    return done
+
+
 def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
     """Advance step by step from Python, with any model; the same operations in the same order."""
     rows, inputs = group.rows, group.inputs
@@ -155,14 +191,14 @@ def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
         if group.has_poisson:
             add_poisson(clock.seed, k, group.first, group.poisson, inputs.reshape(-1), group.words)
         if group.stimulus is not None:
-            group.stimulus.kick(k, group)
+            add_kicks(k, group.stimulus, inputs.reshape(-1))
         if group.stepper.n_noise:
             fill_noise(clock.seed, k, group.first, inputs[group.stepper.n_channels :], group.words)
         n = group.stepper.advance(
             group.state, group.refractory, group.drive_v, inputs, group.stepper.constants, group.spiked
         )
         if group.stimulus is not None:
-            n = group.stimulus.force(k, group, n)
+            n = force(k, group.stimulus, group.state, group.refractory, group.spiked, n)
         if group.synapses is not None:
             group.synapses.learn(k, group.spiked[:n])
         out.neuron[at : at + n] = group.first + group.spiked[:n]

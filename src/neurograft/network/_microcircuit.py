@@ -34,7 +34,9 @@ PROBABILITY: Final = (  # rows: target, columns: source
     (0.0364, 0.0010, 0.0034, 0.0005, 0.0277, 0.0080, 0.0658, 0.1443),
 )
 RATES_HZ: Final = (0.971, 2.868, 4.746, 5.396, 8.142, 9.078, 0.991, 7.523)
-"""Mean rates of the full model with Poisson input: those that NEST's own implementation keeps for scaling."""
+"""Mean rates of the full model with Poisson input: those that NEST 2's example keeps for scaling."""
+LATER_RATES_HZ: Final = (0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829)
+"""The same in the model's own later repository (INM-6, microcircuit-PD14-model)."""
 
 _EXTERNAL_HZ, _WEIGHT_V, _G, _SPREAD = 8.0, 0.15 * MV, -4.0, 0.1
 _DELAY_S, _DELAY_SPREAD = (1.5 * MS, 0.75 * MS), 0.5  # excitatory, inhibitory; spread over mean

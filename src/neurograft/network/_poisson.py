@@ -13,7 +13,7 @@ from numpy import ndarray
 from scipy.special import pdtr, pdtrc
 
 from neurograft.errors import RunError
-from neurograft.network._random import BLOCK, LANES, STREAM_POISSON, fill_words
+from neurograft.network._random import BLOCK, STREAM_POISSON, fill_block
 
 MAX_PER_STEP = 100.0  # beyond, a train is noise to 1 part in 10, and its table long
 _FEW_RATES = 64  # up to so many distinct rates each has a fine table of 4 kB
@@ -28,14 +28,14 @@ class PoissonInput(NamedTuple):
     shift: int  # bits of a number below its cell
     amplitude: ndarray  # float64, one a neuron: what each spike adds
     place: ndarray  # int32, one a neuron: where, in the flat inputs
-    is_alike: bool  # all have one rate and one channel
+    stretch_end: ndarray  # int32, one a neuron: up to where its successors have its rate and channel
 
 
 def no_poisson() -> PoissonInput:
     """Return what stands for no input at all."""
     none = np.zeros(0, dtype=np.int32)
     return PoissonInput(
-        none, np.zeros((1, 1), dtype=np.uint8), np.zeros((1, 1), dtype=np.uint64), 32, np.zeros(0), none, False
+        none, np.zeros((1, 1), dtype=np.uint8), np.zeros((1, 1), dtype=np.uint64), 32, np.zeros(0), none, none
     )
 
 
@@ -58,10 +58,11 @@ def poisson_input(rate_hz: ndarray, step_s: float, *, amplitude: ndarray, place:
     bits = 12 if rates.size <= _FEW_RATES else 6
     lower = np.arange(1 << bits, dtype=np.uint64) << np.uint64(32 - bits)
     begin = np.array([np.searchsorted(row, lower, side="right") for row in edges], dtype=np.uint8)
-    is_alike = bool(rates.size == 1 and np.all(np.diff(place) == 1))
+    ends = np.append(np.flatnonzero((np.diff(rate_class) != 0) | (np.diff(place) != 1)) + 1, rate_class.size)
+    stretch_end = np.repeat(ends, np.diff(ends, prepend=0)) if rate_class.size else ends[:0]
     return PoissonInput(
         rate_class.astype(np.int32), begin, edges, 32 - bits, amplitude.astype(np.float64), place.astype(np.int32),
-        is_alike,
+        stretch_end.astype(np.int32),
     )  # fmt: skip
 
 
@@ -77,32 +78,26 @@ def count_of(word, begin, edges, shift):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_counts(row, low, poisson, inputs):
-    """Add the counts of a run of neurons from ``low`` on."""
-    rate_class, begin, edges, shift, amplitude, place, is_alike = poisson
-    if is_alike:
-        only_begin, only_edges = begin[0], edges[0]
-        to, each = inputs[place[low] : place[low] + row.size], amplitude[low : low + row.size]
-        for i in range(row.size):
-            to[i] += each[i] * count_of(row[i], only_begin, only_edges, shift)
-        return
-    for i in range(row.size):
-        at = low + i
-        c = rate_class[at]
-        inputs[place[at]] += amplitude[at] * count_of(row[i], begin[c], edges[c], shift)
+def _add_stretch(words, begin, edges, shift, amplitude, to):
+    """Add the counts of neighbours of one rate and channel."""
+    for i in range(words.size):
+        to[i] += amplitude[i] * count_of(words[i], begin, edges, shift)
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def add_poisson(seed, step, first, poisson, inputs, scratch):
     """Add one step's Poisson spikes of the neurons from ``first`` on; ``scratch`` holds 4 LANES words."""
-    n = poisson[0].size
-    last = first + n
-    for block in range(first // BLOCK, (last + BLOCK - 1) // BLOCK):
-        words = scratch[: 4 * min(LANES, last - block * BLOCK)].reshape(4, -1)
-        fill_words(seed, STREAM_POISSON, step, block, words)
-        for w in range(4):
-            begin = block * BLOCK + w * LANES - first
-            low, high = max(0, -begin), min(words.shape[1], n - begin)
-            if low < high:
-                _add_counts(words[w, low:high], begin + low, poisson, inputs)
+    rate_class, begin, edges, shift, amplitude, place, stretch_end = poisson
+    n = rate_class.size
+    for block in range(first // BLOCK, (first + n + BLOCK - 1) // BLOCK):
+        low, high = fill_block(seed, STREAM_POISSON, step, block, first, first + n, scratch)
+        begins = block * BLOCK - first
+        while low < high:
+            at = begins + low
+            end, c, to = min(np.int64(stretch_end[at]) - begins, high), rate_class[at], np.int64(place[at])
+            width = end - low
+            _add_stretch(
+                scratch[low:end], begin[c], edges[c], shift, amplitude[at : at + width], inputs[to : to + width]
+            )
+            low = end

@@ -12,6 +12,7 @@ from numba import njit
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
+_2W0, _2W1 = (_W0 + _W0) & _LOW, (_W1 + _W1) & _LOW
 _32 = np.uint64(32)
 _8, _16, _24, _BYTE = np.uint64(8), np.uint64(16), np.uint64(24), np.uint64(0xFF)
 
@@ -75,42 +76,60 @@ def words_of(seed, stream, step, first, words):
         words[i] = word_of(seed, stream, step, first + i)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, inline="always")
 @no_type_check
-def _rounds(c0, c1, c2, c3, k0, k1):
-    """Do Philox's ten rounds on all lanes; the loop over lanes is what compilers turn into vector code."""
-    for _ in range(10):
-        for i in range(c0.size):
-            p0 = _M0 * (c0[i] & _LOW)  # the mask tells the compiler that 32 bits are enough
-            p1 = _M1 * (c2[i] & _LOW)
-            next0 = (p1 >> _32) ^ c1[i] ^ k0
-            next2 = (p0 >> _32) ^ c3[i] ^ k1
-            c1[i] = p1 & _LOW
-            c3[i] = p0 & _LOW
-            c0[i] = next0
-            c2[i] = next2
-        k0 = (k0 + _W0) & _LOW
-        k1 = (k1 + _W1) & _LOW
+def _two_rounds(c0, c1, c2, c3, k0, k1):
+    """Do two of Philox's rounds; masks tell the compiler that 32 bits are enough."""
+    p0 = _M0 * (c0 & _LOW)
+    p1 = _M1 * (c2 & _LOW)
+    c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _LOW, (p0 >> _32) ^ c3 ^ k1, p0 & _LOW
+    k0 = (k0 + _W0) & _LOW
+    k1 = (k1 + _W1) & _LOW
+    p0 = _M0 * (c0 & _LOW)
+    p1 = _M1 * (c2 & _LOW)
+    return (p1 >> _32) ^ c1 ^ k0, p1 & _LOW, (p0 >> _32) ^ c3 ^ k1, p0 & _LOW
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def fill_words(seed, stream, step, block, words):
-    """Fill four rows of lanes of a block: word w of lane l belongs to neuron 256 block + 64 w + l."""
-    c0, c1, c2, c3 = words[0], words[1], words[2], words[3]
-    for i in range(c0.size):
-        c0[i] = np.uint64(step) & _LOW
-        c1[i] = np.uint64(step) >> _32
-        c2[i] = np.uint64(block * LANES + i)
-        c3[i] = np.uint64(stream)
-    _rounds(c0, c1, c2, c3, np.uint64(seed) & _LOW, np.uint64(seed) >> _32)
+    """Fill four rows of lanes of a block: word w of lane l belongs to neuron 256 block + 64 w + l.
+
+    Ten rounds written out keep a lane in registers, and the loop over lanes becomes vector code.
+    """
+    k0, k1 = np.uint64(seed) & _LOW, np.uint64(seed) >> _32
+    low, high = np.uint64(step) & _LOW, np.uint64(step) >> _32
+    for i in range(words.shape[1]):
+        c0, c1, c2, c3, x, y = low, high, np.uint64(block * LANES + i), np.uint64(stream), k0, k1
+        c0, c1, c2, c3 = _two_rounds(c0, c1, c2, c3, x, y)
+        x, y = (x + _2W0) & _LOW, (y + _2W1) & _LOW
+        c0, c1, c2, c3 = _two_rounds(c0, c1, c2, c3, x, y)
+        x, y = (x + _2W0) & _LOW, (y + _2W1) & _LOW
+        c0, c1, c2, c3 = _two_rounds(c0, c1, c2, c3, x, y)
+        x, y = (x + _2W0) & _LOW, (y + _2W1) & _LOW
+        c0, c1, c2, c3 = _two_rounds(c0, c1, c2, c3, x, y)
+        x, y = (x + _2W0) & _LOW, (y + _2W1) & _LOW
+        words[0, i], words[1, i], words[2, i], words[3, i] = _two_rounds(c0, c1, c2, c3, x, y)
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_bells(row, scale, kick):
-    for i in range(row.size):
-        kick[i] += scale[i] * bell(row[i])
+def fill_block(seed, stream, step, block, first, last, scratch):
+    """Fill ``scratch`` with a block's words in the order of neurons; return which are of ``first`` to ``last - 1``.
+
+    A block that ends early needs fewer lanes, and all its neurons are then in the first row.
+    """
+    begin = block * BLOCK
+    n_lanes = min(LANES, last - begin)
+    fill_words(seed, stream, step, block, scratch[: 4 * n_lanes].reshape(4, n_lanes))
+    return max(0, first - begin), min(BLOCK, last - begin)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_bells(words, scale, kick):
+    for i in range(kick.size):
+        kick[i] += scale[i] * bell(words[i])
 
 
 @njit(cache=True, nogil=True)
@@ -123,35 +142,25 @@ def add_noise(seed, step, first, scale, kick, scratch):
     """
     last = first + kick.size
     for block in range(first // BLOCK, (last + BLOCK - 1) // BLOCK):
-        words = scratch[: 4 * min(LANES, last - block * BLOCK)].reshape(4, -1)
-        fill_words(seed, STREAM_NOISE, step, block, words)
-        for w in range(4):
-            begin = block * BLOCK + w * LANES - first
-            low, high = max(0, -begin), min(words.shape[1], kick.size - begin)
-            if low < high:
-                to, sd = kick[begin + low : begin + high], scale[begin + low : begin + high]
-                _add_bells(words[w, low:high], sd, to)
+        low, high = fill_block(seed, STREAM_NOISE, step, block, first, last, scratch)
+        at = block * BLOCK + low - first
+        _add_bells(scratch[low:high], scale[at : at + high - low], kick[at : at + high - low])
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _set_bells(row, to):
-    for i in range(row.size):
-        to[i] = bell(row[i])
+def _set_bells(words, to):
+    for i in range(to.size):
+        to[i] = bell(words[i])
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
 def fill_noise(seed, step, first, rows, scratch):
     """Fill rows with numbers of mean 0 and standard deviation 1, each row with its own stream."""
-    n = rows.shape[1]
-    last = first + n
+    last = first + rows.shape[1]
     for row in range(rows.shape[0]):
         for block in range(first // BLOCK, (last + BLOCK - 1) // BLOCK):
-            words = scratch[: 4 * min(LANES, last - block * BLOCK)].reshape(4, -1)
-            fill_words(seed, STREAM_CHANNELS + row, step, block, words)
-            for w in range(4):
-                begin = block * BLOCK + w * LANES - first
-                low, high = max(0, -begin), min(words.shape[1], n - begin)
-                if low < high:
-                    _set_bells(words[w, low:high], rows[row, begin + low : begin + high])
+            low, high = fill_block(seed, STREAM_CHANNELS + row, step, block, first, last, scratch)
+            at = block * BLOCK + low - first
+            _set_bells(scratch[low:high], rows[row, at : at + high - low])

@@ -1,12 +1,10 @@
 """Running a memory image as it is read: with age, drift, noise of each reading, wires, converters, and its energy."""
-# ruff: noqa: PLR0917 - compiled functions take their arguments by place
 
 from dataclasses import dataclass, field, replace
 from typing import final, no_type_check
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from numba import njit
 from numpy import ndarray
 
 from neurograft.cells import ROOM_TEMPERATURE_K, Figure, MemoryImage, image_to_map
@@ -15,7 +13,7 @@ from neurograft.maps import SynapseMap
 from neurograft.network._drive import Drive
 from neurograft.network._lines import line_factors
 from neurograft.network._options import RunOptions
-from neurograft.network._random import philox
+from neurograft.network._reading import Reading, convert, deliver_read
 from neurograft.network._rows import Rows
 from neurograft.network._run import Activity, run
 from neurograft.network._stimulus import Stimulus
@@ -23,8 +21,6 @@ from neurograft.network._synapse_hook import SynapseHook
 from neurograft.neurons import NeuronModel, steps_of
 from neurograft.progress import Progress, silent
 from neurograft.spikes import SpikeTrains
-
-_STREAM_READ = 9  # of the counter-based numbers; no other stream of the engine has it
 
 
 @final
@@ -181,7 +177,7 @@ class _Source:
 class _NoisyRows:
     """Rows whose weights are read at every event, summed by a converter, and grow older."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - as ``SynapseHook`` calls it
         self,
         source: _Source,
         rows: Rows,
@@ -195,60 +191,39 @@ class _NoisyRows:
         self._source, self._rows, self._synapse, self._per_volt = source, rows, synapse, per_volt
         self._step_s, self._seed, self._n_local = step_s, seed, n_local
         self._levels = 0.0 if readout.bits is None else 2.0 ** (readout.bits - 1)
+        self._step_v = readout.range_v / self._levels if self._levels else 1.0
         self._every = 0 if readout.drift_every_s is None else max(1, steps_of(readout.drift_every_s, step_s))
-        self._decode(0.0)
+        self._decode(0)
 
-    def _decode(self, time_s: float) -> None:
+    def _decode(self, moment: int) -> None:
+        self._decoded, time_s = moment, moment * self._every * self._step_s
         weight = (self._source.weight_v(time_s)[self._synapse] * self._per_volt).astype(np.float32)
         noise = np.zeros(weight.size, dtype=np.float32)
         if self._source.readout.has_read_noise:
             noise = np.abs(self._source.noise_v(time_s)[self._synapse] * self._per_volt).astype(np.float32)
         self._weight, self._noise = weight, noise
 
+    def reading(self, step: int) -> tuple[Reading, int]:
+        """Return how cells read at a step, and from which step on they may read otherwise."""
+        until = np.iinfo(np.int64).max
+        if self._every:
+            moment = step // self._every
+            if moment != self._decoded:
+                self._decode(moment)
+            until = (moment + 1) * self._every
+        return Reading(self._weight, self._noise, self._synapse, self._levels, self._step_v), until
+
     @no_type_check  # called every step: the tests' checker would take most of a run
     def deliver(self, step, clock, past, inputs):
         """Add what arrives in a step."""
-        if self._every and step % self._every == 0:
-            self._decode(step * self._step_s)
+        now, _ = self.reading(step)
         n = deliver_read(
             step, past.origin, clock.delays, past.neuron, past.start, self._rows.start, self._rows.target,
-            self._weight, self._noise, self._synapse, inputs, self._seed,
+            now.weight, now.noise, now.synapse, inputs, self._seed,
         )  # fmt: skip
-        if n and self._levels:
-            step_v = self._source.readout.range_v / self._levels
-            inputs[:] = np.clip(np.rint(inputs / step_v), -self._levels, self._levels - 1) * step_v
+        if n and now.levels:
+            convert(inputs, now.levels, now.step_v)
 
     @no_type_check
     def learn(self, step, spiked):
         """Do nothing: cells are only read."""
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def deliver_read(
-    step, origin, delays, past_neuron, past_start, start, target, weight, noise, synapse, inputs, seed
-):  # fmt: skip
-    """Add a fresh reading of each synapse that delivers; the noise depends on seed, step and synapse only."""
-    n_delays, n = delays.size, 0
-    mask = np.uint64(0xFFFFFFFF)
-    low, high = np.uint64(seed) & mask, np.uint64(seed) >> np.uint64(32)
-    for d in range(n_delays):
-        k = step - delays[d] - origin
-        if k < 0:
-            continue
-        for s in range(past_start[k], past_start[k + 1]):
-            row = np.int64(past_neuron[s]) * n_delays + d
-            for j in range(start[row], start[row + 1]):
-                n += 1
-                if noise[j] > 0.0:
-                    a, b, _, _ = philox(
-                        np.uint64(step) & mask, np.uint64(step) >> np.uint64(32), np.uint64(synapse[j]),
-                        np.uint64(_STREAM_READ), low, high,
-                    )  # fmt: skip
-                    radius = np.sqrt(-2.0 * np.log((np.float64(a) + 1.0) / 4294967296.0))
-                    inputs[target[j]] += weight[j] + noise[j] * radius * np.cos(
-                        2.0 * np.pi * np.float64(b) / 4294967296.0
-                    )
-                else:
-                    inputs[target[j]] += weight[j]
-    return n

@@ -6,7 +6,7 @@ Replaying a recording is the case in which a neuron's own spikes are taken away 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, final, no_type_check, runtime_checkable
+from typing import final
 
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
@@ -15,6 +15,7 @@ from numpy import ndarray
 from neurograft.arrays import require_finite, require_ids
 from neurograft.errors import RunError
 from neurograft.network._drive import Drive
+from neurograft.network._forced import StimulusTables
 from neurograft.neurons import Lif, NeuronModel, steps_of
 
 
@@ -126,60 +127,29 @@ class Course:
         return min(change, max(step + 1, math.ceil((bin_ + 1) * bin_steps - 0.5)))
 
 
-@runtime_checkable
-class GroupLike(Protocol):
-    """What a stimulus needs of a group of neurons."""
-
-    state: ndarray
-    refractory: ndarray
-    inputs: ndarray
-    spiked: ndarray
-
-
-@final
-class GroupStimulus:
-    """Kicks, forced and muted spikes of one group of neurons, sorted by step."""
-
-    def __init__(self, stimulus: Stimulus, mine: Int64[ndarray, " neurons"], model: NeuronModel, step_s: float) -> None:
-        place = np.full(stimulus.n_neurons, -1, dtype=np.int64)
-        place[mine] = np.arange(mine.size)
-        self._kick = _table(place, stimulus.kick_neuron, _steps(stimulus.kick_s, step_s), stimulus.kick_v)
-        forced = _table(place, stimulus.forced_neuron, _steps(stimulus.forced_s, step_s), stimulus.forced_s)
-        once = np.unique(np.column_stack([forced[0], forced[1]]), axis=0)  # two spikes in one step are one
-        self._forced = once[:, 0], once[:, 1].astype(np.int32)
-        inside = place[stimulus.muted_neuron] >= 0
-        self._muted = place[stimulus.muted_neuron[inside]]
-        self._muted_start = _steps(stimulus.muted_start_s[inside], step_s)
-        self._muted_stop = _steps(stimulus.muted_stop_s[inside], step_s)
-        self._reset_v = model.reset_v if isinstance(model, Lif) else math.nan
-        self._hold = steps_of(model.refractory_s, step_s) if isinstance(model, Lif) else 0
-
-    @no_type_check  # called every step: the tests' checker would take most of a run
-    def kick(self, step: int, group: GroupLike) -> None:
-        """Add the kicks of a step to the group's inputs."""
-        low, high = np.searchsorted(self._kick[0], (step, step + 1))
-        if low < high:
-            np.add.at(group.inputs[0], self._kick[1][low:high], self._kick[2][low:high])
-
-    @no_type_check
-    def force(self, step: int, group: GroupLike, n: int) -> int:
-        """Take away spikes of muted neurons, add forced ones; return how many spikes there are then."""
-        spiked = group.spiked
-        if n and self._muted.size:
-            on = self._muted[(self._muted_start <= step) & (step < self._muted_stop)]
-            kept = spiked[:n][~np.isin(spiked[:n], on)]
-            n = kept.size
-            spiked[:n] = kept
-        low, high = np.searchsorted(self._forced[0], (step, step + 1))
-        if low < high:
-            forced = self._forced[1][low:high]
-            both = np.union1d(spiked[:n], forced)
-            n = both.size
-            spiked[:n] = both
-            if not math.isnan(self._reset_v):
-                group.state[0, forced] = self._reset_v
-                group.refractory[forced] = self._hold
-        return n
+def tables_of(
+    stimulus: Stimulus, mine: Int64[ndarray, " neurons"], model: NeuronModel, step_s: float
+) -> StimulusTables:
+    """Return the kicks, forced and muted spikes of one group of neurons, sorted by step."""
+    place = np.full(stimulus.n_neurons, -1, dtype=np.int64)
+    place[mine] = np.arange(mine.size)
+    kick = _table(place, stimulus.kick_neuron, _steps(stimulus.kick_s, step_s), stimulus.kick_v)
+    forced = _table(place, stimulus.forced_neuron, _steps(stimulus.forced_s, step_s), stimulus.forced_s)
+    once = np.unique(np.column_stack([forced[0], forced[1]]), axis=0)  # two spikes in one step are one
+    inside = place[stimulus.muted_neuron] >= 0
+    muted = place[stimulus.muted_neuron[inside]]
+    order = np.argsort(muted, kind="stable")
+    return StimulusTables(
+        *kick,
+        forced_step=once[:, 0].copy(),
+        forced_place=once[:, 1].astype(np.int32),
+        muted_first=np.searchsorted(muted[order], np.arange(mine.size + 1)),
+        muted_start=_steps(stimulus.muted_start_s[inside], step_s)[order],
+        muted_stop=_steps(stimulus.muted_stop_s[inside], step_s)[order],
+        reset_v=model.reset_v if isinstance(model, Lif) else math.nan,
+        hold=steps_of(model.refractory_s, step_s) if isinstance(model, Lif) else 0,
+        has_spikes=bool(once.size or muted.size),
+    )
 
 
 def _steps(time_s: Float64[ndarray, " events"], step_s: float) -> Int64[ndarray, " events"]:

@@ -4,6 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from numpy import ndarray
 
+from neurograft.network._reading import Reading
 from neurograft.network._rows import Rows
 
 
@@ -17,6 +18,15 @@ class GroupSynapses(Protocol):
 
     def learn(self, step: int, spiked: ndarray) -> None:
         """Hear which of the group's neurons spiked in the step."""
+        ...
+
+
+@runtime_checkable
+class ReadSynapses(Protocol):
+    """``GroupSynapses`` whose delivery compiled code can do: cells that are read, and not changed, by events."""
+
+    def reading(self, step: int) -> tuple[Reading, int]:
+        """Return how cells read at a step, and from which step on they may read otherwise."""
         ...
 
 

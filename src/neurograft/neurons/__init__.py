@@ -10,6 +10,7 @@ from neurograft.neurons._hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
 from neurograft.neurons._ionic import IonicNeuron as IonicNeuron
 from neurograft.neurons._izhikevich import Izhikevich as Izhikevich
 from neurograft.neurons._known import known_models as known_models
+from neurograft.neurons._known import known_steps as known_steps
 from neurograft.neurons._lif import Lif as Lif
 from neurograft.neurons._model import Advance as Advance
 from neurograft.neurons._model import NeuronModel as NeuronModel

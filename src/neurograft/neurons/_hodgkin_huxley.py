@@ -2,7 +2,7 @@
 
 With an area it has that many channels and their noise: the open fractions get Ornstein-Uhlenbeck terms whose
 variances and time constants are those of independent channels at the present potential (Linaro, Storace and
-Giugliano 2011): four for potassium (four gates), seven for sodium (three gates and one).
+Giugliano 2011, PLoS Comput. Biol. 7, e1001102): four for potassium (four gates), seven for sodium (three and one).
 
 C V' = -g_Na m^3 h (V - E_Na) - g_K n^4 (V - E_K) - g_L (V - E_L) + I, potentials above rest, 6.3 degrees Celsius.
 """
@@ -132,9 +132,10 @@ def gate_n(v):
 
 @njit(cache=True, inline="always")
 @no_type_check
-def _relax(gate, rates, h):
+def _course(rates, h):
+    """Return where a gate goes at these rates, and the share of the way that is left after a time ``h``."""
     total = rates[0] + rates[1]
-    return rates[0] / total + (gate - rates[0] / total) * math.exp(-h * total)
+    return rates[0] / total, math.exp(-h * total)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -151,13 +152,19 @@ def advance_hodgkin_huxley(state, refractory, drive_v, inputs, constants, spiked
     for i in range(state.shape[1]):
         v, m, h, n = 1e3 * state[0, i], state[1, i], state[2, i], state[3, i]
         current = 1e3 * drive_v[i] * leak
+        (m_to, m_left), (h_to, h_left), (n_to, n_left) = (
+            _course(gate_m(v), 0.5 * dt), _course(gate_h(v), 0.5 * dt), _course(gate_n(v), 0.5 * dt)
+        )  # fmt: skip
         for _ in range(substeps):
-            m, h, n = _relax(m, gate_m(v), 0.5 * dt), _relax(h, gate_h(v), 0.5 * dt), _relax(n, gate_n(v), 0.5 * dt)
+            m, h, n = m_to + (m - m_to) * m_left, h_to + (h - h_to) * h_left, n_to + (n - n_to) * n_left
             g_na, g_k = na * m * m * m * h, k * n * n * n * n
             total = g_na + g_k + leak
             steady = (g_na * e_na + g_k * e_k + leak * e_leak + current) / total
             v = steady + (v - steady) * math.exp(-dt * total)
-            m, h, n = _relax(m, gate_m(v), 0.5 * dt), _relax(h, gate_h(v), 0.5 * dt), _relax(n, gate_n(v), 0.5 * dt)
+            (m_to, m_left), (h_to, h_left), (n_to, n_left) = (  # good for the next substep's first half too
+                _course(gate_m(v), 0.5 * dt), _course(gate_h(v), 0.5 * dt), _course(gate_n(v), 0.5 * dt)
+            )  # fmt: skip
+            m, h, n = m_to + (m - m_to) * m_left, h_to + (h - h_to) * h_left, n_to + (n - n_to) * n_left
         v += 1e3 * inputs[0, i]
         inputs[0, i] = 0.0
         if v < level:
@@ -216,9 +223,12 @@ def advance_noisy(state, refractory, drive_v, inputs, constants, spiked):
     for i in range(state.shape[1]):
         v, m, h, n = 1e3 * state[0, i], state[1, i], state[2, i], state[3, i]
         current = 1e3 * drive_v[i] * leak
+        of_m, of_h, of_n = gate_m(v), gate_h(v), gate_n(v)
+        (m_to, m_left), (h_to, h_left), (n_to, n_left) = (
+            _course(of_m, 0.5 * dt), _course(of_h, 0.5 * dt), _course(of_n, 0.5 * dt)
+        )  # fmt: skip
         for sub in range(substeps):
-            of_m, of_h, of_n = gate_m(v), gate_h(v), gate_n(v)
-            m, h, n = _relax(m, of_m, 0.5 * dt), _relax(h, of_h, 0.5 * dt), _relax(n, of_n, 0.5 * dt)
+            m, h, n = m_to + (m - m_to) * m_left, h_to + (h - h_to) * h_left, n_to + (n - n_to) * n_left
             rates = (of_m[0] + of_m[1], of_h[0] + of_h[1], of_n[0] + of_n[1])
             first = 1 + sub * N_TERMS
             normal = inputs[first : first + N_TERMS, i]
@@ -229,7 +239,11 @@ def advance_noisy(state, refractory, drive_v, inputs, constants, spiked):
             total = g_na + g_k + leak
             steady = (g_na * e_na + g_k * e_k + leak * e_leak + current) / total
             v = steady + (v - steady) * math.exp(-dt * total)
-            m, h, n = _relax(m, gate_m(v), 0.5 * dt), _relax(h, gate_h(v), 0.5 * dt), _relax(n, gate_n(v), 0.5 * dt)
+            of_m, of_h, of_n = gate_m(v), gate_h(v), gate_n(v)  # good for the next substep's first half too
+            (m_to, m_left), (h_to, h_left), (n_to, n_left) = (
+                _course(of_m, 0.5 * dt), _course(of_h, 0.5 * dt), _course(of_n, 0.5 * dt)
+            )  # fmt: skip
+            m, h, n = m_to + (m - m_to) * m_left, h_to + (h - h_to) * h_left, n_to + (n - n_to) * n_left
         v += 1e3 * inputs[0, i]
         inputs[0, i] = 0.0
         if v < level:

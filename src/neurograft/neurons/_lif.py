@@ -27,7 +27,7 @@ from neurograft.neurons._synapses import (
 )
 from neurograft.units import MS, MV
 
-_STRETCH = 256  # neurons worked on together: their numbers stay in the first cache
+_STRETCH = 512  # neurons worked on together: their numbers stay in the first cache
 
 
 @final

@@ -23,6 +23,8 @@ from neurograft.pasting._encode import Parallel as Parallel
 from neurograft.pasting._encode import Scaling as Scaling
 from neurograft.pasting._encode import default_encoder as default_encoder
 from neurograft.pasting._front_end import FrontEndOptions as FrontEndOptions
+from neurograft.pasting._naive import BesideNaive as BesideNaive
+from neurograft.pasting._naive import beside_naive as beside_naive
 from neurograft.pasting._order import FileOrder as FileOrder
 from neurograft.pasting._order import HubOrder as HubOrder
 from neurograft.pasting._order import HypergraphOrder as HypergraphOrder

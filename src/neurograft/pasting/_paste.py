@@ -23,7 +23,7 @@ from neurograft.cells import (
     to_ns,
 )
 from neurograft.errors import OptionError
-from neurograft.maps import Kind, SynapseMap
+from neurograft.maps import NOISE_KEY, Kind, SynapseMap, stated_noise_v
 from neurograft.pasting._around import AroundDefects
 from neurograft.pasting._encode import Encoder, Encoding, default_encoder
 from neurograft.pasting._order import SharedInputsOrder
@@ -130,7 +130,7 @@ def paste(
     cells, written = _written_with_spares(cells, writer)
     provenance = Provenance(
         command="paste",
-        parameters=_parameters(options),
+        parameters={**_parameters(options), NOISE_KEY: stated_noise_v(m)},
         seed=seed,
         inputs={"map": map_sha256(m), "card": card_sha256(memory)},
     )

@@ -1,6 +1,9 @@
 """Recordings: voltages of channels read in pieces, whatever file they lie in."""
 
+from neurograft.recordings._binary import open_binary as open_binary
+from neurograft.recordings._binary import sidecar_of as sidecar_of
 from neurograft.recordings._binary import write_template as write_template
+from neurograft.recordings._channel_cache import ChannelCache as ChannelCache
 from neurograft.recordings._describe import describe as describe
 from neurograft.recordings._flags import ChannelFlags as ChannelFlags
 from neurograft.recordings._flags import check_channels as check_channels

@@ -59,8 +59,11 @@ def sidecar_of(path: Path) -> Path | None:
     return next((candidate for candidate in beside if candidate.is_file()), None)
 
 
-def open_binary(path: Path) -> LazyRecording:
-    """Return the recording that a sidecar describes; ``path`` is the sidecar or a raw file beside it."""
+def open_binary(path: Path, *, is_growing: bool = False) -> LazyRecording:
+    """Return the recording that a sidecar describes; ``path`` is the sidecar or a raw file beside it.
+
+    Of files that still grow the whole frames are taken that are there now.
+    """
     sidecar = path if path.suffix == ".toml" else sidecar_of(path)
     if sidecar is None:
         raise RecordingError(f"{path} has no TOML file beside it. Write one: neurograft.recordings.write_template(…).")
@@ -69,7 +72,7 @@ def open_binary(path: Path) -> LazyRecording:
     n = _number(samples, "n_channels", sidecar, "samples", low=1)
     files = [sidecar.parent / name for name in _texts(samples, "files", sidecar, "samples")]
     order = _choice(samples, "order", ("frames", "channels"), sidecar)
-    mapped = [_map(file, samples, int(n), order, sidecar) for file in files]
+    mapped = [_map(file, samples, int(n), order, sidecar, is_growing=is_growing) for file in files]
     rate_hz = _number(told["time"], "rate_hz", sidecar, "time", low=0.0)
     start_s = told["time"].get("start_s")
     if start_s is not None and (not isinstance(start_s, list) or len(start_s) != len(files)):
@@ -77,7 +80,15 @@ def open_binary(path: Path) -> LazyRecording:
     layout, scale = _layout(told.get("layout", {}), int(n), sidecar), _scale(told["signal"], int(n), sidecar)
 
     def fetch(segment: int, start: int, stop: int) -> ndarray:
-        return mapped[segment][start:stop] if order == "frames" else mapped[segment][:, start:stop].T
+        held = mapped[segment]
+        if order == "channels":
+            return held[:, start:stop].T
+        # read instead of mapped: pages of a mapped file count as this process's memory until the system wants them
+        offset = held.offset + start * held.strides[0]
+        some = np.fromfile(files[segment], dtype=held.dtype, count=(stop - start) * int(n), offset=offset)
+        if some.size < (stop - start) * int(n):
+            raise RecordingError(f"{files[segment]} ends before frame {stop}: it was cut off while it was read.")
+        return some.reshape(stop - start, int(n))
 
     return lazy_recording(
         path=sidecar,
@@ -118,7 +129,11 @@ def _read(sidecar: Path) -> dict[str, dict[str, Any]]:
     return told
 
 
-def _map(file: Path, samples: Mapping[str, Any], n: int, order: str, sidecar: Path) -> ndarray:
+def _map(
+    file: Path, samples: Mapping[str, Any], n: int, order: str, sidecar: Path, *, is_growing: bool
+) -> "np.memmap[Any, Any]":
+    if is_growing and order != "frames":
+        raise RecordingError(f"{sidecar}: a file of order 'channels' cannot grow in time. Write order 'frames'.")
     big = _choice(samples, "byte_order", ("little", "big"), sidecar) == "big"
     dtype = np.dtype(_choice(samples, "dtype", _DTYPES, sidecar)).newbyteorder(">" if big else "<")
     header_bytes = int(_number(samples, "header_bytes", sidecar, "samples", low=0, missing=0))
@@ -126,9 +141,9 @@ def _map(file: Path, samples: Mapping[str, Any], n: int, order: str, sidecar: Pa
         raise RecordingError(f"{sidecar} names {file.name}, which is not beside it. Put it there or correct the name.")
     held = file.stat().st_size - header_bytes
     frame_bytes = n * dtype.itemsize
-    if held <= 0:
+    if held < (frame_bytes if is_growing else 1):
         raise RecordingError(f"{file} has {max(held, 0)} bytes after a header of {header_bytes}: it is empty.")
-    if held % frame_bytes:
+    if held % frame_bytes and not is_growing:
         raise RecordingError(
             f"{file} has {held} bytes after a header of {header_bytes}: {held // frame_bytes} frames of {frame_bytes} "
             f"bytes ({n} channels of {dtype.name}) and {held % frame_bytes} bytes left over. "

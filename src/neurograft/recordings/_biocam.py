@@ -1,4 +1,4 @@
-"""3Brain BRW files, versions 3 and 4, with their raw samples; read with h5py alone.
+"""3Brain BRW files, versions 3 and 4: raw, event-based and wavelet-compressed samples; read with h5py alone.
 
 Facts of the layout: the files themselves, and neo's reader (BSD-3), which the tests use as the oracle.
 """
@@ -14,6 +14,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from neurograft.errors import RecordingError
+from neurograft.recordings._biocam_wavelet import wavelet_reader
 from neurograft.recordings._hdf5_files import read_whole
 from neurograft.recordings._lazy import LazyRecording, lazy_recording
 from neurograft.recordings._options import ask_part
@@ -83,18 +84,12 @@ def _version_4(path: Path, file: Any, pitch_um: float | None, part: str | None) 
     if part not in wells and (part is not None or len(wells) > 1):
         raise ask_part(path, "wells", {name: ", ".join(file[name]) for name in wells}, part)
     well: Any = file[part or wells[0]]
-    _require_raw(path, well)
+    kind = _kind_of_samples(path, well)
     converter, model = _told_by_version_4(path, file)
-    index = read_whole(well["StoredChIdxs"], path=path, error=RecordingError).astype(np.int64)
-    labels = [str(i) for i in index]
-    stretches = _stretches(read_whole(file["TOC"], path=path, error=RecordingError).reshape(-1, 2))
+    index = _stored_channels(path, well)
+    toc = read_whole(file["TOC"], path=path, error=RecordingError).reshape(-1, 2).astype(np.int64)
+    stretches = _stretches(toc)
     n_frames = sum(stop - start for start, stop in stretches)
-    raw: Any = well["Raw"]
-    if raw.size != n_frames * len(index):
-        raise RecordingError(
-            f"{path} should hold {n_frames} frames of {len(index)} channels, {n_frames * len(index)} samples, "
-            f"but has {raw.size}. It is cut off; export it again."
-        )
     row, column = index // GRID, index % GRID
     known_grid = len(wells) == 1 and index.max(initial=0) < GRID * GRID
     position_um = (
@@ -102,21 +97,36 @@ def _version_4(path: Path, file: Any, pitch_um: float | None, part: str | None) 
         if known_grid
         else np.full((len(index), 2), np.nan)
     )
+    raw: Any = well[kind]
+    if kind == "Raw" and raw.size != n_frames * len(index):
+        raise RecordingError(
+            f"{path} should hold {n_frames} frames of {len(index)} channels, {n_frames * len(index)} samples, "
+            f"but has {raw.size}. It is cut off; export it again."
+        )
+    if kind == "WaveletBasedEncodedRaw":
+        raw = wavelet_reader(path, well, toc, len(index))
+    elif kind == "EventsBasedSparseRaw":
+        from neurograft.recordings._biocam_sparse import sparse_reader  # compiles
+
+        raw = sparse_reader(path, well, toc, index, -converter.offset_v / converter.gain_v)
+    labels = [str(i) for i in index]
     return _recording(path, raw, labels=labels, position_um=position_um, converter=converter, stretches=stretches)
 
 
-def _require_raw(path: Path, well: Any) -> None:
-    if "Raw" in well:
-        return
-    if "WaveletBasedEncodedRaw" in well:
-        raise RecordingError(
-            f"{path} holds wavelet-compressed samples, which no open reader decodes. Export it as 'Raw' in BrainWave."
-        )
-    if "EventsBasedSparseRaw" in well:
-        raise RecordingError(
-            f"{path} holds only pieces around events. A map needs what happens between them too: export it as 'Raw'."
-        )
-    raise RecordingError(f"{path} holds {', '.join(well)} and no raw samples. Export it as 'Raw' in BrainWave.")
+def _stored_channels(path: Path, well: Any) -> ndarray:
+    """Return the numbers of the stored electrodes; files of events may tell them with the noise only."""
+    for name in ("StoredChIdxs", "NoiseChIdxs"):
+        if name in well:
+            index = read_whole(well[name], path=path, error=RecordingError).astype(np.int64)
+            return index if name == "StoredChIdxs" else np.unique(index)
+    raise RecordingError(f"{path} does not tell which electrodes were stored (StoredChIdxs). Export it again.")
+
+
+def _kind_of_samples(path: Path, well: Any) -> str:
+    for name in ("Raw", "WaveletBasedEncodedRaw", "EventsBasedSparseRaw"):
+        if name in well:
+            return name
+    raise RecordingError(f"{path} holds {', '.join(well)} and no samples. Export it as 'Raw' in BrainWave.")
 
 
 def _told_by_version_4(path: Path, file: Any) -> tuple[_Converter, str | None]:
@@ -187,7 +197,9 @@ def _recording(
     first_frame = np.cumsum([0, *(stop - start for start, stop in stretches)])
 
     def fetch(segment: int, start: int, stop: int) -> ndarray:
-        begin, end = first_frame[segment] + start, first_frame[segment] + stop
+        begin, end = int(first_frame[segment]) + start, int(first_frame[segment]) + stop
+        if not isinstance(raw, h5py.Dataset):
+            return raw(begin, end)
         return raw[begin:end] if raw.ndim == 2 else raw[n * begin : n * end].reshape(-1, n)
 
     return lazy_recording(

@@ -31,12 +31,19 @@ def series_of_type(file: Any, *types: str) -> list[str]:
     return found
 
 
-def open_electrical_series(path: Path, *, signal: Signal | None = None, part: str | None = None) -> LazyRecording:
-    """Return one ElectricalSeries in volts; ``part`` is its path in the file where there are several."""
+def open_electrical_series(
+    path: Path, *, signal: Signal | None = None, part: str | None = None, file: Any = None
+) -> LazyRecording:
+    """Return one ElectricalSeries in volts; ``part`` is its path in the file where there are several.
+
+    ``file`` is the open HDF5 file, where it lies somewhere else than under ``path``.
+    """
     try:
-        file: Any = h5py.File(path, "r")
+        file = h5py.File(path, "r") if file is None else file
         names = series_of_type(file, "ElectricalSeries")
         if part not in names and (part is not None or len(names) != 1):
+            if not names:
+                raise RecordingError(f"{path} holds no ElectricalSeries. Give a recording, or open it as what it is.")
             raise ask_part(path, "electrical series", {n: f"{file[n + '/data'].shape} samples" for n in names}, part)
         return _series(path, file, part or names[0], signal or Signal.EXTRACELLULAR_V)
     except (OSError, KeyError) as problem:

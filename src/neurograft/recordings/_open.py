@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from neurograft.errors import RecordingError
+from neurograft.files import url_of
 from neurograft.recordings._axon import open_axon
 from neurograft.recordings._binary import open_binary
 from neurograft.recordings._biocam import open_biocam
+from neurograft.recordings._channel_cache import cached_channels
 from neurograft.recordings._heka import open_heka
 from neurograft.recordings._icephys import open_icephys
 from neurograft.recordings._lazy import LazyRecording, with_channels
@@ -13,18 +15,22 @@ from neurograft.recordings._npz import open_npz
 from neurograft.recordings._nwb import open_electrical_series
 from neurograft.recordings._options import OpenOptions
 from neurograft.recordings._recording import Signal
+from neurograft.recordings._remote import open_remote
 from neurograft.recordings._sniff import FileKind, Format, sniff
 from neurograft.recordings._spikeinterface import open_saved, open_vendor
 
 _DEFAULT = OpenOptions()
 
 
-def open_recording(path: Path, *, signal: Signal | None = None, options: OpenOptions = _DEFAULT) -> LazyRecording:
-    """Return the recording in a file or folder, read in pieces and in SI units.
+def open_recording(path: Path | str, *, signal: Signal | None = None, options: OpenOptions = _DEFAULT) -> LazyRecording:
+    """Return the recording in a file or folder, or at the URL of an object store, read in pieces and in SI units.
 
     ``signal`` says what the numbers are where the format does not; where the format does, a different
     ``signal`` is refused.  Raises RecordingError, with the choices, where the file leaves one.
     """
+    if url_of(path) is not None:
+        recording = open_remote(path, signal=signal, part=options.part)
+        return _chosen(recording, options, Path(path))
     path = Path(path)
     found = sniff(path)
     if found.kind not in (FileKind.RECORDING, FileKind.UNKNOWN):
@@ -34,7 +40,15 @@ def open_recording(path: Path, *, signal: Signal | None = None, options: OpenOpt
         raise RecordingError(
             f"{path} holds {recording.signal.name.lower()}, but signal is {signal.name.lower()}. Leave signal out."
         )
-    return recording if options.channels is None else with_channels(recording, options.channels, path=path)
+    return _chosen(recording, options, path)
+
+
+def _chosen(recording: LazyRecording, options: OpenOptions, path: Path) -> LazyRecording:
+    if options.channels is None:
+        return recording
+    if options.cache is not None:
+        return cached_channels(recording, options.channels, cache=options.cache, path=path)
+    return with_channels(recording, options.channels, path=path)
 
 
 def _opened(path: Path, found: Format, signal: Signal | None, options: OpenOptions) -> LazyRecording:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import final
 
 from neurograft.errors import RecordingError, did_you_mean
+from neurograft.recordings._channel_cache import ChannelCache
 from neurograft.recordings._recording import Signal
 
 
@@ -15,13 +16,15 @@ class OpenOptions:
 
     ``part`` chooses one of several: a HEKA series (its number), an NWB series (its name), a set of
     cells of an icephys file (its number), a 3Brain well, a SpikeInterface stream (its name).
-    ``channels`` keeps only these labels, in this order.  ``pitch_um`` is the distance of neighbouring
+    ``channels`` keeps only these labels, in this order; with a ``cache`` they are kept in its folder channel by
+    channel, so that reading them again does not cost reading all.  ``pitch_um`` is the distance of neighbouring
     electrodes, for 3Brain files, which do not tell it.
     """
 
     part: str | None = None
     channels: tuple[str, ...] | None = None
     pitch_um: float | None = None
+    cache: ChannelCache | None = None
 
 
 def signal_named(name: str) -> Signal:

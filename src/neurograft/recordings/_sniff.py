@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 
 from neurograft.errors import RecordingError
+from neurograft.files import url_of
 from neurograft.recordings._binary import sidecar_of
 from neurograft.recordings._icephys import TYPES as ICEPHYS_TYPES
 from neurograft.recordings._npz import RECORDING_KEYS
@@ -108,8 +109,11 @@ _VENDOR_GROUPS = ("mapping", "assay", "Data", "RealTimeProcessedData", "recordin
 
 
 def kind_of(path: Path) -> FileKind:
-    """Return what a file or folder is, as far as its first bytes and names tell; a missing path is refused."""
-    return sniff(path).kind
+    """Return what a file or folder is, as far as its first bytes and names tell; a missing path is refused.
+
+    What a URL names is taken for a recording: only these are read in place.
+    """
+    return FileKind.RECORDING if url_of(path) is not None else sniff(path).kind
 
 
 def sniff(path: Path) -> Format:

@@ -4,7 +4,9 @@ SpikeInterface's ``load`` opens what SpikeInterface saved; for vendors' files it
 and no detection, so the candidates come from neo's table of file extensions and are tried in turn.
 """
 
+import contextlib
 import inspect
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -62,10 +64,11 @@ def open_vendor(path: Path, *, signal: Signal | None = None, part: str | None = 
     for name in names:
         reader: Any = se.recording_extractor_full_dict[name]
         try:
-            recording = reader(_asked(reader, path)) if part is None else reader(_asked(reader, path), stream_name=part)
+            recording = reader(_asked(reader, path), **_choices(reader, part))
         except Exception as problem:  # every reader fails in its own way on a file that is not its own
             failures.append(f"  {name}: {problem}")
             continue
+        _require_decodable(recording, path, name)
         if signal is None and name not in _EXTRACELLULAR:
             raise ask_signal(path, f"a file of the kind {name!r} does not tell what its numbers are.")
         return from_spikeinterface(recording, path=path, signal=signal or Signal.EXTRACELLULAR_V)
@@ -78,6 +81,34 @@ def open_vendor(path: Path, *, signal: Signal | None = None, part: str | None = 
         f"{path} is of no kind that neurograft or SpikeInterface reads. "
         "A raw binary file can be described in a TOML file: neurograft.recordings.write_template(…)."
     )
+
+
+def _require_decodable(recording: Any, path: Path, name: str) -> None:
+    """Read one frame: samples may be packed by a filter of the vendor's that HDF5 does not have."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # neo prints there what it raises
+            recording.get_traces(segment_index=0, start_frame=0, end_frame=1)
+    except OSError as problem:
+        if "filter" not in str(problem) and "plugin" not in str(problem):
+            raise RecordingError(f"{path}: its samples cannot be read: {problem}. Copy it again.") from problem
+        where = (
+            "MaxWell gives it to its customers (MaxLab Live, 'Installing Decompression Library'); with a connection, "
+            "neo.rawio.maxwellrawio.auto_install_maxwell_hdf5_compression_plugin() fetches it. "
+            if name == "maxwell"
+            else "The maker of the recording system gives it away. "
+        )
+        raise RecordingError(
+            f"{path}: its samples are packed by a filter that HDF5 does not have ({problem}). Install the vendor's "
+            f"plugin. {where}Then set HDF5_PLUGIN_PATH to its folder and try again."
+        ) from problem
+
+
+def _choices(reader: Any, part: str | None) -> dict[str, Any]:
+    """Return the stream that was asked for; and nothing is downloaded behind the user's back."""
+    chosen: dict[str, Any] = {} if part is None else {"stream_name": part}
+    if "install_maxwell_plugin" in inspect.signature(reader).parameters:
+        chosen["install_maxwell_plugin"] = False
+    return chosen
 
 
 def _asked(reader: Any, path: Path) -> Path:

@@ -21,6 +21,10 @@ from neurograft.report._chapters import memory_chapter as memory_chapter
 from neurograft.report._copied import copied_chapters as copied_chapters
 from neurograft.report._curves import LagCurve as LagCurve
 from neurograft.report._curves import lag_figure as lag_figure
+from neurograft.report._deeper import deeper_tables as deeper_tables
+from neurograft.report._deeper import degradation_table as degradation_table
+from neurograft.report._deeper import judged_table as judged_table
+from neurograft.report._deeper import prediction_table as prediction_table
 from neurograft.report._fidelity import FidelityRow as FidelityRow
 from neurograft.report._fidelity import NullDistances as NullDistances
 from neurograft.report._fidelity import fidelity_figure as fidelity_figure

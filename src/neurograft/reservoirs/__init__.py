@@ -9,6 +9,9 @@ from neurograft.reservoirs._choose import Trial as Trial
 from neurograft.reservoirs._choose import default_candidates as default_candidates
 from neurograft.reservoirs._climate import largest_exponent as largest_exponent
 from neurograft.reservoirs._climate import spectrum_distance_db as spectrum_distance_db
+from neurograft.reservoirs._corrected import CorrectedNvar as CorrectedNvar
+from neurograft.reservoirs._corrected import Likeliest as Likeliest
+from neurograft.reservoirs._corrected import likeliest as likeliest
 from neurograft.reservoirs._driven import KURAMOTO_LYAPUNOV_TIME_22 as KURAMOTO_LYAPUNOV_TIME_22
 from neurograft.reservoirs._driven import kuramoto_sivashinsky as kuramoto_sivashinsky
 from neurograft.reservoirs._driven import mackey_glass as mackey_glass
@@ -73,6 +76,7 @@ from neurograft.reservoirs._pasted import null_matrices as null_matrices
 from neurograft.reservoirs._pasted import random_signs as random_signs
 from neurograft.reservoirs._read import Table as Table
 from neurograft.reservoirs._read import read_series as read_series
+from neurograft.reservoirs._smoothing import Smoothing as Smoothing
 from neurograft.reservoirs._solvers import Accurate as Accurate
 from neurograft.reservoirs._solvers import Published as Published
 from neurograft.reservoirs._solvers import Solver as Solver

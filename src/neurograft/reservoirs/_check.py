@@ -48,6 +48,8 @@ def checked_series(
     """
     if not (isinstance(x, np.ndarray) and x.dtype == np.float64 and x.ndim == 2):
         x = _checked_array(x, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=1, input_name=name)
+    if x.shape[1] == 0:
+        raise SeriesError(f"{name} has 0 feature(s) (shape={x.shape}) while a minimum of 1 is required. Give columns.")
     if not is_seen_to and not np.isfinite(x.sum()):
         _refuse_gaps(x, name)
     if x.shape[0] < min_rows:
@@ -58,11 +60,12 @@ def checked_series(
     return np.ascontiguousarray(x)
 
 
-def require_columns(x: ndarray, n_columns: int) -> None:
+def require_columns(x: ndarray, n_columns: int, model: object) -> None:
     """Refuse another number of columns than the model was fitted to."""
     if x.shape[1] != n_columns:
         raise SeriesError(
-            f"X has {x.shape[1]} features, but the model is expecting {n_columns} features as input. Give the same."
+            f"X has {x.shape[1]} features, but {type(model).__name__} is expecting {n_columns} features as input. "
+            "Give the same columns."
         )
 
 
@@ -83,6 +86,14 @@ def scaling_of(z: Float64[ndarray, "rows columns"], *, names: Sequence[str] | No
     mean, scale = z.mean(axis=0), z.std(axis=0)
     require_varying(mean, scale, names=names)
     return Scaling(mean=mean, scale=scale, largest=float(np.max(np.abs((z - mean) / scale))))
+
+
+def uncentred(scaling: Scaling) -> Scaling:
+    """Return the same scales around zero instead of the mean, with a limit that holds all that the first allows."""
+    shift = np.abs(scaling.mean / scaling.scale)
+    return Scaling(
+        mean=np.zeros_like(scaling.mean), scale=scaling.scale, largest=scaling.largest + float(np.max(shift))
+    )
 
 
 def require_varying(mean: ndarray, scale: ndarray, *, names: Sequence[str] | None = None) -> None:

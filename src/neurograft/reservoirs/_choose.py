@@ -24,12 +24,14 @@ from neurograft.reservoirs._integral import IntegralNvar
 from neurograft.reservoirs._kernel_nvar import KernelNvar
 from neurograft.reservoirs._monomials import MOST_FEATURES
 from neurograft.reservoirs._nvar import Nvar
+from neurograft.reservoirs._smoothing import Smoothing
 
 _PENALTY: Final = 10.0  # decades added to a rollout that leaves the guard
 _FLOOR: Final = 1e-9  # errors below are equally good
 _LEAST_FIT_ROWS: Final = 12
 _MOST_FEATURES: Final = 350
 _MOST_REFINED: Final = 400
+_MOST_SMOOTHED: Final = 120
 
 
 @final
@@ -167,6 +169,9 @@ def default_candidates(n_columns: int, *, dt: float) -> list[Forecaster]:
             found += [IntegralNvar(dt=dt, degree=degree, order=order, ridge=r) for r in (0.0, 1e-10, 1e-7, 1e-5)]
         if n * n_columns <= _MOST_REFINED:
             found += [IntegralNvar(dt=dt, degree=degree, order=8, ridge=r, refine=FlowMap()) for r in (0.0, 1e-10)]
+        if n * n_columns <= _MOST_SMOOTHED:
+            sparse = Smoothing(least_t=3.0)
+            found.append(IntegralNvar(dt=dt, degree=degree, order=6, refine=sparse, is_centred=False))
     for n_taps, degree in ((1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (2, 2), (2, 3), (3, 2)):
         if _n_monomials(n_taps * n_columns, degree) <= _MOST_FEATURES:
             found += [Nvar(n_taps=n_taps, degree=degree, ridge=r) for r in (1e-8, 1e-6, 1e-4, 1e-2)]

@@ -15,9 +15,17 @@ _LARGEST: Final = 1e6
 
 
 def mackey_glass(
-    *, n_points: int, dt: float = 1.0, delay: float = 17.0, n_substeps: int = 20, is_delay_held: bool = False
+    *,
+    n_points: int,
+    dt: float = 1.0,
+    delay: float = 17.0,
+    n_substeps: int = 20,
+    is_delay_held: bool = False,
+    start: float = 1.2,
 ) -> Float64[ndarray, " points"]:
-    """Return x of dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x (Mackey and Glass 1977), from x = 1.2.
+    """Return x of dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x (Mackey and Glass 1977).
+
+    x is ``start`` up to the first point.
 
     Runge-Kutta of order 4; inside a step the delayed value is interpolated by cubics (Hermite).  With
     ``is_delay_held`` it is held at its value at the step's start, with one substep: the usual inaccurate
@@ -28,7 +36,7 @@ def mackey_glass(
     if n_delay < 1 or abs(n_delay * step - delay) > 1e-9 * delay:
         raise OptionError(f"delay {delay} is not a whole number of steps of {step:g}. Change dt or n_substeps.")
     n_steps = (n_points - 1) * n_substeps
-    past = np.full(n_delay + n_steps + 1, 1.2)
+    past = np.full(n_delay + n_steps + 1, float(start))
     slope = np.zeros(past.size)
     for n in range(n_delay, n_delay + n_steps):
         lagged = past[n - n_delay]

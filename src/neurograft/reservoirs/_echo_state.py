@@ -88,6 +88,9 @@ class EchoState(BaseEstimator):
         First rows that only drive.
     has_squares
         Whether the read-out sees the states' squares too.
+    n_products
+        With more than 0, the read-out also sees the products, two by two, of that many leading directions of the
+        states (principal components of the training states).
     wiring
         ``sparse_random``, ``ring``, ``orthogonal``, ``signed_lattice`` or your own.
     random_state
@@ -107,6 +110,7 @@ class EchoState(BaseEstimator):
         ridge: float = 1e-8,
         n_washout: int = 50,
         has_squares: bool = True,
+        n_products: int = 0,
         wiring: Wiring = sparse_random,
         random_state: int = 0,
     ) -> None:
@@ -118,15 +122,16 @@ class EchoState(BaseEstimator):
         self.ridge = ridge
         self.n_washout = n_washout
         self.has_squares = has_squares
+        self.n_products = n_products
         self.wiring = wiring
         self.random_state = random_state
 
     def fit(self, X: ndarray, y: ndarray | None = None) -> "EchoState":
         """Learn the read-out; without ``y``, of the step to the next row."""
-        if self.n_nodes < 2 or not 0 < self.leak <= 1 or not self.radius >= 0 or self.n_washout < 0:
+        if self.n_nodes < 2 or not 0 < self.leak <= 1 or min(self.radius, self.n_washout, self.n_products) < 0:
             raise OptionError(
-                f"n_nodes {self.n_nodes} must be 2 or more, leak {self.leak} in 0 to 1, radius {self.radius} and "
-                f"n_washout {self.n_washout} 0 or more."
+                f"n_nodes {self.n_nodes} must be 2 or more, leak {self.leak} in 0 to 1, radius {self.radius}, "
+                f"n_washout {self.n_washout} and n_products {self.n_products} 0 or more."
             )
         x = checked_series(X, min_rows=self.n_washout + 3)
         self._scaling = scaling_of(x)
@@ -134,6 +139,8 @@ class EchoState(BaseEstimator):
         self._draw(x.shape[1])
         z = self._scaling.scaled(x)
         states = self._driven(z, np.zeros(self.n_nodes))
+        if self.n_products > 0:
+            self._learn_directions(states[self.n_washout :])
         self._is_flat = y is not None and np.ndim(y) == 1
         if y is None:
             target = np.diff(z, axis=0)
@@ -153,7 +160,7 @@ class EchoState(BaseEstimator):
         """Return for each row the next row of X, or y; the network starts at rest, so the first rows are rough."""
         check_is_fitted(self, "weights_")
         x = checked_series(X, min_rows=1)
-        require_columns(x, self.n_features_in_)
+        require_columns(x, self.n_features_in_, self)
         z = self._scaling.scaled(x)
         out = self._features(self._driven(z, np.zeros(self.n_nodes))) @ self.weights_
         if not self._has_target:
@@ -216,9 +223,21 @@ class EchoState(BaseEstimator):
             state = self._driven(now[None], state)[0]
         return out.shape[0]
 
+    def _learn_directions(self, states: Float64[ndarray, "rows nodes"]) -> None:
+        self._centre = states.mean(axis=0)
+        _, size, rotation = np.linalg.svd(states - self._centre, full_matrices=False)
+        n = min(self.n_products, int(np.sum(size > 1e-10 * size[0])))
+        self._directions = rotation[:n].T * (np.sqrt(states.shape[0]) / size[:n])
+
     def _features(self, states: Float64[ndarray, "rows nodes"]) -> ndarray:
-        ones = np.ones((states.shape[0], 1))
-        return np.hstack([ones, states, states**2] if self.has_squares else [ones, states])
+        parts = [np.ones((states.shape[0], 1)), states]
+        if self.has_squares:
+            parts.append(states**2)
+        if self.n_products > 0:
+            along = (states - self._centre) @ self._directions
+            one, other = np.triu_indices(along.shape[1])
+            parts.append(along[:, one] * along[:, other])
+        return np.hstack(parts)
 
 
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")

@@ -4,7 +4,7 @@ What wins from few examples is knowledge of what does not matter (small shifts a
 pictures themselves (graph propagation, Zhou et al. 2004); a reservoir's random features add neither.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -115,11 +115,11 @@ def accuracy(found: ndarray, label: ndarray, known: Int64[ndarray, " known"]) ->
 
 
 def reservoir_features(
-    states: Callable[[ndarray], ndarray], pixels: Float64[ndarray, "pictures 64"]
+    states: Callable[[ndarray], ndarray], pixels: Float64[ndarray, "pictures 64"], *, at: Sequence[int] = (7, 15)
 ) -> Float64[ndarray, "pictures features"]:
-    """Return each picture's features: the last states after its rows, then its columns, were fed in one by one.
+    """Return each picture's features: the states after some of its rows, then columns, were fed in one by one.
 
-    ``states`` takes rows of eight values, a picture's rows followed by its columns.
+    ``states`` takes rows of eight values, a picture's rows followed by its columns; ``at`` says after which of the 16.
     """
     pictures = pixels.reshape(-1, 8, 8)
-    return np.stack([states(np.vstack([p, p.T]))[[7, 15]].ravel() for p in pictures])
+    return np.stack([states(np.vstack([p, p.T]))[list(at)].ravel() for p in pictures])

@@ -1,7 +1,7 @@
 """A field learnt from samples by its integral over each step: one linear solve, no derivative is ever estimated."""
 
 from collections.abc import Sequence
-from typing import Protocol, final, runtime_checkable
+from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -10,10 +10,18 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from neurograft.errors import OptionError, SeriesError
-from neurograft.reservoirs._check import Scaling, checked_series, scaling_of
+from neurograft.errors import OptionError
+from neurograft.reservoirs import _dense as dense
+from neurograft.reservoirs._check import (
+    Scaling,
+    checked_series,
+    require_columns,
+    require_varying,
+    scaling_of,
+    uncentred,
+)
 from neurograft.reservoirs._equations import equation_lines
-from neurograft.reservoirs._field import Stepping, flow, integral_rows, order_8
+from neurograft.reservoirs._field import Stepping, flow, integral_rows, integral_weights, order_8
 from neurograft.reservoirs._forecast import Forecast, histories, packed
 from neurograft.reservoirs._least_squares import LeastSquares, by_svd
 from neurograft.reservoirs._monomials import Monomials, monomials
@@ -64,17 +72,19 @@ class _FieldModel(BaseEstimator):
         if n_steps < 1:
             raise OptionError(f"n_steps is {n_steps}. Give 1 or more.")
         many, is_single = histories(history, self._last)
+        if (xp := dense.namespace_of(many)) is not None:
+            out, n_bounded = self._flow_dense(xp, many[:, -1, :], n_steps)
+            return packed(out, n_bounded, is_single=is_single)
         out, n_bounded = self._flow(self._scaling.scaled(many[:, -1]), n_steps)
         return packed(self._scaling.unscaled(out), n_bounded, is_single=is_single)
 
     def predict(self, X: ndarray) -> ndarray:
         """Return for each row the row that comes next."""
         check_is_fitted(self, "weights_")
+        if (xp := dense.namespace_of(X)) is not None:
+            return self._flow_dense(xp, dense.checked_rows(xp, X, min_rows=1), 1)[0][:, 0, :]
         x = checked_series(X, min_rows=1)
-        if x.shape[1] != self._last.shape[1]:
-            raise SeriesError(
-                f"X has {x.shape[1]} features, but the model is expecting {self._last.shape[1]} features."
-            )
+        require_columns(x, self._last.shape[1], self)
         return self._scaling.unscaled(self._flow(self._scaling.scaled(x), 1)[0][:, 0])
 
     def score(self, X: ndarray, y: ndarray | None = None) -> float:
@@ -87,6 +97,14 @@ class _FieldModel(BaseEstimator):
             z, self.weights_, m=self._monomials, windows=self._windows, dt=self.dt, stepping=stepping,
             n_steps=n_steps, limit=self._scaling.limit,
         )  # fmt: skip
+
+    def _flow_dense(self, xp: Any, x: dense.Array, n_steps: int) -> tuple[dense.Array, dense.Array]:
+        mean, scale = dense.like(xp, self._scaling.mean, x), dense.like(xp, self._scaling.scale, x)
+        out, n_bounded = dense.roll_field(
+            xp, (x - mean) / scale, self.weights_, m=self._monomials, windows=self._windows, dt=self.dt,
+            n_substeps=self.n_substeps, limit=self._scaling.limit, n_steps=n_steps,
+        )  # fmt: skip
+        return out * scale + mean, n_bounded
 
     def _check(self, degree: int, order: int, ridge: float) -> None:
         if not (self.dt > 0 and np.isfinite(self.dt)):
@@ -114,9 +132,13 @@ class IntegralNvar(_FieldModel):
     ridge, solver
         As in ``Nvar``.
     refine
-        What improves the weights after the linear solve, such as ``FlowMap()``; nothing if None.
+        What improves the weights after the linear solve: ``FlowMap()`` for accurate rows, ``Smoothing()`` for noisy
+        ones; nothing if None.
     n_substeps
         Substeps of a rollout between two rows.
+    is_centred
+        Whether polynomials are of the distance from the mean (better conditioned), or of the variables
+        themselves, in which the fields of physics have few terms.
     """
 
     def __init__(
@@ -129,6 +151,7 @@ class IntegralNvar(_FieldModel):
         solver: LeastSquares = by_svd,
         refine: Refine | None = None,
         n_substeps: int = 4,
+        is_centred: bool = True,
     ) -> None:
         self.dt = dt
         self.degree = degree
@@ -137,13 +160,18 @@ class IntegralNvar(_FieldModel):
         self.solver = solver
         self.refine = refine
         self.n_substeps = n_substeps
+        self.is_centred = is_centred
 
     def fit(self, X: ndarray | Sequence[ndarray], y: ndarray | None = None) -> "IntegralNvar":
         """Learn the field from one series, or from several of the same system in a list."""
         self._check(self.degree, self.order, self.ridge)
+        if (xp := dense.namespace_of(X)) is not None:
+            return self._fit_dense(xp, X)
         given = list(X) if isinstance(X, list | tuple) and np.ndim(X[0]) == 2 else [X]
         pieces = [checked_series(x, min_rows=self.order + 1) for x in given]
         self._scaling = scaling_of(np.vstack(pieces))
+        if not self.is_centred:
+            self._scaling = uncentred(self._scaling)
         columns = pieces[0].shape[1]
         self._monomials = monomials(columns, self.degree)
         self._windows = np.arange(columns)[None]
@@ -156,6 +184,30 @@ class IntegralNvar(_FieldModel):
             )
         self._last = pieces[-1][-1:].copy()
         self.n_features_in_ = columns
+        return self
+
+    def _fit_dense(self, xp: Any, x: dense.Array) -> "IntegralNvar":
+        """Solve with the library of x; refining, which is small, is done in numpy."""
+        dense.checked_rows(xp, x, min_rows=self.order + 1)
+        mean, scale, largest = dense.moments(xp, x)
+        require_varying(mean, scale)
+        scaling = Scaling(mean=mean, scale=scale, largest=largest)
+        self._scaling = scaling if self.is_centred else uncentred(scaling)
+        self._monomials = monomials(x.shape[1], self.degree)
+        self._windows = np.arange(x.shape[1])[None]
+        z = (x - dense.like(xp, self._scaling.mean, x)) / dense.like(xp, self._scaling.scale, x)
+        rows = dense.integral_rows(
+            dense.monomial_values(xp, z, self._monomials), integral_weights(self.order), self.dt
+        )  # fmt: skip
+        first = self.order // 2 - 1
+        steps = (z[1:, ...] - z[:-1, ...])[first : first + rows.shape[0], ...]
+        self.weights_ = dense.to_numpy(self.solver(rows, steps, self.ridge)).T
+        if self.refine is not None:
+            self.weights_ = self.refine(
+                self.weights_, [dense.to_numpy(z)], m=self._monomials, windows=self._windows, dt=self.dt,
+                limit=self._scaling.limit,
+            )  # fmt: skip
+        self._last, self.n_features_in_ = dense.to_numpy(x[-1:, ...]), x.shape[1]
         return self
 
     def _rows(self, z: Float64[ndarray, "rows columns"]) -> tuple[ndarray, ndarray]:

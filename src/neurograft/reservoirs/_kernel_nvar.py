@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from neurograft.errors import OptionError, SeriesError
-from neurograft.reservoirs._check import checked_series, scaling_of
+from neurograft.errors import OptionError
+from neurograft.reservoirs._check import checked_series, require_columns, scaling_of
 from neurograft.reservoirs._forecast import Forecast, histories, packed
 
 
@@ -67,10 +67,7 @@ class KernelNvar(BaseEstimator):
         """Return for each row the row that comes next; before the first the series is taken to have stood still."""
         check_is_fitted(self, "weights_")
         x = checked_series(X, min_rows=1)
-        if x.shape[1] != self.n_features_in_:
-            raise SeriesError(
-                f"X has {x.shape[1]} features, but the model is expecting {self.n_features_in_} features."
-            )
+        require_columns(x, self.n_features_in_, self)
         z = self._scaling.scaled(x)
         inputs = self._inputs(np.vstack([np.repeat(z[:1], self.n_taps - 1, axis=0), z]))
         near = np.exp(-cdist(inputs, self._centres, "sqeuclidean") / (2 * self.length**2))

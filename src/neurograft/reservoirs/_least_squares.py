@@ -1,5 +1,7 @@
 """Linear least squares with a ridge, on columns of unit size.  Three solvers; none inverts the Gram matrix.
 
+They take numpy's arrays, or those of another library of the array API standard (see ``_dense``).
+
 The penalty is ``ridge * rows`` times the squared weight of each column after it was divided by its root mean
 square, so that one ridge means the same for any number of rows, any unit and any degree.
 """
@@ -12,6 +14,7 @@ from numpy import ndarray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr, solve_triangular, svd
 
 from neurograft.errors import SeriesError
+from neurograft.reservoirs import _dense as dense
 
 
 @runtime_checkable
@@ -29,6 +32,8 @@ def by_svd(
     a: Float64[ndarray, "rows features"], y: Float64[ndarray, "rows targets"], ridge: float
 ) -> Float64[ndarray, "features targets"]:
     """Solve by singular values: the most robust; directions lost to rounding are left out."""
+    if (xp := dense.namespace_of(a)) is not None:
+        return dense.solved_by_svd(xp, a, y, ridge)
     size = _column_size(a)
     left, values, right = svd(a / size, full_matrices=False, lapack_driver="gesdd")
     is_kept = values > values[0] * max(a.shape) * np.finfo(np.float64).eps if values.size else values > 0
@@ -41,6 +46,8 @@ def by_qr(
     a: Float64[ndarray, "rows features"], y: Float64[ndarray, "rows targets"], ridge: float
 ) -> Float64[ndarray, "features targets"]:
     """Solve by orthogonal triangles: as exact as ``by_svd`` where no column depends on others, and quicker."""
+    if (xp := dense.namespace_of(a)) is not None:
+        return dense.solved_by_qr(xp, a, y, ridge)
     size = _column_size(a)
     n_features = a.shape[1]
     stacked, target = a / size, y
@@ -56,6 +63,8 @@ def by_cholesky(
     a: Float64[ndarray, "rows features"], y: Float64[ndarray, "rows targets"], ridge: float
 ) -> Float64[ndarray, "features targets"]:
     """Solve the normal equations by Cholesky: the quickest; half the digits, so it wants a ridge."""
+    if (xp := dense.namespace_of(a)) is not None:
+        return dense.solved_by_cholesky(xp, a, y, ridge)
     size = _column_size(a)
     scaled = a / size
     gram = scaled.T @ scaled

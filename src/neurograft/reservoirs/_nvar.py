@@ -14,6 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from neurograft.errors import OptionError, SeriesError
+from neurograft.reservoirs import _dense as dense
 from neurograft.reservoirs import _nvar_kernels as kernels
 from neurograft.reservoirs._check import Scaling, checked_series, require_varying
 from neurograft.reservoirs._equations import equation_lines
@@ -43,7 +44,8 @@ class Nvar(RegressorMixin, BaseEstimator):
         ``by_svd`` (the safest), ``by_qr`` or ``by_cholesky`` (compiled, the quickest).
 
     ``fit(X)`` learns to go on with the series X by itself; the target is the step to the next row.
-    ``fit(X, y)`` learns y[t] from X up to row t.  Rows of X are in order of time.
+    ``fit(X, y)`` learns y[t] from X up to row t.  Rows of X are in order of time.  Arrays of other libraries
+    (torch and whatever keeps the array API standard) are computed with where they are, and come back as such.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class Nvar(RegressorMixin, BaseEstimator):
         """Learn from one series; with ``y``, to follow another series."""
         self._check_parameters()
         self.__dict__.pop("_triangle", None)
-        if y is None:
+        if (xp := dense.namespace_of(X)) is not None:
+            self._fit_dense(xp, X, y)
+        elif y is None:
             # the compiled solver looks for gaps itself
             x = checked_series(X, min_rows=self._least_rows(), is_seen_to=self.solver is by_cholesky)
             self.n_features_in_ = x.shape[1]
@@ -107,6 +111,8 @@ class Nvar(RegressorMixin, BaseEstimator):
         Before the first row the series is taken to have stood still at it.
         """
         check_is_fitted(self, "weights_")
+        if (xp := dense.namespace_of(X)) is not None:
+            return self._predicted_dense(xp, X)
         x = np.asarray(_validated(self, X, dtype=np.float64, reset=False))
         z = self._scaling.scaled(x)
         padded = np.vstack([np.repeat(z[:1], self.n_history - 1, axis=0), z])
@@ -134,6 +140,12 @@ class Nvar(RegressorMixin, BaseEstimator):
         if n_steps < 1:
             raise OptionError(f"n_steps is {n_steps}. Give 1 or more.")
         many, is_single = histories(history, self._last)
+        if (xp := dense.namespace_of(many)) is not None:
+            values, n_bounded = dense.roll_map(
+                xp, self._scaled_dense(xp, many), self.weights_, m=self._monomials, delays=self._delays().tolist(),
+                limit=self._scaling.limit, n_steps=n_steps,
+            )  # fmt: skip
+            return packed(self._unscaled_dense(xp, values), n_bounded, is_single=is_single)
         out = np.empty((many.shape[0], n_steps, many.shape[2]))
         n_bounded = np.empty(many.shape[0], dtype=np.int64)
         scaling = (self._scaling.mean, self._scaling.scale, self._scaling.limit)
@@ -198,6 +210,53 @@ class Nvar(RegressorMixin, BaseEstimator):
         z = np.ascontiguousarray(self._scaling.scaled(x).T)
         targets = ((y - self._target_mean) / self._target_scale).T[:, self.n_history - 1 :]
         self.weights_ = self._solved(z, np.ascontiguousarray(targets))
+
+    def _fit_dense(self, xp: Any, x: dense.Array, y: dense.Array | None) -> None:
+        dense.checked_rows(xp, x, min_rows=self._least_rows())
+        self.n_features_in_ = x.shape[1]
+        m = self._monomials = monomials(x.shape[1] * self.n_taps, self.degree)
+        mean, scale, largest = dense.moments(xp, x)
+        require_varying(mean, scale)
+        self._scaling = Scaling(mean=mean, scale=scale, largest=largest)
+        z = self._scaled_dense(xp, x)
+        first, chosen = self.n_history - 1, _chosen(m, self.degrees)
+        if y is None:
+            self.__dict__.pop("_target_mean", None)
+            taps, target = (
+                dense.tap_rows(xp, z[:-1, ...], self._delays().tolist()),
+                z[first + 1 :, ...] - z[first:-1, ...],
+            )
+        else:
+            self._is_flat = y.ndim == 1
+            wanted = xp.reshape(y, (x.shape[0], -1))
+            self._target_mean, spread, _ = dense.moments(xp, wanted)
+            self._target_scale = np.where(spread > 0, spread, 1.0)
+            taps = dense.tap_rows(xp, z, self._delays().tolist())
+            target = (wanted - dense.like(xp, self._target_mean, x)) / dense.like(xp, self._target_scale, x)
+            target = target[first:, ...]
+        phi = dense.monomial_values(xp, taps, m)
+        if self.degrees is not None:
+            phi = xp.take(phi, xp.asarray(chosen.tolist(), device=x.device), axis=1)
+        self.weights_ = np.zeros((target.shape[1], m.n_features))
+        self.weights_[:, chosen] = dense.to_numpy(self.solver(phi, target, self.ridge)).T
+        self._last = dense.to_numpy(x[x.shape[0] - self.n_history :, ...])
+
+    def _predicted_dense(self, xp: Any, x: dense.Array) -> dense.Array:
+        dense.checked_rows(xp, x, min_rows=1)
+        z = self._scaled_dense(xp, x)
+        padded = xp.concat([z[:1, ...]] * (self.n_history - 1) + [z], axis=0)
+        phi = dense.monomial_values(xp, dense.tap_rows(xp, padded, self._delays().tolist()), self._monomials)
+        out = phi @ dense.like(xp, self.weights_.T, x)
+        if not hasattr(self, "_target_mean"):
+            return self._unscaled_dense(xp, z + out)
+        values = out * dense.like(xp, self._target_scale, x) + dense.like(xp, self._target_mean, x)
+        return values[:, 0] if self._is_flat else values
+
+    def _scaled_dense(self, xp: Any, x: dense.Array) -> dense.Array:
+        return (x - dense.like(xp, self._scaling.mean, x)) / dense.like(xp, self._scaling.scale, x)
+
+    def _unscaled_dense(self, xp: Any, z: dense.Array) -> dense.Array:
+        return z * dense.like(xp, self._scaling.scale, z) + dense.like(xp, self._scaling.mean, z)
 
     def _solved(
         self, z: Float64[ndarray, "columns rows"], targets: Float64[ndarray, "targets used"]

@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from neurograft.errors import OptionError, SeriesError
-from neurograft.reservoirs._check import checked_series, scaling_of
+from neurograft.reservoirs._check import checked_series, require_columns, scaling_of
 from neurograft.reservoirs._equations import equation_lines
 from neurograft.reservoirs._field import integral_rows
 from neurograft.reservoirs._integral import ORDERS
@@ -88,10 +88,7 @@ class LearnedObserver(RegressorMixin, BaseEstimator):
         """Return the hidden variables at each row; ``start`` is their value at row 0, the training mean if None."""
         check_is_fitted(self, "weights_")
         x = checked_series(X, min_rows=self.n_stencil)
-        if x.shape[1] != self.n_features_in_:
-            raise SeriesError(
-                f"X has {x.shape[1]} features, but the model is expecting {self.n_features_in_} features."
-            )
+        require_columns(x, self.n_features_in_, self)
         n = self.n_features_in_
         z = (x - self._scaling.mean[:n]) / self._scaling.scale[:n]
         begin = np.zeros(self.weights_.shape[0])

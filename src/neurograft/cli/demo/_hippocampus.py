@@ -8,7 +8,7 @@ import numpy as np
 from neurograft import samples
 from neurograft.cli.demo._walk import Walk, fidelity_lines, fidelity_result, pasted
 from neurograft.comparing import Trial, TrialOptions, compare_copy, poisson_trains, redrawn_map
-from neurograft.copying import SpikesOptions, copy_spikes, correlogram
+from neurograft.copying import copy_spikes, correlogram
 from neurograft.maps import SynapseMap, save_map
 from neurograft.network import FitOptions
 from neurograft.progress import Progress
@@ -36,8 +36,7 @@ Where the table says that a null is not beaten, that is why; the connections of 
 
 _RUN_S = 600.0
 _N_POISSON = 19
-# The noise is that of the standard neuron in which the map's millivolts are expressed.
-_FIT = FitOptions(noise_sd_v=SpikesOptions().standard.noise_sd_v, modulation_bin_s=None, n_rounds=4)
+_FIT = FitOptions(modulation_bin_s=None, n_rounds=4)
 
 
 def hippocampus_walk(folder: Path, seed: int, progress: Progress) -> Walk:

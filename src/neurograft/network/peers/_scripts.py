@@ -32,10 +32,17 @@ class Peer(StrEnum):
     NEST = "nest"
     BRIAN2 = "brian2"
     PYNN = "pynn"
+    CORENEURON = "coreneuron"
 
 
-_INSTALL = {Peer.NEST: "nest-simulator", Peer.BRIAN2: "brian2 'numpy<2.4'", Peer.PYNN: "pynn"}
-_MODULE = {Peer.NEST: "nest", Peer.BRIAN2: "brian2", Peer.PYNN: "pyNN"}
+_INSTALL = {
+    Peer.NEST: "nest-simulator",
+    Peer.BRIAN2: "brian2 'numpy<2.4'",
+    Peer.PYNN: "pynn",
+    Peer.CORENEURON: "'neuron>=9'",
+}
+_MODULE = {Peer.NEST: "nest", Peer.BRIAN2: "brian2", Peer.PYNN: "pyNN", Peer.CORENEURON: "neuron"}
+_WITH_RANKS = (Peer.NEST, Peer.CORENEURON)
 _LAST_CHARACTERS = 2_000
 
 
@@ -85,12 +92,14 @@ def run_in_peer(
     """Return what another simulator makes of a network: the same map, models, delays and background.
 
     ``python`` is the interpreter in which the simulator is installed (this one unless given), ``n_ranks`` the
-    number of MPI processes, for a simulator built with MPI.  Without noise NEST's spikes are the engine's; with
-    noise only the statistics agree, for each draws its own.
+    number of MPI processes, for CoreNEURON, and for NEST where it was built with MPI.  Without noise the spikes of
+    integrate-and-fire neurons are the engine's; with noise only the statistics agree, for each draws its own.
     """
     options = options if options is not None else RunOptions()
     interpreter = str(python) if python is not None else sys.executable
     _require_module(peer, interpreter)
+    if n_ranks > 1 and peer not in _WITH_RANKS:
+        raise RunError(f"{peer} runs in one process, not in {n_ranks} ranks. Use {' or '.join(_WITH_RANKS)}.")
     with tempfile.TemporaryDirectory(prefix="neurograft-") as folder:
         script = Path(folder) / "network.py"
         export_script(
@@ -102,6 +111,9 @@ def run_in_peer(
             words.insert(2, "nest")
         if peer is Peer.NEST:
             words += ["--threads", str(options.n_threads)]
+        if peer is Peer.CORENEURON:
+            progress("compiling the neuron", 0, 1)
+            _call([interpreter, str(script), "--build"], peer)
         if n_ranks > 1:
             words = [_mpirun(), "-n", str(n_ranks), *words]
         began_s = time.perf_counter()

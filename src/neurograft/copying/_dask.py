@@ -1,0 +1,95 @@
+"""Reading pieces on a Dask cluster: the same function, sent to workers that open the recording themselves."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, final
+
+from neurograft.copying._read import Piece, ReadOptions, read_piece
+from neurograft.copying._work import Arrays
+from neurograft.errors import MissingExtraError, WorkError
+from neurograft.recordings import Recording
+
+LOCAL = "local"
+_CONNECT_S = 10
+_AHEAD = 2  # pieces sent to each worker, so that none waits
+_WORKERS_LOCAL = 2
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnDask:
+    """Sends pieces to a scheduler, or to a cluster of this machine's processes; ``opener`` opens the recording there.
+
+    A worker that dies is Dask's to replace: its pieces go to others.  The path must be reachable from all workers.
+    """
+
+    address: str
+    opener: Callable[[], Recording]
+
+    def each(self, recording: Recording, pieces: Sequence[Piece], options: ReadOptions) -> Iterator[tuple[int, Arrays]]:
+        """Yield results as workers finish them."""
+        del recording
+        if not pieces:
+            return
+        try:
+            from distributed import as_completed
+        except ImportError as problem:
+            raise MissingExtraError(purpose="--scheduler", extra="dask") from problem
+        try:
+            client = self._client()
+        except OSError as problem:  # also what a broken connection and a time-out are
+            raise WorkError(self._lost(f"did not answer within {_CONNECT_S} s")) from problem
+        with client:
+            todo = iter(enumerate(pieces))
+            place: dict[Any, int] = {}
+            waiting = as_completed()
+
+            def send() -> None:
+                k, piece = next(todo, (-1, None))
+                if piece is not None:
+                    future = client.submit(read_there, self.opener, piece, options, pure=False, retries=2)
+                    place[future.key] = k
+                    waiting.add(future)
+
+            for _ in range(_AHEAD * max(len(client.scheduler_info()["workers"]), 1)):
+                send()
+            for future in waiting:
+                if future.status == "error":
+                    raise future.exception()
+                if future.status != "finished":
+                    raise WorkError(self._lost("was lost"))
+                try:
+                    result = future.result()
+                except OSError as problem:
+                    raise WorkError(self._lost("was lost")) from problem
+                k = place.pop(future.key)
+                future.release()
+                send()
+                yield k, result
+
+    def _client(self) -> Any:
+        from distributed import Client, LocalCluster
+
+        if self.address == LOCAL:
+            cluster = LocalCluster(
+                n_workers=_WORKERS_LOCAL, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+            )
+            return Client(cluster)
+        return Client(self.address, timeout=_CONNECT_S)
+
+    def _lost(self, what: str) -> str:
+        return (
+            f"The Dask scheduler {self.address} {what}. Pieces that had come back are kept. "
+            "Start it again (dask scheduler; dask worker ADDRESS), then run the same command with --resume."
+        )
+
+
+def read_there(opener: Callable[[], Recording], piece: Piece, options: ReadOptions) -> Arrays:
+    """Open the recording, once a worker, and return a piece's result."""
+    return read_piece(_opened(opener), piece, options)
+
+
+@lru_cache(maxsize=4)
+def _opened(opener: Callable[[], Recording]) -> Recording:
+    return opener()

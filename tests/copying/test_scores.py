@@ -1,0 +1,102 @@
+"""The kernels of a judgement against slow twins that write every matrix out."""
+
+import numpy as np
+import pytest
+from test_mixture import BOXES, KINDS, OPEN, N, made
+
+from neurograft.copying._amplitude import alone, scores
+from neurograft.copying._evidence import weighed
+from neurograft.copying._mixture import _DIRECT_SD_V, _RIVAL_SD_V, _evidence
+from neurograft.copying._slow import MIN_SHARE, baseline
+from neurograft.copying._templates import Family
+
+
+def uneven(seed):
+    """A fit whose shares, noise and slow changes differ, a silent target and a box that was never seen among them."""
+    fit, _ = made(seed, noise_v=3e-3)
+    rng = np.random.default_rng(seed)
+    shape = fit.inverse_block.shape
+    mix = 0.02 * rng.standard_normal(shape)
+    block = fit.inverse_block * (np.eye(shape[1]) + mix + mix.transpose(0, 2, 1) + 0.2)
+    noise, share = fit.noise * rng.uniform(0.5, 2.0, (N, N)), rng.uniform(0.5, 1.0, fit.share.shape)
+    noise[:, 5], share[2, 3, 7] = 0.0, 0.01
+    return fit._replace(inverse_block=block, noise=noise, share=share, slow_v=rng.uniform(0.0, 1e-4, (2, N)))
+
+
+def scored(fit, i, j, image, pulses):
+    """Score and information of images at one pair, and what is explained besides, by the whole normal equations."""
+    seen = np.sqrt(np.where(fit.share[i, :, j] >= MIN_SHARE, fit.share[i, :, j], 0.0))
+    precision = np.linalg.inv(fit.inverse_block[i])
+    besides = np.concatenate([baseline(fit.boxes, 1)[:, :, 0], pulses]) * seen
+    theirs = besides @ precision @ besides.T
+    theirs += 1e-9 * max(np.trace(theirs), 1.0) * np.eye(len(besides))
+    theirs[[0, 1], [0, 1]] += fit.noise[i, j] ** 2 / np.maximum(fit.slow_v[:, j] ** 2, 1e-24)
+    clear = precision - precision @ besides.T @ np.linalg.solve(theirs, besides @ precision)
+    answer = clear @ (seen * fit.beta[i, :, j])
+    information = np.einsum("tb,bc,tc->t", image * seen, clear, image * seen) / fit.noise[i, j] ** 2
+    z = (image * seen) @ answer / fit.noise[i, j] ** 2 / np.sqrt(information)
+    score = besides @ precision @ (seen * fit.beta[i, :, j])
+    return z, information, score @ np.linalg.solve(theirs, score) / fit.noise[i, j] ** 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_are_those_of_the_normal_equations_written_out(seed):
+    fit = uneven(seed)
+    pre = np.array([0, 2, 9])
+    found, under = scores(fit, KINDS, pre), KINDS.is_under_talk
+    talk = int(np.argmax(KINDS.family == Family.CROSS_TALK))
+    for k, i in enumerate(pre):
+        pulses = KINDS.own.pulses(int(i))
+        for j in (1, 7, 30):
+            image = KINDS.image[:, :, j].copy()
+            image[talk] = pulses[0, :, j]
+            plain = scored(fit, i, j, image, np.zeros((0, len(BOXES.low))))
+            cleared = scored(fit, i, j, image, pulses[:, :, j])
+            z = np.where(under, cleared[0], plain[0])
+            gained = cleared[2] - plain[2] - (len(pulses) - 1) * np.log(fit.n_kept[i, j])
+            z[talk] = max(abs(z[talk]), np.sqrt(max(gained, 0.0)))
+            # information cleared of what is besides is a difference: to 1e-6 of what it was before
+            assert found.information[:, k, j] == pytest.approx(np.where(under, cleared[1], plain[1]), rel=1e-6)
+            assert found.z[:, k, j] == pytest.approx(z, rel=1e-6, abs=1e-8)
+        assert not found.z[:, k, [5, i]].any()
+        assert not found.information[:, k, [5, i]].any()
+
+
+def test_images_alone_are_scored_as_templates_are():
+    fit, plain = uneven(4), ~KINDS.is_under_talk & (KINDS.family == Family.DIRECT)
+    everyone = np.arange(N)
+    both = scores(fit, KINDS, everyone), alone(fit, KINDS.image[plain], everyone)
+    assert np.array_equal(both[0].z[plain], both[1].z)
+    assert np.array_equal(both[0].information[plain], both[1].information)
+
+
+@pytest.mark.parametrize("size", [1.0, 30.0])
+def test_what_templates_come_to_is_the_sum_over_their_bayes_factors(size):
+    fit, _ = made(3)
+    found = scores(fit._replace(beta=size * fit.beta), KINDS, np.arange(N))
+    rng, is_direct = np.random.default_rng(0), KINDS.family == Family.DIRECT
+    direct = rng.random((np.count_nonzero(is_direct), len(_DIRECT_SD_V)))
+    rival = rng.random((np.count_nonzero(~is_direct), len(_RIVAL_SD_V)))
+    sd = 1.2
+    seen = weighed(
+        found.z[:, OPEN].T / sd,
+        found.information[:, OPEN].T / sd**2,
+        is_direct=is_direct,
+        is_under=KINDS.is_under_talk,
+        is_talk=KINDS.family == Family.CROSS_TALK,
+        direct_share=direct,
+        rival_share=rival,
+        direct_sd_v=_DIRECT_SD_V,
+        rival_sd_v=_RIVAL_SD_V,
+    )
+    slow = _evidence(found.z[:, OPEN].T / sd, found.information[:, OPEN].T / sd**2, KINDS)
+    mine = np.concatenate([seen.plus, seen.minus, seen.rival], axis=1)
+    parts = (slow.plus, direct), (slow.minus, direct), (slow.rival, rival)
+    expected = np.concatenate([np.logaddexp.reduce(f + np.log(share), axis=2) for f, share in parts], axis=1)
+    known = mine > 1e-250  # smaller ones were lost when the pair's scale was taken off
+    relative = np.log(np.maximum(mine, 1e-300)) - np.log(mine.max(axis=1, keepdims=True))
+    assert relative[known] == pytest.approx((expected - expected.max(axis=1, keepdims=True))[known], abs=1e-8)
+    assert known.mean() > 0.1
+    some = seen.nothing > 1e-250
+    against = np.log(mine.max(axis=1)[some]) - np.log(seen.nothing[some])
+    assert against == pytest.approx(expected.max(axis=1)[some], abs=1e-8)

@@ -76,6 +76,9 @@ def test_what_cannot_be_sorted_is_refused(neurograft, array, tmp_path, monkeypat
     said = neurograft("copy", array(kind="intracellular_v"), "-o", out, "--sorter", "electrodes")
     assert said.code == 2
     assert "--sorter is for extracellular recordings" in said.err
+    said = neurograft("copy", array(), "-o", out, "--mode", "intracellular")
+    assert said.code == 2
+    assert "intracellular copying needs a membrane potential" in said.err
     (tmp_path / "map.sorted.h5").write_bytes(b"mine")
     said = neurograft("copy", array(), "-o", out, "--sorter", "electrodes")
     assert said.code == 2

@@ -10,8 +10,8 @@ from scipy import stats
 from neurograft.errors import RunError
 from neurograft.maps import synapse_map
 from neurograft.network import Drive, Poisson, RunOptions, run
-from neurograft.network._poisson import add_poisson, poisson_input
-from neurograft.network._random import LANES
+from neurograft.network._poisson import add_poisson, count_of, poisson_input
+from neurograft.network._random import LANES, STREAM_POISSON, words_of
 from neurograft.neurons import ExponentialSynapse, Lif
 from neurograft.units import MS, MV
 
@@ -51,6 +51,25 @@ def test_counts_have_the_poisson_distribution(n_rates):
             assert stats.chisquare(seen, share / share.sum() * seen.sum()).pvalue > 1e-6
         else:
             assert column.sum() == pytest.approx(mean * column.size, abs=5 * np.sqrt(mean * column.size) + 1)
+
+
+@pytest.mark.parametrize("first", [0, 70])
+def test_neighbours_of_one_rate_have_each_its_own_words_count_and_together_the_distribution(first):
+    rate_hz = np.repeat([500.0, 12_000.0, 40_000.0, 12_000.0], [3, 300, 200, 1])
+    counts = counts_of(rate_hz, first=first, n_steps=40)
+    given = poisson_input(rate_hz, STEP_S, amplitude=np.ones(504), place=np.arange(504))
+    words = np.empty(504, dtype=np.uint64)
+    for k in range(3):
+        words_of(3, STREAM_POISSON, k, first, words)
+        own = [
+            count_of(word, given.begin[c], given.edges[c], given.shift)
+            for word, c in zip(words, given.rate_class, strict=True)
+        ]
+        assert counts[k].tolist() == own
+    pooled = counts[:, 3:303].ravel()
+    seen = np.bincount(np.minimum(pooled, 5).astype(int), minlength=6)
+    share = np.append(stats.poisson.pmf(np.arange(5), 1.2), stats.poisson.sf(4, 1.2))
+    assert stats.chisquare(seen, share * pooled.size).pvalue > 1e-3  # one fixed draw, of 12,000 numbers
 
 
 def test_neurons_and_steps_are_independent_and_any_part_gives_the_same_numbers():

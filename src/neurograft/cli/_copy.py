@@ -79,8 +79,10 @@ def copy_command(
         _follow(asked, how, growing(recording), every_s=every_s, idle_s=idle_s, as_json=as_json)
         return
     source = open_source(recording, signal=signal, part=part)
-    with shown_progress() as progress:
-        source, told = sorted_first(source, out=out, sorter=sorter, progress=progress)
+    told: tuple[str, ...] = ()
+    if mode is not Mode.INTRACELLULAR:  # which says itself what it needs
+        with shown_progress() as progress:
+            source, told = sorted_first(source, out=out, sorter=sorter, progress=progress)
     for line in told:
         print(line, file=sys.stderr)
     if isinstance(source, SpikeTrains):

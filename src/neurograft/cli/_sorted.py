@@ -1,11 +1,9 @@
 """An extracellular recording is sorted before it is copied; the units are kept beside the map and used again."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from neurograft.errors import OptionError, SpikeError
@@ -23,7 +21,6 @@ SorterName = Annotated[
         "electrodes: no sorting, each electrode a unit.",
     ),
 ]
-_PIECES, _PIECE_FRAMES = 5, 500
 
 
 def sorted_first(
@@ -33,7 +30,7 @@ def sorted_first(
 
     The units are kept in ``OUT.sorted.h5``.  They are used again for the same samples, sorter and version.
     """
-    from neurograft.recordings import Signal
+    from neurograft.recordings import Signal, samples_hash
     from neurograft.spikes import USUAL_SORTER, SpikeTrains, require_sorter, save_spikes, sort_spikes, version_of
 
     if isinstance(source, SpikeTrains) or source.signal is not Signal.EXTRACELLULAR_V:
@@ -44,7 +41,7 @@ def sorted_first(
     chosen = sorter or USUAL_SORTER
     require_sorter(chosen)
     kept = out.with_name(f"{out.stem}.sorted.h5")
-    inputs = {"samples": _samples_hash(source)}
+    inputs = {"samples": f"sha256-pieces:{samples_hash(source)}"}
     found = _kept(kept, {"sorter": chosen, "sorter_version": version_of(chosen)}, inputs)
     if found is not None:
         return found, (f"units of an earlier run by {chosen} used again: {kept}",)
@@ -69,13 +66,3 @@ def _kept(path: Path, parameters: dict[str, str], inputs: dict[str, str]) -> "Sp
         raise OptionError(f"{path} is in the way: units are kept there, and it holds something else. Move it away.")
     is_same = dict(trains.provenance.parameters) == parameters and dict(trains.provenance.inputs) == inputs
     return trains if is_same else None
-
-
-def _samples_hash(recording: "Recording") -> str:
-    """Return a hash of lengths, labels and five pieces of the samples: another recording gives another one."""
-    told = (recording.rate_hz, recording.segment_frames, recording.channel_labels)
-    digest = hashlib.sha256(repr(told).encode())
-    for segment, n_frames in enumerate(recording.segment_frames):
-        for start in np.linspace(0, max(n_frames - _PIECE_FRAMES, 0), _PIECES).astype(int).tolist():
-            digest.update(recording.read(segment, start, min(start + _PIECE_FRAMES, n_frames)).tobytes())
-    return f"sha256-pieces:{digest.hexdigest()}"

@@ -7,6 +7,7 @@ from neurograft.recordings._channel_cache import ChannelCache as ChannelCache
 from neurograft.recordings._describe import describe as describe
 from neurograft.recordings._flags import ChannelFlags as ChannelFlags
 from neurograft.recordings._flags import check_channels as check_channels
+from neurograft.recordings._identity import samples_hash as samples_hash
 from neurograft.recordings._lazy import LazyRecording as LazyRecording
 from neurograft.recordings._open import open_recording as open_recording
 from neurograft.recordings._options import OpenOptions as OpenOptions

@@ -5,7 +5,6 @@ blocks of 64 channels, one file each, each channel's samples in one piece.  A bl
 folder never grows beyond its bound, and the blocks that were used longest ago go first.
 """
 
-import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,11 +18,11 @@ from numpy import ndarray
 from neurograft.arrays import frozen
 from neurograft.errors import RecordingError
 from neurograft.files import written_whole
+from neurograft.recordings._identity import samples_hash
 from neurograft.recordings._lazy import LazyRecording, with_channels
 
 BLOCK_CHANNELS = 64
 _PIECE_SAMPLES = 1 << 23
-_LOOKED_AT = 500  # frames of each of five places that tell one recording from another
 
 
 @final
@@ -55,7 +54,7 @@ def cached_channels(
             f"{len(labels)} channels of {path} lie in {len(blocks)} blocks of {block_bytes / 1e9:.3g} GB, and the "
             f"cache {cache.folder} may hold {cache.most_bytes / 1e9:.3g} GB. Raise most_bytes, or leave the cache out."
         )
-    name = _name(recording, dtype)
+    name = f"{samples_hash(recording)[:24]}-{dtype.str[1:]}"
     files = {block: cache.folder / f"{name}-{block}.raw" for block in blocks}
     missing = [block for block in blocks if not _is_whole(files[block], _width(block, n) * n_frames * dtype.itemsize)]
     if missing:
@@ -76,16 +75,6 @@ def cached_channels(
 
 def _width(block: int, n_channels: int) -> int:
     return min(BLOCK_CHANNELS, n_channels - block * BLOCK_CHANNELS)
-
-
-def _name(recording: LazyRecording, dtype: np.dtype) -> str:
-    """Return a name that another recording does not have: a hash of its form and of samples from five places."""
-    told = (recording.rate_hz, recording.segment_frames, recording.channel_labels, dtype.str)
-    digest = hashlib.sha256(repr(told).encode())
-    for segment, n_frames in enumerate(recording.segment_frames):
-        for start in np.linspace(0, max(n_frames - _LOOKED_AT, 0), 5).astype(int).tolist():
-            digest.update(recording.fetch(segment, start, min(start + _LOOKED_AT, n_frames)).tobytes())
-    return digest.hexdigest()[:24]
 
 
 def _is_whole(file: Path, n_bytes: int) -> bool:

@@ -1,5 +1,6 @@
 """Pieces that are kept: a chunk that cannot be read, and what is read when a copy goes on."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,9 @@ from neurograft.errors import WorkError
 from neurograft.progress import silent
 from neurograft.recordings import ArrayRecording, Signal, array_recording
 
+needs_kernels = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too long without compiled kernels"
+)
 OPTIONS = ReadOptions(DetectionOptions(), 1)
 
 
@@ -37,6 +41,7 @@ def noise():
     return array_recording(volts, rate_hz=1000.0, signal=Signal.MEMBRANE_V)
 
 
+@needs_kernels
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_a_chunk_that_cannot_be_decoded_ends_the_copy_and_what_was_read_is_not_read_again(tmp_path, n_threads):
     whole, work = noise(), Work(store=WorkFolder(tmp_path / "w"), workers=Threads(n_threads))
@@ -53,6 +58,7 @@ def test_a_chunk_that_cannot_be_decoded_ends_the_copy_and_what_was_read_is_not_r
         assert all(np.array_equal(a[name], b[name], equal_nan=name in {"rows", "values"}) for name in a)
 
 
+@needs_kernels
 def test_shares_are_read_by_whoever_is_asked_and_counted_together(tmp_path):
     store = WorkFolder(tmp_path / "w")
     assert read_share(noise(), OPTIONS, Work(store=store, share=(2, 3)), silent) == (1, 5)

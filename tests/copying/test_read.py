@@ -1,8 +1,10 @@
 """The one pass over the samples: what a piece gives, and that nothing but its samples decides it."""
 
+import os
 from unittest import mock
 
 import numpy as np
+import pytest
 from _pasted_spikes import RATE_HZ, recording, with_spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +18,9 @@ from neurograft.copying._thin import thin_of
 from neurograft.progress import silent
 from neurograft.recordings import Signal, array_recording
 
+needs_kernels = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too long without compiled kernels"
+)
 FRAMES = np.array([700, 4_000, 9_990, 10_020, 15_000, 29_000])
 
 
@@ -27,6 +32,7 @@ def equal(a, b):
     return all(np.array_equal(a[name], b[name], equal_nan=a[name].dtype.kind == "f") for name in a) and set(a) == set(b)
 
 
+@needs_kernels
 @settings(deadline=None, max_examples=25)  # the first call compiles
 @given(largest=st.integers(1, 120_000), factor=st.integers(1, 13))
 def test_a_piece_gives_the_same_to_the_bit_whatever_a_chunk_may_hold(largest, factor):
@@ -37,6 +43,7 @@ def test_a_piece_gives_the_same_to_the_bit_whatever_a_chunk_may_hold(largest, fa
         assert equal(read_piece(samples, piece, options), whole)
 
 
+@needs_kernels
 @settings(deadline=None, max_examples=15)
 @given(piece_s=st.floats(0.2, 4.0), n_threads=st.integers(1, 4))
 def test_rows_and_spikes_do_not_depend_on_pieces_or_threads(piece_s, n_threads):

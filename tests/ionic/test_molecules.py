@@ -7,6 +7,7 @@ from neurograft.errors import IonicError
 from neurograft.ionic import (
     Estimate,
     MolecularSlit,
+    Profile,
     load_measured,
     measured,
     pair_distances,
@@ -134,6 +135,16 @@ def test_profiles_integrate_to_the_whole():
     c = np.cov(binned, exact, bias=True)[0, 1] / (x * y)
     assert share == pytest.approx(c / (thermal + exact.var() / (x * y) / slit.box_nm[2]) / slit.gap_nm, rel=1e-3)
     assert found.water_layers == 1
+
+
+@pytest.mark.parametrize(
+    ("middles", "expected"), [((0.0,), 1), ((-0.18, 0.18), 2), ((-0.37, 0.0, 0.37), 3), ((-0.37, -0.09, 0.09, 0.37), 3)]
+)
+def test_layers_are_counted_a_buckled_one_once(middles, expected):
+    height = (np.arange(70) - 34.5) * 0.02
+    water = sum(np.exp(-0.5 * ((height - m) / 0.04) ** 2) for m in middles)
+    ones = np.ones(70)
+    assert Profile(height, water, ones, ones).n_layers == expected
 
 
 def test_diffusion_and_pairs_of_a_random_walk_are_its_own():

@@ -8,7 +8,6 @@ statistics only.
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import nest
@@ -26,8 +25,6 @@ step_ms = float(net["step_ms"])
 duration_ms = float(net["duration_ms"]) if options.seconds is None else 1e3 * options.seconds
 seed = int(net["seed"]) if options.seed is None else options.seed
 
-if nest.num_processes == 1 and int(os.environ.get("OMPI_COMM_WORLD_SIZE", os.environ.get("PMI_SIZE", "1"))) > 1:
-    raise SystemExit("This NEST was built without MPI: every rank would run the whole network. Use one rank.")
 nest.ResetKernel()
 nest.set(resolution=step_ms, local_num_threads=options.threads, rng_seed=seed % (2**31 - 2) + 1, print_time=False)
 

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 
 from neurograft.errors import OptionError, SeriesError
 from neurograft.maps import synapse_map
 from neurograft.reservoirs import (
     Dale,
     EchoState,
+    MapWiring,
     MemristiveReservoir,
     PastedReservoir,
     SpikingReservoir,
@@ -241,6 +243,18 @@ def test_memristors_remember_and_a_floating_part_is_refused():
         )
     with pytest.raises(OptionError, match="different nodes"):
         MemristiveReservoir(np.ones((4, 4)), np.random.default_rng(0), inputs=np.array([0]), grounded=np.array([0]))
+
+
+def test_a_maps_wiring_forecasts_as_an_echo_state():
+    x = published(900)
+    animal = worm()
+    model = EchoState(n_nodes=animal.n_neurons, wiring=MapWiring(animal), ridge=1e-9).fit(x[:700])
+    assert np.abs(model.forecast(10).values - x[700:710]).max() < 0.1 * np.ptp(x)
+    wired = (model._matrix != 0).astype(int)
+    assert (wired != (matrix_of(animal) != 0).astype(int)).nnz == 0
+    assert np.array_equal(clone(model).fit(x[:700]).forecast(3).values, model.forecast(3).values)
+    with pytest.raises(OptionError, match="n_nodes is 300, but the map has 302"):
+        EchoState(n_nodes=300, wiring=MapWiring(animal)).fit(x)
 
 
 @pytest.mark.plain

@@ -66,6 +66,7 @@ from neurograft.reservoirs._monomials import monomials as monomials
 from neurograft.reservoirs._nvar import Nvar as Nvar
 from neurograft.reservoirs._observer import LearnedObserver as LearnedObserver
 from neurograft.reservoirs._pasted import Dale as Dale
+from neurograft.reservoirs._pasted import MapWiring as MapWiring
 from neurograft.reservoirs._pasted import PastedReservoir as PastedReservoir
 from neurograft.reservoirs._pasted import Signs as Signs
 from neurograft.reservoirs._pasted import SpikingReservoir as SpikingReservoir

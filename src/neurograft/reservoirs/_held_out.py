@@ -89,14 +89,18 @@ def _scored(
 
 
 def default_models(*, dt: float, progress: Progress = silent) -> dict[str, Forecaster]:
-    """Return the models that a series is forecast by when none is named."""
+    """Return the models that a series is forecast by when none is named; one of them is the bundled worm's wiring."""
     from neurograft.reservoirs._echo_state import EchoState
+    from neurograft.reservoirs._pasted import MapWiring
+    from neurograft.samples import worm
 
+    animal = worm()
     return {
         "chosen in closed loop": ClosedLoopChoice(dt=dt, progress=progress),
         "next generation, 2 taps, degree 2": Nvar(ridge=1e-6),
         "kernel": KernelNvar(n_taps=2, ridge=1e-8),
         "echo state, 300 nodes": EchoState(n_nodes=300),
+        "echo state, the worm's wiring": EchoState(n_nodes=animal.n_neurons, wiring=MapWiring(animal)),
     }
 
 

@@ -1,5 +1,6 @@
 """Any network's map as a reservoir: driven through the engine that runs maps and images, or as leaky tanh nodes."""
 
+from dataclasses import dataclass, field
 from typing import Protocol, final, runtime_checkable
 
 import numpy as np
@@ -73,6 +74,27 @@ def null_matrices(matrix: sparse.csr_array, n: int, rng: Generator) -> list[spar
         data = rng.permutation(matrix.data)
         found.append(sparse.csr_array(sparse.coo_array((data, (target, source)), shape=matrix.shape)))
     return found
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class MapWiring:
+    """A map's wiring for an echo state, which can forecast: ``EchoState(n_nodes=m.n_neurons, wiring=MapWiring(m))``."""
+
+    network: SynapseMap = field(repr=False)
+    signs: Signs = random_signs
+
+    def __call__(self, n_nodes: int, rng: Generator) -> sparse.csr_array:
+        """Return the map's matrix with its signs by the rule."""
+        if n_nodes != self.network.n_neurons:
+            raise OptionError(
+                f"n_nodes is {n_nodes}, but the map has {self.network.n_neurons} neurons. Give as many nodes."
+            )
+        return self.signs(matrix_of(self.network), rng)
+
+    def __deepcopy__(self, memo: object) -> "MapWiring":
+        """Return itself: nothing in it changes, and scikit-learn copies parameters when it clones."""
+        return self
 
 
 @final

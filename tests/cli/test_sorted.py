@@ -53,6 +53,7 @@ def test_electrodes_are_copied_as_units_kept_and_used_again(neurograft, array, t
     assert said.code == 0, said.err
     assert "not sorted: each of 9 electrodes is taken for a unit" in said.err
     assert load_map(out).n_neurons == 9
+    assert load_map(out).provenance.parameters["sorter"] == "electrodes"
     kept = open_spikes(tmp_path / "map.sorted.h5")
     assert np.all(np.abs(kept.counts() - 8 * SECONDS) <= 4)  # two spikes of a neuron within 5 ms may be one
     assert kept.provenance.parameters["sorter"] == "electrodes"

@@ -1,5 +1,7 @@
 """Extracellular spikes: kernels against slow twins, the same answer for any chunk, and what bad input does."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -278,6 +280,25 @@ def test_wrong_signals_and_options_are_refused():
         PeakOptions(short_s=5e-3)
     with pytest.raises(SpikeError, match="chunk_ticks 0"):
         detect_peaks(recording_of(samples), chunk_ticks=0)
+
+
+def test_what_is_kept_of_a_chunk_is_its_peaks_only():
+    import neurograft.spikes._peaks as module
+
+    samples, _, _ = recorded(seconds=1.0, spikes=40)
+    recording, kept = recording_of(samples), []
+    whole = module._Work.peaks
+
+    def watched(self, done, sums):
+        kept.extend(done)
+        return whole(self, done, sums)
+
+    with mock.patch.object(module._Work, "peaks", watched):
+        peaks = detect_peaks(recording, chunk_ticks=1)
+    assert len(kept) == 20
+    held = sum(f.total.size + f.n_peaks.size + f.noise.size for f in kept)
+    assert held == 0
+    assert sum(f.frame.size for f in kept) == peaks.n_peaks
 
 
 def test_epochs_lose_what_was_lost():

@@ -15,7 +15,7 @@ from neurograft.cli._copy_work import How, Jobs, Memory, Opener, Resume, Schedul
 from neurograft.cli._files import open_source
 from neurograft.cli._options import AsJson, Out, Part, SignalName, show
 from neurograft.cli._progress import shown_progress
-from neurograft.cli._sorted import SorterName, sorted_first
+from neurograft.cli._sorted import SorterName, sorted_first, with_sorter
 from neurograft.errors import OptionError
 from neurograft.files import url_of
 from neurograft.maps import Kind
@@ -255,7 +255,8 @@ def _copied(
     if isinstance(source, SpikeTrains):
         if mode is Mode.INTRACELLULAR:
             raise OptionError("--mode intracellular needs membrane potentials; the file holds spikes. Leave it out.")
-        return _Made(map=copy_spikes(source, options=SpikesOptions(fdr=fdr), progress=progress), spikes=source)
+        m = copy_spikes(source, options=SpikesOptions(fdr=fdr), progress=progress)
+        return _Made(map=with_sorter(m, source), spikes=source)
     if mode is Mode.SPIKES:
         spikes = detect_spikes(source, work=work, progress=progress)
         return _Made(map=copy_spikes(spikes, options=SpikesOptions(fdr=fdr), progress=progress), spikes=spikes)

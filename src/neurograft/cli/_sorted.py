@@ -9,6 +9,7 @@ import typer
 from neurograft.errors import OptionError, SpikeError
 
 if TYPE_CHECKING:
+    from neurograft.maps import SynapseMap
     from neurograft.progress import Progress
     from neurograft.recordings import Recording
     from neurograft.spikes import SpikeTrains
@@ -50,6 +51,14 @@ def sorted_first(
     trains = replace(made.trains, provenance=replace(made.trains.provenance, inputs=inputs))
     save_spikes(trains, kept)
     return trains, (*made.lines, f"units kept: {kept}")
+
+
+def with_sorter(m: "SynapseMap", spikes: "SpikeTrains") -> "SynapseMap":
+    """Return a map whose provenance names the sorter of its spikes, where one sorted them."""
+    if m.provenance is None or spikes.provenance is None or spikes.provenance.command != "sort_spikes":
+        return m
+    parameters = {**m.provenance.parameters, **spikes.provenance.parameters}
+    return replace(m, provenance=replace(m.provenance, parameters=parameters))
 
 
 def _kept(path: Path, parameters: dict[str, str], inputs: dict[str, str]) -> "SpikeTrains | None":

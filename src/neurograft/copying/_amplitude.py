@@ -31,6 +31,10 @@ def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
     The first template of cross-talk is each neuron's own course, or all pulses together, whichever explains more.
     Templates of a synapse beneath cross-talk are
     fitted together with all pulses, whose sizes are free (Frisch and Waugh 1933: both cleared of the pulses).
+
+    Where even the best template leaves more than chance would, the pair's errors are larger than they say, and all are
+    widened until it fits (Birge 1932, Phys. Rev. 40, 207): neurons that fire at regular intervals in the same few
+    bursts meet the other's membrane at the same phases again and again, which looks like nothing and like everything.
     """
     by_target = _by_target(kinds.image)
     talk = int(np.argmax(kinds.family == Family.CROSS_TALK))
@@ -39,9 +43,11 @@ def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
         if fit.n_spikes[i] > 0:
             pulses = kinds.own.pulses(int(i))
             by_target[:, :, talk] = pulses[0].T
-            gained = _score(fit, int(i), by_target, kinds.is_under_talk, pulses, out, k)
+            gained, excess = _score(fit, int(i), by_target, kinds.is_under_talk, pulses, out, k)
             gained -= (len(pulses) - 1) * np.log(np.maximum(fit.n_kept[i], 2.0))
             out.z[talk, k] = np.maximum(np.abs(out.z[talk, k]), np.sqrt(np.maximum(gained, 0.0)))
+            out.z[:, k] /= np.sqrt(excess)
+            out.information[:, k] /= excess
             out.z[:, k, i] = out.information[:, k, i] = 0.0
     return out
 
@@ -73,8 +79,10 @@ def _score(
     pulses: Float64[ndarray, "pulses boxes neurons"],
     out: Scores,
     k: int,
-) -> Float64[ndarray, " neurons"]:
-    """Fill z and information of neuron i's outputs; return what pulses explain besides slow changes, as chi-squared.
+) -> tuple[Float64[ndarray, " neurons"], Float64[ndarray, " neurons"]]:
+    """Fill z and information of neuron i's outputs; return what pulses explain over slow changes, and the excess.
+
+    Both are of chi-squared: the excess is what the best template leaves for each degree of freedom, at least 1.
 
     Templates are cleared of slow changes, those beneath cross-talk of the pulses as well.  Pulses have any size; slow
     changes are random, of the size learnt for each target (Robinson 1991, Stat. Sci. 6).
@@ -82,14 +90,14 @@ def _score(
     n = by_target.shape[0]
     noise2 = np.where(fit.noise[i] > 0, fit.noise[i] ** 2, 0.0)
     seen = np.sqrt(np.where(fit.share[i] >= MIN_SHARE, fit.share[i], 0.0)).astype(np.float64)
-    gained = np.zeros(n)
+    gained, excess = np.zeros(n), np.ones(n)
     score_pairs(
         fit.beta[i].astype(np.float64), seen, np.linalg.inv(fit.inverse_block[i]), noise2,
         np.maximum(fit.slow_v**2, NEVER_V2), baseline(fit.boxes, 1)[:, :, 0],
         np.ascontiguousarray(pulses.transpose(2, 0, 1)), by_target, is_under,
-        out.z[:, k], out.information[:, k], gained,
+        out.z[:, k], out.information[:, k], gained, excess,
     )  # fmt: skip
-    return gained
+    return gained, excess
 
 
 def choose_shape(

@@ -7,12 +7,13 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64, UInt8
 from numpy import ndarray
 
+from neurograft.copying._boxes import box_z
 from neurograft.copying._crosstalk import MIN_RATE_HZ, CrossTalk, cross_talk
 from neurograft.copying._design import ZERO
+from neurograft.copying._electrical import passes_on
 from neurograft.copying._mixture import Judged, expected_fdr
 from neurograft.copying._neurons import Neurons
 from neurograft.copying._regression import Fit
-from neurograft.copying._slow import MIN_SHARE
 from neurograft.copying._templates import Family
 from neurograft.copying._triggered import averages
 from neurograft.maps import Undecidable
@@ -47,16 +48,6 @@ class Called(NamedTuple):
     rejected: tuple[RejectedPair, ...]
 
 
-def box_z(fit: Fit, box: int) -> Float64[ndarray, "pre post"]:
-    """Return the z of one box's coefficient; NaN where it was not seen, and on the diagonal."""
-    share = np.where(fit.share[:, box] >= MIN_SHARE, fit.share[:, box], np.nan)
-    noise = np.where(fit.noise > 0, fit.noise, np.nan)
-    variance = np.where(fit.n_spikes > 0, fit.inverse_block[:, box, box], np.nan)[:, None]
-    z = fit.beta[:, box] / (noise * np.sqrt(variance / share))
-    np.fill_diagonal(z, np.nan)
-    return z
-
-
 def call(
     recording: Recording,
     cells: Neurons,
@@ -73,10 +64,7 @@ def call(
     talk, rejected = _cross_talk(recording, cells, fit, judged, ~np.isnan(judged.direct), progress)
     is_open = ~np.isnan(judged.direct) & (undecidable == Undecidable.DECIDED) & ~talk
     undecidable[talk] = Undecidable.CROSS_TALK
-    electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
-    both_ways = (electric + electric.T > 2 * _SUSPECT) & (np.minimum(electric, electric.T) > _ONE_WAY)
-    at_once = np.nan_to_num(fit.beta[:, ZERO]) > 0
-    is_electrical = both_ways & at_once & at_once.T
+    is_electrical = _electrical(recording, fit, judged, is_open)
     is_open = is_open & ~is_electrical
     q = np.full(is_open.shape, np.nan)
     q[is_open] = np.clip(expected_fdr(1 - judged.direct[is_open]), 0.0, 1.0)
@@ -91,6 +79,19 @@ def call(
     sign = np.where(sure > SURE, 1, np.where(sure < 1 - SURE, -1, 0)).astype(np.int8)
     is_path = is_open & ~is_synapse & (judged.family[Family.INDIRECT] > SURE)
     return Called(is_synapse, is_electrical, is_path, undecidable, q, limit_v, sign, rejected)
+
+
+def _electrical(recording: Recording, fit: Fit, judged: Judged, is_open: ndarray) -> Bool[ndarray, "pre post"]:
+    """Return the pairs that pass on spikes both ways, by their likeliest explanation or by what only junctions do."""
+    electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
+    both_ways = (electric + electric.T > 2 * _SUSPECT) & (np.minimum(electric, electric.T) > _ONE_WAY)
+    at_once = np.nan_to_num(fit.beta[:, ZERO]) > 0
+    named = both_ways & at_once & at_once.T
+    if recording.rate_hz < MIN_RATE_HZ:  # an amplifier's copy may do the same
+        return named
+    talk = np.where(is_open, judged.family[Family.CROSS_TALK], 1.0)
+    comes_through = passes_on(fit)
+    return named | (comes_through & comes_through.T & (talk + talk.T < 2 * _SUSPECT))
 
 
 def _limits(judged: Judged, called: ndarray, *, n_tests: int, fdr: float) -> Float64[ndarray, "pre post"]:

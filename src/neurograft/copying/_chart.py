@@ -18,6 +18,8 @@ from neurograft.provenance import Provenance
 from neurograft.spikes import SpikeTrains
 from neurograft.units import MS
 
+_NAMED = 0.5  # of the electrical explanation's probability
+
 
 def chart(
     spikes: SpikeTrains,
@@ -44,7 +46,9 @@ def chart(
     weight_v[:n_chemical], se_v[:n_chemical] = single.rest_v, single.rest_se_v
     delay_s[:n_chemical] = single.shape.latency_s
     alone = judged.excitatory_alone[i, j]
-    chance = 1 - np.where(electrical, judged.family[Family.ELECTRICAL][i, j], judged.direct[i, j])
+    named = judged.family[Family.ELECTRICAL][i, j]
+    # of a junction told by what passes in both directions no probability is worked out
+    chance = 1 - np.where(electrical, np.where(named > _NAMED, named, np.nan), judged.direct[i, j])
     kind = np.full(len(i), Kind.ELECTRICAL, dtype=np.uint8)
     kind[:n_chemical] = _kinds(spikes, i[:n_chemical], j[:n_chemical], weight_v[:n_chemical], fdr=fdr)
     kind[n_chemical : n_chemical + n_paths] = Kind.POLYSYNAPTIC

@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
 from neurograft.copying._amplitude import alone, choose_shape, scores
+from neurograft.copying._boxes import box_z
 from neurograft.copying._bursts import without_bursts
-from neurograft.copying._calls import Called, RejectedPair, box_z, call
+from neurograft.copying._calls import Called, RejectedPair, call
 from neurograft.copying._chart import chart
 from neurograft.copying._coupling import Coupling, coupling
 from neurograft.copying._design import ACAUSAL, LagBoxes, lag_boxes
@@ -21,6 +22,7 @@ from neurograft.copying._fdr import empirical_null, two_sided_p
 from neurograft.copying._gather import Work, read_all, read_share
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
+from neurograft.copying._null_width import narrowed
 from neurograft.copying._peaks import DetectionOptions
 from neurograft.copying._properties import Properties, properties, quiet_sizes
 from neurograft.copying._read import ReadOptions
@@ -158,6 +160,7 @@ def copy_intracellular(
     found_ = _fitted(traces, worth, boxes, options, progress)
     whitener = found_.whitener
     undecidable = _untestable(cells, gains, found_.fit)
+    found_ = found_._replace(fit=narrowed(found_.fit, found_.kinds, _is_open(undecidable)))
     judgement = _judged(found_, undecidable, options, work.n_threads)
     called = call(
         recording, cells, found_.fit, judgement.judged, undecidable,

@@ -18,8 +18,14 @@ NEVER_V2 = 1e-24
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def score_pairs(beta, seen, precision, noise2, slow2, slow, pulses, by_target, is_under, z, information, gained):
-    """Fill ``z`` and ``information`` [templates, targets] and what pulses explain over slow changes alone."""
+def score_pairs(
+    beta, seen, precision, noise2, slow2, slow, pulses, by_target, is_under, z, information, gained, excess
+):
+    """Fill ``z`` and ``information`` [templates, targets] and what pulses explain over slow changes alone.
+
+    Where there are pulses, ``excess`` becomes what the best template leaves of chi-squared, a degree of freedom, with
+    the pulses or without, whichever is less; never under 1.
+    """
     n, n_boxes, n_templates = by_target.shape
     n_slow, n_pulses = len(slow), pulses.shape[1]
     n_besides = n_slow + n_pulses
@@ -86,6 +92,27 @@ def score_pairs(beta, seen, precision, noise2, slow2, slow, pulses, by_target, i
                     known = max(quadratic[t], 0.0) / noise2[j]
                     information[t, j] = known
                     z[t, j] = linear[t] / noise2[j] / math.sqrt(known) if known > 0.0 else 0.0
+        if n_pulses > 0:
+            plain = _misfit(beta[:, j], answer[0], noise2[j], seen[:, j], n_slow, z[:, j], is_under, False)
+            excess[j] = max(
+                1.0,
+                min(plain, _misfit(beta[:, j], answer[1], noise2[j], seen[:, j], n_besides, z[:, j], is_under, True)),
+            )
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _misfit(beta, answer, noise2, seen, n_besides, z, is_under, which):
+    """Return what besides and the best template of one side leave of chi-squared, a degree of freedom."""
+    left, best, freedom = 0.0, 0.0, -n_besides - 1
+    for b in range(len(beta)):
+        left += beta[b] * answer[b] / noise2
+        if seen[b] > 0.0:
+            freedom += 1
+    for t in range(len(z)):
+        if is_under[t] == which:
+            best = max(best, z[t] ** 2)
+    return (left - best) / max(freedom, 1)
 
 
 @njit(cache=True, nogil=True)

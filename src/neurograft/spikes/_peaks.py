@@ -57,10 +57,11 @@ def detect_peaks(
     work = _Work(recording, counts, options, frames, calibrated(recording, counts, options, frames))
     n_chunks = sum(-(-n // (chunk_ticks * work.tick)) for n in recording.segment_frames)
     done: list[_Found] = []
+    sums = _Sums(work)
     for found in _streamed(work, n_workers, chunk_ticks):
-        done.append(found)
+        done.append(sums.added(found))
         progress("finding spikes", len(done), n_chunks)
-    return work.peaks(done)
+    return work.peaks(done, sums)
 
 
 class _Piece(NamedTuple):
@@ -234,7 +235,7 @@ class _Work:
             piece.noise,
         )
 
-    def peaks(self, done: list[_Found]) -> Peaks:
+    def peaks(self, done: list[_Found], sums: "_Sums") -> Peaks:
         """Put the chunks together."""
         gain_v = self.counts.gain_v
         lost = [f for f in done if f.problem]
@@ -246,14 +247,13 @@ class _Work:
             )
         segment = np.repeat([f.segment for f in done], [f.frame.size for f in done]).astype(np.int32)
         frame, channel, depth, band = (np.concatenate([f[k] for f in done]) for k in range(4, 8))
-        total, count = sum(f.total for f in done), sum(f.n_peaks for f in done)
-        mean_v = total / np.maximum(count, 1)[:, None]
+        mean_v = sums.total / np.maximum(sums.n_peaks, 1)[:, None]
         mean_v = (mean_v - mean_v.mean(axis=1, keepdims=True)) * gain_v[:, None]
         amplitude_v = np.abs(band * gain_v[channel])
         area = self.frames.n_short**2 * (2 * self.frames.n_half + 1)
         usual_v = self.known.band_sd / area * np.abs(gain_v)
-        course = self._course(done, usual_v, segment=segment, frame=frame, channel=channel, amplitude_v=amplitude_v)
-        still = np.concatenate([f.noise for f in done if not f.problem]) < _STILL
+        course = self._course(sums, usual_v, segment=segment, frame=frame, channel=channel, amplitude_v=amplitude_v)
+        still_share = sums.still / max(sums.n_ticks, 1)
         order = np.lexsort((channel, frame, segment))
         return Peaks(
             segment=segment[order],
@@ -263,16 +263,16 @@ class _Work:
             depth_sds=depth[order].astype(np.float32),
             noise_v=usual_v.astype(np.float32),
             course=course,
-            still_share=still.mean(axis=0),
+            still_share=still_share,
             unusable=self.known.unusable,
             mean_v=mean_v.astype(np.float32),
             lost_s=np.array([self._span_s(f) for f in lost], dtype=np.float64).reshape(-1, 2),
-            warnings=self._warnings(lost, still.mean(axis=0)),
+            warnings=self._warnings(lost, still_share),
         )
 
     def _course(
         self,
-        done: list[_Found],
+        sums: "_Sums",
         usual_v: Float64[ndarray, " channels"],
         *,
         segment: ndarray,
@@ -281,15 +281,8 @@ class _Work:
         amplitude_v: ndarray,
     ) -> Course:
         """Return noise and amplitudes by windows of ten seconds."""
-        ticks = [-(-n // self.tick) for n in self.recording.segment_frames]
-        windows = [-(-n // _WINDOW_TICKS) for n in ticks]
-        first = np.concatenate([[0], np.cumsum(windows)])
-        noise, seen = np.zeros((first[-1], self.n)), np.zeros((first[-1], self.n), np.int64)
-        for f in done:
-            window = first[f.segment] + (f.start // self.tick + np.arange(len(f.noise))) // _WINDOW_TICKS
-            is_seen = (f.noise >= _STILL) & (not f.problem)
-            np.add.at(noise, window, np.where(is_seen, f.noise, 0))
-            np.add.at(seen, window, is_seen)
+        first, noise, seen = sums.first_window, sums.noise, sums.seen
+        windows = np.diff(first)
         cell = (first[segment] + frame // (self.tick * _WINDOW_TICKS)) * self.n + channel
         n_peaks = np.bincount(cell, minlength=noise.size).reshape(noise.shape)
         depth_v = np.bincount(cell, weights=amplitude_v, minlength=noise.size).reshape(noise.shape)
@@ -326,6 +319,37 @@ class _Work:
         if not np.isfinite(self.recording.position_um).all():
             lines.append("positions of channels are not known: a spike seen by several channels counts several times")
         return tuple(lines)
+
+
+@final
+class _Sums:
+    """What is added up over the chunks, so that only peaks and 10 s windows stay of a long recording."""
+
+    def __init__(self, work: "_Work") -> None:
+        """Start at zero."""
+        windows = [-(-n // (_WINDOW_TICKS * work.tick)) for n in work.recording.segment_frames]
+        self._tick = work.tick
+        self.first_window = np.concatenate([[0], np.cumsum(windows)])
+        shape = (int(self.first_window[-1]), work.n)
+        self.noise, self.seen = np.zeros(shape), np.zeros(shape, np.int64)
+        self.still, self.n_ticks = np.zeros(work.n, np.int64), 0
+        self.total = np.zeros((work.n, 2 * work.frames.n_half + 1), np.int64)
+        self.n_peaks = np.zeros(work.n, np.int64)
+
+    def added(self, found: _Found) -> _Found:
+        """Add a chunk; return it without what was added."""
+        window = self.first_window[found.segment] + (
+            (found.start // self._tick + np.arange(len(found.noise))) // _WINDOW_TICKS
+        )
+        if not found.problem:
+            is_seen = found.noise >= _STILL
+            np.add.at(self.noise, window, np.where(is_seen, found.noise, 0))
+            np.add.at(self.seen, window, is_seen)
+            self.still += np.count_nonzero(~is_seen, axis=0)
+            self.n_ticks += len(found.noise)
+            self.total += found.total
+            self.n_peaks += found.n_peaks
+        return found._replace(total=self.total[:0], n_peaks=self.n_peaks[:0], noise=found.noise[:0].copy())
 
 
 _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))

@@ -50,6 +50,17 @@ def test_bad_series_leave_with_code_two_and_no_file(neurograft, tmp_path, text, 
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_a_map_forecasts_beside_its_shuffled_twin(neurograft, wave, ring):
+    said = neurograft("forecast", wave, "--network", ring, "--json")
+    assert said.code == 0, said.err
+    models = json.loads(said.out)["models"]
+    mine, twin = (models[f"echo state, the network's wiring{which}"] for which in ("", ", shuffled"))
+    assert mine["nrmse_one_step"] != twin["nrmse_one_step"]
+    assert max(mine["nrmse_one_step"], twin["nrmse_one_step"]) < models["persistence"]["nrmse_one_step"]
+    wrong = neurograft("forecast", wave, "--network", wave)
+    assert wrong.code == 2
+
+
 def test_reservoir_measures_a_map_beside_its_nulls(neurograft, ring, tmp_path):
     said = neurograft("reservoir", ring, "--signs", "random", "--nulls", 1, "--report", tmp_path / "r.html", "--json")
     assert said.code == 0, said.err

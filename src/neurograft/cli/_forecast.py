@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neurograft.cli._files import open_activity
+from neurograft.cli._files import open_activity, open_network
 from neurograft.cli._options import AsJson, show
 from neurograft.cli._progress import shown_progress
 from neurograft.errors import OptionError, SeriesError
@@ -33,6 +33,10 @@ def forecast_command(
     ] = None,
     bin_ms: Annotated[float, typer.Option(help="Bin of a recording's population activity.")] = 20.0,
     components: Annotated[int, typer.Option(min=1, help="Directions of a recording's population activity.")] = 3,
+    network: Annotated[
+        Path | None,
+        typer.Option(help="Map or memory image whose wiring forecasts too, beside its shuffled twin; else the worm's."),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,18 +45,20 @@ def forecast_command(
 
     table = _opened(data, tuple(column or ()), bin_ms * MS, components)
     n_held_out = held_out if held_out is not None else max(table.values.shape[0] // 5, 1)
+    wired = None if network is None else open_network(network, age_s=0.0, seed=0)
     with shown_progress() as progress:
-        scores = forecast_held_out(table.values, n_held_out=n_held_out, dt=table.dt, progress=progress)
+        models = default_models(dt=table.dt, network=wired, progress=progress)
+        scores = forecast_held_out(table.values, n_held_out=n_held_out, models=models)
         fitted = [s for s in scores if not s.refused and s.name != "persistence"]
         if not fitted:
             raise SeriesError(f"No model could be fitted to {data}; the first said: {scores[1].refused}")
         best = min(fitted, key=lambda s: s.nrmse)
-        model = default_models(dt=table.dt, progress=progress)[best.name]
+        model = models[best.name]
         ahead = continued(model, table.values, steps)
     provenance = Provenance(
         command="forecast",
         parameters={"steps": steps, "held_out": n_held_out, "columns": list(table.names)},
-        inputs={data.name: fingerprint(data)},
+        inputs={path.name: fingerprint(path) for path in (data, network) if path is not None},
     )
     written: list[Path] = []
     if out is not None:

@@ -9,6 +9,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from neurograft.errors import NeurograftError, OptionError
+from neurograft.maps import SynapseMap
 from neurograft.progress import Progress, silent
 from neurograft.reservoirs._check import checked_series, scaling_of
 from neurograft.reservoirs._choose import ClosedLoopChoice
@@ -88,19 +89,29 @@ def _scored(
     )
 
 
-def default_models(*, dt: float, progress: Progress = silent) -> dict[str, Forecaster]:
-    """Return the models that a series is forecast by when none is named; one of them is the bundled worm's wiring."""
+def default_models(
+    *, dt: float, network: SynapseMap | None = None, progress: Progress = silent
+) -> dict[str, Forecaster]:
+    """Return the models that a series is forecast by when none is named, by name.
+
+    Two of them are echo states wired as ``network``, or the bundled worm, and as its shuffled twin.
+    """
     from neurograft.reservoirs._echo_state import EchoState
     from neurograft.reservoirs._pasted import MapWiring
     from neurograft.samples import worm
 
-    animal = worm()
+    wired, whose = (worm(), "the worm's") if network is None else (network, "the network's")
     return {
         "chosen in closed loop": ClosedLoopChoice(dt=dt, progress=progress),
         "next generation, 2 taps, degree 2": Nvar(ridge=1e-6),
         "kernel": KernelNvar(n_taps=2, ridge=1e-8),
         "echo state, 300 nodes": EchoState(n_nodes=300),
-        "echo state, the worm's wiring": EchoState(n_nodes=animal.n_neurons, wiring=MapWiring(animal)),
+        **{
+            f"echo state, {whose} wiring{', shuffled' * is_shuffled}": EchoState(
+                n_nodes=wired.n_neurons, wiring=MapWiring(wired, is_shuffled=is_shuffled)
+            )
+            for is_shuffled in (False, True)
+        },
     }
 
 

@@ -83,14 +83,16 @@ class MapWiring:
 
     network: SynapseMap = field(repr=False)
     signs: Signs = random_signs
+    is_shuffled: bool = False  # the null model: the same strengths between random pairs
 
     def __call__(self, n_nodes: int, rng: Generator) -> sparse.csr_array:
-        """Return the map's matrix with its signs by the rule."""
+        """Return the map's matrix, or its null model's, with its signs by the rule."""
         if n_nodes != self.network.n_neurons:
             raise OptionError(
                 f"n_nodes is {n_nodes}, but the map has {self.network.n_neurons} neurons. Give as many nodes."
             )
-        return self.signs(matrix_of(self.network), rng)
+        matrix = matrix_of(self.network)
+        return self.signs(null_matrices(matrix, 1, rng)[0] if self.is_shuffled else matrix, rng)
 
     def __deepcopy__(self, memo: object) -> "MapWiring":
         """Return itself: nothing in it changes, and scikit-learn copies parameters when it clones."""

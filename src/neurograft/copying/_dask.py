@@ -1,6 +1,8 @@
 """Reading pieces on a Dask cluster: the same function, sent to workers that open the recording themselves."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, final
@@ -14,6 +16,7 @@ LOCAL = "local"
 _CONNECT_S = 10
 _AHEAD = 2  # pieces sent to each worker, so that none waits
 _WORKERS_LOCAL = 2
+_MOST_SENT = 3  # times that a piece whose worker died with the result is sent again
 
 
 @final
@@ -21,7 +24,8 @@ _WORKERS_LOCAL = 2
 class OnDask:
     """Sends pieces to a scheduler, or to a cluster of this machine's processes; ``opener`` opens the recording there.
 
-    A worker that dies is Dask's to replace: its pieces go to others.  The path must be reachable from all workers.
+    A worker that dies is Dask's to replace: its pieces go to others, and results that died with it are made again.
+    The path must be reachable from all workers.
     """
 
     address: str
@@ -41,32 +45,35 @@ class OnDask:
         except OSError as problem:  # also what a broken connection and a time-out are
             raise WorkError(self._lost(f"did not answer within {_CONNECT_S} s")) from problem
         with client:
-            todo = iter(enumerate(pieces))
+            todo = iter(range(len(pieces)))
             place: dict[Any, int] = {}
+            times_sent = [0] * len(pieces)
             waiting = as_completed()
 
-            def send() -> None:
-                k, piece = next(todo, (-1, None))
-                if piece is not None:
-                    future = client.submit(read_there, self.opener, piece, options, pure=False, retries=2)
+            def send(k: int | None) -> None:
+                if k is not None:
+                    future = client.submit(read_there, self.opener, pieces[k], options, pure=False, retries=2)
                     place[future.key] = k
+                    times_sent[k] += 1
                     waiting.add(future)
 
             for _ in range(_AHEAD * max(len(client.scheduler_info()["workers"]), 1)):
-                send()
+                send(next(todo, None))
             for future in waiting:
+                k, result = place.pop(future.key), None
                 if future.status == "error":
                     raise future.exception()
-                if future.status != "finished":
+                if future.status == "finished":
+                    with suppress(OSError, CancelledError):  # the worker that held it died before it was fetched
+                        result = future.result()
+                if result is None and (client.status != "running" or times_sent[k] == _MOST_SENT):
                     raise WorkError(self._lost("was lost"))
-                try:
-                    result = future.result()
-                except OSError as problem:
-                    raise WorkError(self._lost("was lost")) from problem
-                k = place.pop(future.key)
                 future.release()
-                send()
-                yield k, result
+                if result is None:
+                    send(k)
+                else:
+                    send(next(todo, None))
+                    yield k, result
 
     def _client(self) -> Any:
         from distributed import Client, LocalCluster

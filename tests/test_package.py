@@ -33,6 +33,17 @@ def test_there_are_under_thirty_public_names_and_all_are_in_the_readme():
     assert [name for name in names if f"`{name}`" not in readme and f"neurograft.{name}" not in readme] == []
 
 
+def test_files_may_be_named_by_text(tmp_path):
+    table, held, pasted = (str(tmp_path / name) for name in ("table.csv", "map.h5", "image.h5"))
+    Path(table).write_text("pre,post,weight_mv\na,b,1.4\nb,a,-0.9\n")
+    m = neurograft.import_table(table)
+    neurograft.save_map(m, held)
+    assert neurograft.load_map(held).weight_v.tolist() == m.weight_v.tolist()
+    image = neurograft.paste(m, memory=neurograft.card("rram"), seed=1)
+    neurograft.save_image(image, pasted)
+    assert neurograft.load_image(pasted).pulses.tolist() == image.pulses.tolist()
+
+
 def test_importing_the_package_imports_no_heavy_library():
     code = "import sys, neurograft, neurograft.cli; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()

@@ -9,11 +9,12 @@ from pathlib import Path
 
 
 @contextmanager
-def written_whole(path: Path) -> Generator[Path]:
+def written_whole(path: Path | str) -> Generator[Path]:
     """Yield a temporary path beside ``path``; on success it is synced and takes the place of ``path``.
 
     When the block raises, or the process dies, ``path`` is as it was before: absent, or the old file.
     """
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(handle)

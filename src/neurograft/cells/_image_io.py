@@ -48,7 +48,7 @@ _TILE_COLUMNS = {
 _DAMAGE = "The file is damaged or was changed: make the image again or restore a copy."
 
 
-def save_image(image: MemoryImage, path: Path) -> None:
+def save_image(image: MemoryImage, path: Path | str) -> None:
     """Write an image whole or not at all; the same image gives the same bytes."""
     import h5py
 
@@ -71,8 +71,9 @@ def save_image(image: MemoryImage, path: Path) -> None:
             _put(file, f"cells/{name}", column)
 
 
-def load_image(path: Path, *, tiles: Sequence[int] | None = None) -> MemoryImage:
+def load_image(path: Path | str, *, tiles: Sequence[int] | None = None) -> MemoryImage:
     """Return an image, or only the cells of some tiles; every byte that is used is checked against its digest."""
+    path = Path(path)
     with _opened(path) as file:
         manifest = _read_manifest(file, path)
         small = {name: _checked(_get(file, name, path), manifest["small"][name], name, path) for name in _small_names()}

@@ -70,13 +70,13 @@ class _Rows:
     kind: ndarray
 
 
-def import_table(path: Path, *, options: TableOptions | None = None) -> SynapseMap:
+def import_table(path: Path | str, *, options: TableOptions | None = None) -> SynapseMap:
     """Return the map of a connectome table with one row a connection (CSV, TSV, NPZ, Parquet or Feather).
 
     Neurons are those of the neuron table in its order, or else all that occur, sorted by label.  Rows of
     weight 0 are left out and counted in the provenance.
     """
-    options = options or TableOptions()
+    path, options = Path(path), options or TableOptions()
     table = read_table(path, has_header=options.has_header, delimiter=options.delimiter)
     columns = _find_columns(table, options)
     _require_equal_lengths(table, columns)

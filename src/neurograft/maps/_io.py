@@ -38,7 +38,7 @@ _COPIES: Final = {"delay": ("delay_s", MS, "ms"), "syn_weight": ("weight_v", MV,
 _RESERVED: Final = frozenset({*_EDGE_COLUMNS, *_COPIES, "dynamics_params", "@library"})
 
 
-def save_map(m: SynapseMap, path: Path) -> None:
+def save_map(m: SynapseMap, path: Path | str) -> None:
     """Write a map as one file that SONATA readers open as well; an older file is replaced whole or not at all."""
     _require_writable_names(m)
     with written_whole(path) as part, h5py.File(part, "w", libver=("v110", "v110")) as file:
@@ -50,8 +50,9 @@ def save_map(m: SynapseMap, path: Path) -> None:
         _write_own(file, m)
 
 
-def load_map(path: Path) -> SynapseMap:
+def load_map(path: Path | str) -> SynapseMap:
     """Return the map that ``save_map`` wrote, bit for bit; raise ``MapError`` for any other file."""
+    path = Path(path)
     if not path.is_file():
         raise MapError(f"There is no map file {path}." + (" It is a folder." if path.is_dir() else " Check the path."))
     if path.stat().st_size == 0:

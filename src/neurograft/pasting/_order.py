@@ -74,12 +74,19 @@ class MetisOrder:
             pymetis = import_module("pymetis")
         except ImportError:
             raise MissingExtraError(purpose="Placement by METIS", extra="placement") from None
-        n_parts = -(-np.unique(m.post).size // columns)
-        if n_parts < 2:
+        targets = np.unique(m.post)
+        if targets.size <= columns:
             return np.arange(m.n_neurons, dtype=np.int64)
-        first, neighbours = _undirected(m)
-        options = pymetis.Options(seed=seed % 2**31)
-        _, part = pymetis.part_graph(n_parts, pymetis.CSRAdjacency(first, neighbours), options=options)
+        sizes = _group_sizes(targets.size, columns)
+        is_target = np.bincount(targets, minlength=m.n_neurons)  # only targets take columns
+        _, part = pymetis.part_graph(
+            sizes.size,
+            pymetis.CSRAdjacency(*_undirected(m)),
+            options=pymetis.Options(seed=seed % 2**31, ufactor=1),
+            vweights=is_target.tolist(),
+            tpwgts=(sizes / targets.size).tolist(),
+            recursive=True,  # halving keeps to the sizes within a neuron or two
+        )
         parts = np.asarray(part, dtype=np.int64)
         if parts.size != m.n_neurons:
             raise ImageError("METIS gave up on this map. Use SharedInputsOrder.")
@@ -105,7 +112,7 @@ class HypergraphOrder:
         targets = np.unique(m.post)
         if targets.size <= columns:
             return np.arange(m.n_neurons, dtype=np.int64)
-        sizes = np.diff(np.append(np.arange(0, targets.size, columns), targets.size)).tolist()
+        sizes = _group_sizes(targets.size, columns).tolist()
         place = np.full(m.n_neurons, -1, dtype=np.int64)
         place[targets] = np.arange(targets.size)
         nets = np.split(place[m.post], np.searchsorted(m.pre, np.arange(1, m.n_neurons)))
@@ -114,6 +121,11 @@ class HypergraphOrder:
         group = np.full(m.n_neurons, len(sizes), dtype=np.int64)
         group[targets] = part
         return np.argsort(group, kind="stable")
+
+
+def _group_sizes(n: int, columns: int) -> Int64[ndarray, " groups"]:
+    """Return as many full groups as there are, and what is left."""
+    return np.diff(np.append(np.arange(0, n, columns), n))
 
 
 @cache

@@ -20,7 +20,7 @@ _POLICY: Final = (
 _MARKS: Final = {Level.INFO: "i", Level.GOOD: "✓", Level.WARNING: "!"}
 
 
-def write_report(report: Report, path: Path) -> None:
+def write_report(report: Report, path: Path | str) -> None:
     """Write a report as one self-contained HTML file, whole or not at all; equal reports give equal bytes."""
     text = report_html(report)
     with written_whole(path) as part:

@@ -20,7 +20,7 @@ _DEFAULT = SpikeOptions()
 _NWB = (Format.NWB_UNITS, Format.NWB_SERIES, Format.NWB_ICEPHYS)  # a file with samples may have units too
 
 
-def open_spikes(path: Path, *, options: SpikeOptions = _DEFAULT) -> SpikeTrains:
+def open_spikes(path: Path | str, *, options: SpikeOptions = _DEFAULT) -> SpikeTrains:
     """Return the spike trains in a file or folder; nothing is unpickled or executed.
 
     Silent neurons that the file lists are kept.  What the reader chose or could not know stands in the

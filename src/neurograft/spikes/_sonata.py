@@ -29,7 +29,7 @@ _TO_S = {"ms": MS, "s": 1.0}
 _MAX_NODES = 1 << 27
 
 
-def save_spikes(trains: SpikeTrains, path: Path, *, population: str = POPULATION) -> None:
+def save_spikes(trains: SpikeTrains, path: Path | str, *, population: str = POPULATION) -> None:
     """Write a SONATA spike report, whole or not at all; ``open_spikes`` gives the same trains back, exactly."""
     if not population or "/" in population:
         raise SpikeError(f"The population name {population!r} cannot be a group of an HDF5 file. Give a plain name.")

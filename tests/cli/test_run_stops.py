@@ -52,6 +52,12 @@ def test_a_run_that_breaks_says_where_and_keeps_what_was_before(neurograft, tmp_
     kept = open_spikes(out)
     assert kept.time_s.tolist() == [0.25]
     assert kept.duration_s == pytest.approx(0.252)
+    assert f"0.252 s are kept in {out}" in said.err
+    early = neurograft("run", tmp_path / "broken.h5", "-o", tmp_path / "none.h5", "--seconds", "1", "--rate-hz", "20")
+    assert early.code == 2
+    assert "While the background was fitted: The potential of neuron b became" in early.err
+    assert "kept" not in early.err
+    assert not (tmp_path / "none.h5").exists()
 
 
 def test_models_and_delays_that_cannot_run_are_refused_before_anything_is_written(neurograft, ring, tmp_path):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neurograft.cli._files import open_activity
+from neurograft.errors import RunError
 from neurograft.units import MV
 
 if TYPE_CHECKING:
@@ -32,11 +33,14 @@ def fitted_drive(
     m: "SynapseMap", *, like: Path | None, rate_hz: float, noise_mv: float | None, seed: int, progress: "Progress"
 ) -> "Drive":
     """Return the drive with which the map's neurons fire as the recording's, or at the rate; none at 0 Hz."""
-    from neurograft.network import FitOptions, fit_drive, fit_drive_to_rates, steady_drive
+    from neurograft.network import FitOptions, UnstableRunError, fit_drive, fit_drive_to_rates, steady_drive
 
     options = FitOptions(noise_sd_v=None if noise_mv is None else noise_mv * MV)
-    if like is not None:
-        return fit_drive(m, open_activity(like), seed=seed, options=options, progress=progress)
-    if rate_hz == 0:
+    if like is None and rate_hz == 0:
         return steady_drive(m.n_neurons, noise_sd_v=(noise_mv or 0.0) * MV)
-    return fit_drive_to_rates(m, rate_hz, seed=seed, options=options, progress=progress)
+    try:
+        if like is not None:
+            return fit_drive(m, open_activity(like), seed=seed, options=options, progress=progress)
+        return fit_drive_to_rates(m, rate_hz, seed=seed, options=options, progress=progress)
+    except UnstableRunError as problem:
+        raise RunError(f"While the background was fitted: {problem}") from problem

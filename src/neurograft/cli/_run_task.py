@@ -13,7 +13,7 @@ from neurograft.cli._living import N_TIMES, drift_beside, living_of
 from neurograft.cli._memory import age_in_s, readout_of, told_energy
 from neurograft.cli._outside import Outside, outside_of
 from neurograft.cli._traces import named, traces_path, write_traces
-from neurograft.errors import OptionError
+from neurograft.errors import OptionError, RunError
 from neurograft.provenance import JsonValue, Provenance, fingerprint
 from neurograft.units import MS
 
@@ -203,7 +203,9 @@ def carry_out(task: Task, progress: "Progress") -> "tuple[Activity, LearningDrif
             save_spikes(stop.activity.spikes, chosen.out)
             _keep(task, stop.activity)
         task.log.unlink(missing_ok=True)
-        raise
+        if stop.activity is None or isinstance(stop, RunInterrupted):  # which says itself what is kept
+            raise
+        raise RunError(f"{stop} {stop.activity.spikes.duration_s:g} s are kept in {chosen.out}.") from stop
     if task.living is None or task.learning is None:
         return activity, None
     drift = drift_beside(

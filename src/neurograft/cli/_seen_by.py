@@ -76,7 +76,7 @@ def outside_of(flaws: Mapping[str, float | None]) -> "ArrayOptions":
     """Return an array of which every pad that works is outside of all cells, with the flaws that were asked for."""
     from neurograft.culture import OUTSIDE
 
-    usual = replace(array_of(None, flaws | {"--extracellular-pads": None}), readout=OUTSIDE)
+    usual = replace(array_of(None, {**flaws, "--extracellular-pads": None}), readout=OUTSIDE)
     return replace(usual, extracellular_fraction=1.0 - usual.dead_fraction - usual.saturated_fraction)
 
 

@@ -152,8 +152,7 @@ def run(
         at = int(order[found.place])
         raise UnstableRunError(
             f"The {found.name} of neuron {m.labels[at]} became {found.value:g} at {found.time_s:.6g} s. Use a shorter "
-            f"step_s (it is {options.step_s:g} s), or look for an implausible weight or drive of this neuron. "
-            "What was done before is kept.",
+            f"step_s (it is {options.step_s:g} s), or look for an implausible weight or drive of this neuron.",
             activity(),
         ) from None
     finally:

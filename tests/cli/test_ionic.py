@@ -71,7 +71,7 @@ def test_phase_tells_where_it_spikes(neurograft):
 def test_molecules_hand_a_slit_to_the_ions(neurograft, tmp_path):
     pytest.importorskip("openmm", reason="molecules need the extra md")
     slit, dump, state = tmp_path / "slit.json", tmp_path / "t.lammpstrj", tmp_path / "m.npz"
-    words = ("ionic", "md", "--side-nm", "2.3", "--units", "1", "--ns", "0.002", "-o", slit)
+    words = ("ionic", "md", "--side-nm", "2.3", "--units", "1", "--ns", "0.005", "-o", slit)
     said = neurograft(*words, "--settle-ps", "1", "--trajectory", dump, "--checkpoint", state, "--json")
     assert said.code == 0, said.err
     result = json.loads(said.out)

@@ -12,6 +12,7 @@ from neurograft.copying._hollow import HollowOptions, first_causal_bin, smooth_b
 from neurograft.copying._spikes_coupling import BoxOptions
 from neurograft.copying._spikes_decide import Decisions, decide, decide_judged, limits_counts, presynaptic_sign
 from neurograft.copying._spikes_duplicates import duplicates, without
+from neurograft.copying._spikes_indirect import explained_elsewhere
 from neurograft.copying._spikes_input import grid_of, impossible, is_on_grid, require_usable
 from neurograft.copying._spikes_joint import Joint, joint_statistics
 from neurograft.copying._spikes_judge import Verdict, jittered, q_values, trained_judge, verdict
@@ -142,6 +143,9 @@ def copy_spikes(
         options=options,
     )
     agrees = strengths.gain * direction > strengths.gain_se
+    agrees[agrees] = ~explained_elsewhere(
+        pre[agrees], post[agrees], strengths.gain[agrees], strengths.delay_s[agrees], rates_hz
+    )
     decisions = _withdraw(decisions, pre[~agrees], post[~agrees])
     evidence = _evidence(found, decisions, trains, gains, options)
     pre, post, direction = pre[agrees], post[agrees], direction[agrees]
@@ -247,7 +251,7 @@ def _statistics(
 
 
 def _withdraw(decisions: Decisions, pre: ndarray, post: ndarray) -> Decisions:
-    """Return the decisions without calls whose correlogram does not show the sign that the regression gave."""
+    """Return the decisions without calls that their correlogram, or other calls, do not bear out."""
     is_synapse, undecidable = decisions.is_synapse.copy(), decisions.undecidable.copy()
     is_synapse[pre, post] = False
     undecidable[pre, post] = Undecidable.COMMON_DRIVE

@@ -123,7 +123,7 @@ def _fitted(
                 break
         else:
             found = found._replace(t=found.weights / error)
-        if before - cost < 1e-9 * before:
+        if before - cost < 1e-12 * before:
             break
     return found
 

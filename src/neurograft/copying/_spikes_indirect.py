@@ -33,7 +33,7 @@ def explained_elsewhere(
     is_explained = np.zeros(pre.size, dtype=np.bool_)
     left = np.arange(pre.size)
     while left.size:
-        share = np.array([_share(step, delay, rates_hz, pre[k], post[k]) for k in left])
+        share = np.array([_share(step, delay, rates_hz, int(pre[k]), int(post[k])) for k in left])
         left, share = left[share > _MOST_SHARE], share[share > _MOST_SHARE]
         if left.size:
             worst = left[np.argmax(share)]

@@ -7,7 +7,8 @@ from typing import Any, Final, final
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
-from sklearn.utils.validation import check_array
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from neurograft.errors import SeriesError
 
@@ -60,13 +61,16 @@ def checked_series(
     return np.ascontiguousarray(x)
 
 
-def require_columns(x: ndarray, n_columns: int, model: object) -> None:
-    """Refuse another number of columns than the model was fitted to."""
-    if x.shape[1] != n_columns:
+def rows_for(model: BaseEstimator, x: Any, *, min_rows: int = 1) -> Float64[ndarray, "rows columns"]:
+    """Return the rows that a fitted model is asked about; other columns than it was fitted to are refused."""
+    check_is_fitted(model, "weights_")
+    rows, n_columns = checked_series(x, min_rows=min_rows), vars(model)["n_features_in_"]
+    if rows.shape[1] != n_columns:
         raise SeriesError(
-            f"X has {x.shape[1]} features, but {type(model).__name__} is expecting {n_columns} features as input. "
+            f"X has {rows.shape[1]} features, but {type(model).__name__} is expecting {n_columns} features as input. "
             "Give the same columns."
         )
+    return rows
 
 
 def _refuse_gaps(x: ndarray, name: str) -> None:

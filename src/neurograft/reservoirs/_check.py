@@ -41,18 +41,18 @@ class Scaling:
 
 
 def checked_series(
-    x: Any, *, min_rows: int, name: str = "X", is_seen_to: bool = False
+    x: Any, *, min_rows: int, name: str = "X", columns: Sequence[str] = (), is_seen_to: bool = False
 ) -> Float64[ndarray, "rows columns"]:
     """Return a series as rows of float64; gaps, infinities and too few rows are refused by name.
 
-    With ``is_seen_to`` the caller looks for gaps itself.
+    With ``columns`` a gap is told by its column's name; with ``is_seen_to`` the caller looks for gaps itself.
     """
     if not (isinstance(x, np.ndarray) and x.dtype == np.float64 and x.ndim == 2):
         x = _checked_array(x, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=1, input_name=name)
     if x.shape[1] == 0:
         raise SeriesError(f"{name} has 0 feature(s) (shape={x.shape}) while a minimum of 1 is required. Give columns.")
     if not is_seen_to and not np.isfinite(x.sum()):
-        _refuse_gaps(x, name)
+        _refuse_gaps(x, name, columns)
     if x.shape[0] < min_rows:
         raise SeriesError(
             f"{name} has {x.shape[0]} rows (n_samples={x.shape[0]}), but this model needs at least {min_rows}. "
@@ -73,11 +73,12 @@ def rows_for(model: BaseEstimator, x: Any, *, min_rows: int = 1) -> Float64[ndar
     return rows
 
 
-def _refuse_gaps(x: ndarray, name: str) -> None:
+def _refuse_gaps(x: ndarray, name: str, columns: Sequence[str]) -> None:
     bad = np.argwhere(~np.isfinite(x))
     if not bad.size:
         return  # the sum alone ran over
-    where = ", ".join(f"[{row}, {column}]" for row, column in bad[:_MAX_NAMED])
+    called = columns or range(x.shape[1])
+    where = ", ".join(f"[{row}, {called[column]}]" for row, column in bad[:_MAX_NAMED])
     kind = "NaN" if np.isnan(x).any() else "infinity (inf)"
     raise SeriesError(
         f"{name} contains {kind}: {len(bad)} of {x.size} values are not finite, first at {where}. "

@@ -260,15 +260,15 @@ def _solved(
     observed = m.sums.T - kept * mean[:, None]
     share = kept / np.maximum(d.total, 1.0)
     beta = d.factor.solve(np.where(share >= MIN_SHARE, observed / np.maximum(share, MIN_SHARE), 0.0))
-    left, change = np.inf, np.inf
+    change = np.inf
     for _ in range(n_steps):
         filled, extra = _filled(d, beta, blanked, n_threads)
         lift = extra / weight  # the constant's own share of what is missing
         filled += lift[:, None] * (d.total - kept) - np.outer(lift * (whole - m.weight) + extra, d.total / whole)
         before, beta = beta, d.factor.solve(observed + filled)
         last, change = change, _largest_change(before, beta)
-        left = change * min(change / last, 0.9) / (1 - min(change / last, 0.9)) if last < np.inf else np.inf
-        if left < _ENOUGH and d.factor.dtype == np.float32:
+        ratio = min(change / last, 0.9) if last > 0 else 0.0  # steps shrink by the share that is blanked
+        if d.factor.dtype == np.float32 and last < np.inf and change * ratio / (1 - ratio) < _ENOUGH:
             break
     explained = np.sum(beta * observed, axis=1) / weight
     return beta.T, np.maximum(m.sum_e2 / weight - mean**2 - explained, 0.0)

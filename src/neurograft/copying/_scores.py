@@ -14,6 +14,8 @@ from numba import njit
 
 TINY = 1e-9  # keeps pulses that the data do not show solvable
 NEVER_V2 = 1e-24
+_HELD = 16  # targets
+_TEMPLATES_AT_ONCE = 512  # whose images stay in the cache
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -35,11 +37,15 @@ def score_pairs(
     solved, plain = np.empty((n_besides, n_boxes)), np.empty(n_boxes)
     clear, answer, left = np.empty((2, n_boxes, n_boxes)), np.empty((2, n_boxes)), np.zeros(2)
     half, quadratic, linear = np.empty(n_templates), np.empty(n_templates), np.empty(n_templates)
+    # rows of a power of two of targets fall into the same few places of a cache: some targets are written at once
+    held = np.zeros((2, n_templates, _HELD))
     n_sides = 1 if n_pulses == 0 else 2
     for j in range(n):
+        place = j % _HELD
+        if place == 0 and j > 0:
+            _write(held, j - _HELD, _HELD, information, z)
         if noise2[j] <= 0.0:
-            z[:, j] = 0.0
-            information[:, j] = 0.0
+            held[:, :, place] = 0.0
             continue
         n_seen = 0
         for b in range(n_boxes):
@@ -85,12 +91,11 @@ def score_pairs(
         if n_pulses == 0:
             gained[j] = 0.0
         image = by_target[j]
-        if n_sides == 1:
-            _forms(clear[0], answer[0], image, 0, n_templates, half, quadratic, linear)
-        else:
-            _forms(clear[0], answer[0], image, 0, under[0], half, quadratic, linear)
-            _forms(clear[1], answer[1], image, under[0], under[1], half, quadratic, linear)
-            _forms(clear[0], answer[0], image, under[1], n_templates, half, quadratic, linear)
+        begin, end = under if n_sides == 2 else (n_templates, n_templates)
+        for side, first, stop in ((0, 0, begin), (1, begin, end), (0, end, n_templates)):
+            for t in range(first, stop, _TEMPLATES_AT_ONCE):
+                least = min(t + _TEMPLATES_AT_ONCE, stop)
+                _forms(clear[side], answer[side], image, t, least, half, quadratic, linear)
         if talk >= 0:
             quadratic[talk], linear[talk] = 0.0, 0.0
             for b in range(n_boxes):
@@ -102,8 +107,7 @@ def score_pairs(
             quadratic[t] = known
             linear[t] = linear[t] / noise2[j] / math.sqrt(known) if known > 0.0 else 0.0
         for t in range(n_templates):
-            information[t, j] = quadratic[t]
-            z[t, j] = linear[t]
+            held[0, t, place], held[1, t, place] = quadratic[t], linear[t]
         if n_pulses > 0:
             best, beneath = 0.0, 0.0
             for t in range(n_templates):
@@ -118,33 +122,45 @@ def score_pairs(
                     (left[1] - beneath) / max(n_seen - n_besides - 1, 1),
                 ),
             )
+    last = (n - 1) // _HELD * _HELD
+    _write(held, last, n - last, information, z)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _write(held, first, count, information, z):
+    """Copy what is held of some targets."""
+    for t in range(len(z)):
+        for j in range(count):
+            information[t, first + j], z[t, first + j] = held[0, t, j], held[1, t, j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 @no_type_check
 def _forms(clear, answer, image, first, stop, half, quadratic, linear):
     """Fill y' C y and y' a of the templates ``first`` to ``stop`` - 1, columns of ``image``."""
-    n_boxes = len(answer)
-    for t in range(first, stop):
-        quadratic[t] = 0.0
-        linear[t] = 0.0
+    n_boxes, n = len(answer), stop - first
+    half, quadratic, linear = half[:n], quadratic[first:stop], linear[first:stop]
+    quadratic[:] = 0.0
+    linear[:] = 0.0
     for b in range(n_boxes):
-        own, share, row = clear[b, b], answer[b], image[b]
-        for t in range(first, stop):
+        own, share, row = clear[b, b], answer[b], image[b, first:stop]
+        for t in range(n):  # from 0 on: an index that may be negative is not put into vector code
             half[t] = own * row[t]
         c = b + 1
         while c + 3 < n_boxes:  # four at a time: each is read once, the sum written once
             w, x, y, v = 2.0 * clear[b, c], 2.0 * clear[b, c + 1], 2.0 * clear[b, c + 2], 2.0 * clear[b, c + 3]
-            one, two, three, four = image[c], image[c + 1], image[c + 2], image[c + 3]
-            for t in range(first, stop):
+            one, two = image[c, first:stop], image[c + 1, first:stop]
+            three, four = image[c + 2, first:stop], image[c + 3, first:stop]
+            for t in range(n):
                 half[t] += w * one[t] + x * two[t] + y * three[t] + v * four[t]
             c += 4
         while c < n_boxes:
-            twice, other = 2.0 * clear[b, c], image[c]
-            for t in range(first, stop):
+            twice, other = 2.0 * clear[b, c], image[c, first:stop]
+            for t in range(n):
                 half[t] += twice * other[t]
             c += 1
-        for t in range(first, stop):
+        for t in range(n):
             quadratic[t] += half[t] * row[t]
             linear[t] += share * row[t]
 

@@ -5,7 +5,7 @@ How large it is differs between targets and is learnt from all presynaptic neuro
 """
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes
@@ -23,9 +23,9 @@ def baseline(boxes: LagBoxes, n: int) -> Float64[ndarray, "two boxes neurons"]:
 
 
 def slow_sd(
-    beta: Float64[ndarray, "pre boxes post"],
+    beta: Float[ndarray, "pre boxes post"],
     inverse_block: Float64[ndarray, "pre boxes boxes"],
-    share: Float64[ndarray, "pre boxes post"],
+    share: Float[ndarray, "pre boxes post"],
     noise: Float64[ndarray, "pre post"],
     boxes: LagBoxes,
     *,

@@ -98,7 +98,7 @@ def test_filling_stops_where_a_factor_of_32_bits_tells_no_more(monkeypatch):
     calls, solve = [], Factor.solve
     monkeypatch.setattr(Factor, "solve", lambda self, right: calls.append(1) or solve(self, right))
     enough = fitted(traces, 60)[0]
-    assert 3 <= len(calls) < 20
+    assert 3 <= len(calls) < 40  # a third is blanked here, and of 61 solutions none would be left out
     monkeypatch.setattr(_regression, "_ENOUGH", 0.0)
     all_steps = fitted(traces, 60)[0]
     size = np.sqrt(np.mean(all_steps.beta.astype(np.float64) ** 2, axis=(0, 1)))

@@ -74,21 +74,33 @@ def test_too_few_events_say_nothing() -> None:
     assert sizes(time_s[:29], size[:29]) is None
 
 
-@pytest.fixture(scope="module")
-def copied() -> IntracellularCopy:
-    truth = grow(Bench(n=14, seconds=30.0, rate_hz=2000.0, psp_median_v=1.5e-3, seed=4))
+def mixed(*, rate_hz: float, noise_v: float) -> IntracellularCopy:
+    """A culture on twelve pads of which the first is inside of two neurons."""
+    truth = grow(Bench(n=13, seconds=15.0, rate_hz=rate_hz, psp_median_v=1.5e-3, seed=4))
     volts = truth.recording.samples[0]
     volts = volts - np.median(volts, axis=0)
-    pads = 0.04 * volts[:, :13]
-    pads[:, 0] += 0.02 * volts[:, 13]
-    return copy_intracellular(array_recording(pads, rate_hz=2000.0, signal=Signal.INTRACELLULAR_V))
+    pads = 0.04 * volts[:, :12]
+    pads[:, 0] += 0.02 * volts[:, 12]
+    pads += (noise_v * default_rng(1).standard_normal(pads.shape)).astype(np.float32)
+    return copy_intracellular(array_recording(pads, rate_hz=rate_hz, signal=Signal.INTRACELLULAR_V))
 
 
-def test_a_shared_pad_is_flagged_and_its_synapses_are_marked(copied: IntracellularCopy, tmp_path: Path) -> None:
-    told = [c.label for c in copied.channels if any("likely two neurons" in flag for flag in c.flags)]
-    assert told == ["0"]
+def flagged(copied: IntracellularCopy) -> list[str]:
+    return [c.label for c in copied.channels if any("likely two neurons" in flag for flag in c.flags)]
+
+
+def test_a_shared_pad_is_flagged_and_its_synapses_are_marked(tmp_path: Path) -> None:
+    copied = mixed(rate_hz=10_000.0, noise_v=20e-6)
+    assert flagged(copied) == ["0"]
     m = copied.map
     assert np.array_equal(m.extra["shared_pad"], (m.pre == 0) + 2.0 * (m.post == 0))
     assert np.any(m.extra["shared_pad"] > 0)
     save_map(m, tmp_path / "map.h5")
     assert any("likely two neurons in one channel: 0." in line for line in describe(load_map(tmp_path / "map.h5")))
+
+
+def test_heights_that_noise_or_few_samples_scatter_are_no_two_neurons() -> None:
+    assert set(flagged(mixed(rate_hz=10_000.0, noise_v=100e-6))) <= {
+        "0"
+    }  # a fortieth of an action potential, at every sample
+    assert flagged(mixed(rate_hz=2000.0, noise_v=20e-6)) == []  # one sample each

@@ -157,7 +157,7 @@ def copy_intracellular(
     line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
     thin = thin_of(recording, reading, factor)
     traces = replace(_traces(thin, line, cells, gains, options), memory=work.memory, n_threads=work.n_threads)
-    is_two = two_in_one(recording, cells)
+    is_two = two_in_one(recording, cells, found.noise_v)
     flags = rate_doubts(thin, cells.events, rate_hz=recording.rate_hz) + _two_told(recording, cells, is_two)
     n_firing = sum(len(rows) > 0 for rows in traces.spike_row)
     work.memory.require(n_neurons=len(cells.channel), n_firing=n_firing, n_boxes=len(boxes.low))

@@ -21,7 +21,9 @@ _LEAST_EVENTS, _LEAST_OF_EACH, _LEAST_SHARE = 30, 8, 0.04
 _WINDOW_S, _EVENTS_AROUND = 30.0, 7  # of the drift: a window, or as many events on either side
 _ROUNDS = 4
 _RATIO = 0.8  # of the smaller size to the larger: drift within a few events is less
-_APART = 2.4  # Ashman's D, distance over mean sd; halves of one normal distribution have 2.65, so turns must tell
+_APART = 3.0  # Ashman's D, distance over mean sd; halves of one normal distribution have 2.65
+_OVER_NOISE = 6.0  # of the difference in size: noise alone divides by 1.6
+_LEAST_FRAMES = 3.0  # of the middle width; of narrower ones the sampled height depends on where the samples fall
 _TURNS = 0.7  # changes of size over those of coins with the same shares
 _PAUSE_S, _PAUSE_SHARE = 20 * MS, 0.3  # after a pause small ones are at least so common, against always
 
@@ -50,15 +52,20 @@ class Sizes(NamedTuple):
         )
 
 
-def two_in_one(recording: Recording, cells: Neurons) -> Bool[ndarray, " neurons"]:
-    """Tell for each neuron whether its channel likely shows two."""
+def two_in_one(
+    recording: Recording, cells: Neurons, noise_v: Float64[ndarray, " channels"]
+) -> Bool[ndarray, " neurons"]:
+    """Tell for each neuron whether its channel likely shows two; ``noise_v`` is that of an event's height."""
     start_s = np.array(recording.segment_start_s)
     out = np.zeros(len(cells.channel), dtype=np.bool_)
     for k, c in enumerate(cells.channel):
         mine = slice(*np.searchsorted(cells.events.channel, [c, c + 1]))
         time_s = start_s[cells.events.segment[mine]] + cells.events.frame[mine] / recording.rate_hz
-        found = sizes(time_s, cells.events.amplitude_v[mine])
-        out[k] = found is not None and found.is_two
+        amplitude_v, width_s = cells.events.amplitude_v[mine], cells.events.width_s[mine]
+        found = sizes(time_s, amplitude_v)
+        if found is not None and np.median(width_s) * recording.rate_hz >= _LEAST_FRAMES:
+            step_v = (1 - found.ratio) * np.quantile(amplitude_v, 0.9)
+            out[k] = found.is_two and step_v > _OVER_NOISE * noise_v[c]
     return out
 
 

@@ -17,7 +17,7 @@ from scipy.special import ndtr, ndtri
 from neurograft.errors import RunError
 from neurograft.network._poisson import count_of
 from neurograft.network._random import STREAM_WIRING, philox
-from neurograft.network._rows import Rows
+from neurograft.network._rows import Rows, float_rows
 from neurograft.neurons import Lif, NeuronModel
 
 _BITS = 12  # of the coarse table of delays
@@ -117,7 +117,10 @@ class DrawnSynapses:
             total[p.post] += p.n_synapses / self.net.sizes[p.post]
         return np.repeat(np.rint(total).astype(np.int64), self.net.sizes)
 
-    def rows(self, *, first: int, last: int, n_channels: int) -> Rows:
+    def units(self, first: int, last: int, *, n_channels: int) -> None:
+        """Return None: drawn weights are no multiples of anything."""
+
+    def rows(self, *, first: int, last: int, n_channels: int, unit: None = None) -> Rows:
         """Draw the synapses onto neurons ``first`` to ``last - 1``, source by source."""
         edges, begin = self._laws()
         net = self.net
@@ -147,7 +150,7 @@ class DrawnSynapses:
                 32 - _BITS, _NORMALS, first, last, n_delays, at, start, target, weight,
             )  # fmt: skip
         assert at == size
-        return Rows(start=start, target=target, weight=weight)
+        return float_rows(start, target, weight)
 
     def _count(self, n_of: list[ndarray], table: ndarray, first: int, last: int) -> int:
         """Return how many synapses end on these neurons."""

@@ -144,10 +144,12 @@ class Timed:
     build_s: float
 
 
-def timed(net: SynapseMap | Populations, start_v: np.ndarray, neuron: Lif, drive: Drive, *, repeats: int,
-          n_threads: int = 1, skip_quiet: bool = False, warm_steps: int = 500) -> Timed:  # fmt: skip
+def timed(
+    net: SynapseMap | Populations, start_v: np.ndarray, neuron: Lif, drive: Drive, *, repeats: int, n_threads: int = 1,
+    skip_quiet: bool = False, warm_steps: int = 500, round_weights: bool = False,
+) -> Timed:  # fmt: skip
     """Return the least times of some stretches of the stepping alone."""
-    options = RunOptions(start_v=start_v, n_threads=n_threads, skip_quiet=skip_quiet)
+    options = RunOptions(start_v=start_v, n_threads=n_threads, skip_quiet=skip_quiet, round_weights=round_weights)
     began = time.process_time()
     engine = build_engine(net, seed=1, neuron=neuron, drive=drive, options=options)
     build_s = time.process_time() - began
@@ -306,7 +308,8 @@ def microcircuit_lines(given: argparse.Namespace) -> None:
         if given.drive not in ("poisson" if is_poisson else "steady"):
             continue
         c = full_microcircuit(is_poisson=is_poisson)
-        found = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, warm_steps=2000)
+        found = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, warm_steps=2000,
+                      round_weights=given.round)  # fmt: skip
         counts = np.bincount(found.spikes[:, 1], minlength=c.net.n_neurons) / found.seconds
         rates = [f"{counts[c.net.members(k)].mean():.2f}" for k in range(8)]
         memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -321,7 +324,7 @@ def microcircuit_lines(given: argparse.Namespace) -> None:
         print(f"    Hz: {' '.join(rates)}; published: {' '.join(str(r) for r in LATER_RATES_HZ)}", flush=True)
         if given.threads > 1:
             more = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, n_threads=given.threads,
-                         warm_steps=2000)  # fmt: skip
+                         warm_steps=2000, round_weights=given.round)  # fmt: skip
             print(
                 f"    {given.threads} threads: {more.wall_s:.2f} wall ({verdict(more.wall_s, 2.2)}), "
                 f"{found.wall_s / more.wall_s:.2f} x one (arithmetic alone {arithmetic_gain(given.threads):.2f} x); "
@@ -357,6 +360,7 @@ def main() -> None:
     parser.add_argument("--peers", default="", help="an interpreter that has nest and brian2")
     parser.add_argument("--only", default="", help="part of a name: delta, fly, microcircuit, start …")
     parser.add_argument("--drive", default="", help="of the microcircuit: steady or poisson, without: both")
+    parser.add_argument("--round", action="store_true", help="keep the microcircuit's weights in 4 bytes a synapse")
     given = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if not given.only or any(given.only in work.name for work in BALANCED):

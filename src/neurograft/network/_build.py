@@ -52,7 +52,9 @@ def build_engine(
     bounds = _bounds(stretches, synapses.n_incoming(), options.n_threads)
     has_words = not options.skip_quiet and plasticity is None and hook is None
     units = {
-        kind[order[a]]: synapses.units(a, b, n_channels=models[kind[order[a]]].stepper(options.step_s).n_channels)
+        kind[order[a]]: synapses.units(
+            a, b, n_channels=models[kind[order[a]]].stepper(options.step_s).n_channels, is_rounded=options.round_weights
+        )
         for a, b in (stretches if has_words else [])
     }
     recorded = place[np.array(options.record_voltage_of, dtype=np.int64)]
@@ -73,7 +75,7 @@ def build_engine(
             stepper=stepper,
             first=first,
             rows=synapses.rows(
-                first=first, last=last, n_channels=stepper.n_channels, unit=units.get(kind[order[first]])
+                first=first, last=last, n_channels=stepper.n_channels, units=units.get(kind[order[first]])
             ),
             state=state,
             refractory=np.zeros(last - first, dtype=np.int32),

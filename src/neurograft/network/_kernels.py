@@ -14,7 +14,7 @@ from neurograft.neurons._lif import advance_delta, advance_exponential
 _LINE = np.uint64(32)  # 16-bit numbers of one cache line
 _HALF = np.uint64(16)  # 32-bit numbers of one cache line
 _0, _1 = np.uint64(0), np.uint64(1)  # places without sign need no check for negative ones
-_TARGET, _LEVEL = np.int32(0xFFFF), np.int32(16)  # a word's lower half, and how far its upper one is up
+_HALVES = np.int32(16)  # bits of a word's target and of its weight in all but huge networks
 _AHEAD = 4  # rows further on whose place is fetched in advance
 _LONG = 256  # synapses of a row that take longer to add than the next one to fetch
 
@@ -49,8 +49,10 @@ def deliver(step, origin, delays, past_neuron, past_start, rows, inputs):
                 ahead, ahead_end = np.uint64(rows.start[later]), np.uint64(rows.start[later + 1])
             begin, end = np.uint64(rows.start[row]), np.uint64(rows.start[row + 1])
             n += 1
-            if has_words:
-                _add_words(rows.word, begin, end, ahead, ahead_end, further, counts)
+            if has_words and rows.bits == _HALVES:  # known to the compiler: a fifth faster
+                _add_words(rows.word, _HALVES, begin, end, ahead, ahead_end, further, counts)
+            elif has_words:
+                _add_words(rows.word, rows.bits, begin, end, ahead, ahead_end, further, counts)
             else:
                 _add_floats(rows.target, rows.weight, begin, end, ahead, ahead_end, further, inputs)
     if has_words and n:
@@ -84,8 +86,9 @@ def _add_floats(target, weight, begin, end, ahead, ahead_end, further, inputs):
 
 @njit(cache=True, inline="always")
 @no_type_check
-def _add_words(word, begin, end, ahead, ahead_end, further, counts):
+def _add_words(word, bits, begin, end, ahead, ahead_end, further, counts):
     """Add one row of words, fetching another."""
+    mask = (np.int32(1) << bits) - np.int32(1)
     if further > 1:
         while ahead < ahead_end:
             prefetch(word, ahead)
@@ -97,11 +100,11 @@ def _add_words(word, begin, end, ahead, ahead_end, further, counts):
             ahead += _HALF
         for _ in range(16):
             w = word[at]
-            counts[w & _TARGET] += w >> _LEVEL
+            counts[w & mask] += w >> bits
             at += _1
     while at < end:
         w = word[at]
-        counts[w & _TARGET] += w >> _LEVEL
+        counts[w & mask] += w >> bits
         at += _1
 
 

@@ -116,6 +116,11 @@ def run(
         raise RunError("skip_quiet cannot be used with a stimulus, which may wake any neuron. Leave one of them out.")
     if synapses is not None and (options.skip_quiet or not isinstance(m, SynapseMap)):
         raise RunError("Synapses of one's own need a map and no skip_quiet. Change these options.")
+    if options.round_weights and (options.skip_quiet or plasticity is not None or synapses is not None):
+        raise RunError(
+            "round_weights cannot be used with skip_quiet, with plastic synapses or with cells read at every event, "
+            "whose weights are kept otherwise. Leave one of them out."
+        )
     if plasticity is not None:
         _check_plasticity(m, plasticity, options, resume)
     engine = build_engine(

@@ -256,6 +256,7 @@ def _evidence(copied: "IntracellularCopy") -> dict[str, object]:
             "decoys": null.decoys.tolist(),
         },
         "unusable_s": copied.unusable_s.tolist(),
+        "recording_flags": list(copied.flags),
         "flags": {c.label: list(c.flags) for c in copied.channels if c.flags},
         "rejected": [r._asdict() for r in copied.rejected],
     }

@@ -30,8 +30,8 @@ def open_growing(path: Path, *, signal: Signal | None = None, part: str | None =
         return lambda: open_saved(path, signal=signal, is_growing=True)
     if found is not Format.NWB_SERIES:
         raise RecordingError(
-            f"{path} ({found.value[0]}) cannot be followed (--follow). Raw samples can that a TOML file beside them describes, "
-            "NWB files that are written in HDF5's SWMR mode, Zarr stores of SpikeInterface, lsl:NAME and "
+            f"{path} ({found.value[0]}) cannot be followed (--follow). Raw samples can that a TOML file beside them "
+            "describes, NWB files that are written in HDF5's SWMR mode, Zarr stores of SpikeInterface, lsl:NAME and "
             "zmq:tcp://HOST:PORT. Or copy the file when it is closed."
         )
     return lambda: _refreshed(path, file, signal, part)

@@ -129,8 +129,10 @@ def fits(
     coefficient = np.zeros((traces.options.ar_order, n))
     for targets, white, sums, blanked in _groups(traces, designs, whitener, progress):
         coefficient[:, targets] = white.coefficient
+        progress("solving for all pairs", targets.start, n)
         for d, m, made in zip(designs, sums, out, strict=True):
             made.put(targets, d, m, *_solved(d, m, blanked, n_steps, traces.n_threads))
+    progress("inverting each neuron's block", 0, 1)
     return Whitener(coefficient), [made.fit(d, traces.n_threads) for d, made in zip(designs, out, strict=True)]
 
 

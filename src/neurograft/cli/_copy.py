@@ -223,6 +223,7 @@ def _evidence(copied: "IntracellularCopy") -> dict[str, object]:
             "calibration": null.calibration.tolist(),
             "decoys": null.decoys.tolist(),
         },
+        "recording_flags": list(copied.flags),
         "flags": {c.label: list(c.flags) for c in copied.channels if c.flags},
         "rejected": [r._asdict() for r in copied.rejected],
     }

@@ -20,6 +20,7 @@ from neurograft.copying._design import ACAUSAL, LagBoxes, lag_boxes
 from neurograft.copying._detect import Detected, detect
 from neurograft.copying._fdr import empirical_null, two_sided_p
 from neurograft.copying._gather import Work, read_all, read_share
+from neurograft.copying._hum import rate_doubts
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
 from neurograft.copying._null_width import narrowed
@@ -31,6 +32,7 @@ from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOpt
 from neurograft.copying._thin import Thin, thin_of
 from neurograft.copying._threads import in_order
 from neurograft.copying._timeline import Timeline, timeline
+from neurograft.copying._two_in_one import two_in_one
 from neurograft.copying._usable import MIN_RATE_HZ, require_spikes, require_usable
 from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, in_memory, own_course, row_weights
 from neurograft.copying._work import Nowhere, WorkFolder
@@ -45,6 +47,7 @@ from neurograft.units import MV
 MIN_SPIKES = 8.0  # after which the target was seen, quiet: a mean over fewer potentials is not normal
 _NULL_TESTS, _MOST_SHIFTS = 3000, 20
 _NULL_NEURONS = 400  # as many, drawn at random, tell how statistics behave at shifted designs
+_MOST_TOLD = 8  # channels, in a sentence
 _LEARNT_FROM, _PAIRS_AT_ONCE = 50_000, 10_000
 _MIN_SHIFT_S = 1.0
 _LOCAL_LEVELS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
@@ -116,6 +119,7 @@ class IntracellularCopy:
     null: NullEvidence
     shape: Shape
     mixture: Mixture
+    flags: tuple[str, ...]  # sentences on the whole recording; none when nothing is in doubt
     channels: tuple[ChannelReport, ...]
     rejected: tuple[RejectedPair, ...]
     properties: Properties
@@ -153,6 +157,8 @@ def copy_intracellular(
     line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
     thin = thin_of(recording, reading, factor)
     traces = replace(_traces(thin, line, cells, gains, options), memory=work.memory, n_threads=work.n_threads)
+    is_two = two_in_one(recording, cells, found.noise_v)
+    flags = rate_doubts(thin, cells.events, rate_hz=recording.rate_hz) + _two_told(recording, cells, is_two)
     n_firing = sum(len(rows) > 0 for rows in traces.spike_row)
     work.memory.require(n_neurons=len(cells.channel), n_firing=n_firing, n_boxes=len(boxes.low))
     traces = in_memory(traces, progress)
@@ -178,8 +184,9 @@ def copy_intracellular(
     synapses = chart(
         spikes, found_.fit, judgement.judged, called, single,
         position_um=np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)]),
-        provenance=_provenance(options),
+        provenance=_provenance(options, flags),
         fdr=options.fdr,
+        two_in_one=is_two,
     )  # fmt: skip
     return IntracellularCopy(
         map=synapses,
@@ -187,7 +194,8 @@ def copy_intracellular(
         null=_null_evidence(found_, judgement, called, undecidable, options, single),
         shape=found_.shape,
         mixture=judgement.mixture,
-        channels=_reports(recording, found, cells, gains),
+        flags=flags,
+        channels=_reports(recording, found, cells, gains, is_two),
         rejected=called.rejected,
         properties=single,
     )
@@ -443,7 +451,20 @@ def _null_evidence(
     )
 
 
-def _reports(recording: Recording, found: Detected, cells: Neurons, gains: Coupling) -> tuple[ChannelReport, ...]:
+def _two_told(recording: Recording, cells: Neurons, is_two: Bool[ndarray, " neurons"]) -> tuple[str, ...]:
+    labels = [recording.channel_labels[c] for c in cells.channel[is_two]]
+    if not labels:
+        return ()
+    named = ", ".join(labels[:_MOST_TOLD]) + (f" and {len(labels) - _MOST_TOLD} more" if labels[_MOST_TOLD:] else "")
+    return (
+        f"likely two neurons in one channel: {named}. Which of the two a synapse belongs to is not known, and its "
+        "weight may be off; column shared_pad marks these synapses.",
+    )
+
+
+def _reports(
+    recording: Recording, found: Detected, cells: Neurons, gains: Coupling, is_two: Bool[ndarray, " neurons"]
+) -> tuple[ChannelReport, ...]:
     counts = np.bincount(cells.events.channel, minlength=n_channels(recording))
     reports: list[ChannelReport] = []
     for c, label in enumerate(recording.channel_labels):
@@ -456,6 +477,8 @@ def _reports(recording: Recording, found: Detected, cells: Neurons, gains: Coupl
             flags.append(f"{1 - found.ok_share[c]:.1%} of its samples are constant, saturated or NaN and are left out")
         if cells.channel[neuron] != c:
             flags.append(f"shows the same neuron as channel {recording.channel_labels[cells.channel[neuron]]}: merged")
+        if is_two[neuron]:
+            flags.append("likely two neurons: action potentials of two sizes take turns")
         if counts[c] == 0:
             flags.append("no action potential: nothing can be said of its outputs")
         if not gains.is_known[c]:
@@ -466,6 +489,6 @@ def _reports(recording: Recording, found: Detected, cells: Neurons, gains: Coupl
     return tuple(reports)
 
 
-def _provenance(options: IntracellularOptions) -> Provenance:
-    parameters = cast("dict[str, JsonValue]", asdict(options))
+def _provenance(options: IntracellularOptions, flags: tuple[str, ...]) -> Provenance:
+    parameters = cast("dict[str, JsonValue]", asdict(options)) | {"flags": list[JsonValue](flags)}
     return Provenance(command="copy_intracellular", parameters=parameters, seed=options.seed)

@@ -10,7 +10,7 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.errors import RunError
-from neurograft.maps import Kind, SynapseMap
+from neurograft.maps import SynapseMap
 from neurograft.network._levels import rounded_units, target_bits, units_of
 
 
@@ -103,8 +103,8 @@ def delay_steps(m: SynapseMap, used: ndarray, step_s: float) -> Int32[ndarray, "
 
 
 def used_synapses(m: SynapseMap) -> ndarray:
-    """Return which synapses run: all but polysynaptic paths, whose synapses in between are not in the map."""
-    return m.kind != Kind.POLYSYNAPTIC
+    """Return which synapses run: not polysynaptic paths, whose synapses are not in the map, nor undecided kinds."""
+    return m.is_used
 
 
 def rows_of(synapses: Synapses, *, first: int, last: int, n_channels: int, units: Units | None) -> Rows:

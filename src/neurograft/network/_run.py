@@ -47,7 +47,7 @@ class Activity:
     step_s: float
     wall_s: float
     n_events: int  # spikes delivered over synapses, counted at the spike
-    n_synapses_left_out: int  # polysynaptic paths, which are not run
+    n_synapses_left_out: int  # polysynaptic paths and undecided kinds, which are not run
     is_complete: bool
     states: Mapping[str, Float64[ndarray, "state_steps recorded"]] = field(default_factory=dict[str, ndarray])
     checkpoint: Checkpoint | None = None  # where a further run can go on; ``spikes`` then start where it did

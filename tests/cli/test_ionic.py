@@ -61,6 +61,10 @@ def test_a_small_particle_neuron_goes_on_from_its_checkpoint(neurograft, tmp_pat
     said = neurograft(*words, "--microseconds", "0.3", "-o", tmp_path / "trace.csv")
     assert said.code == 0, said.err
     assert len((tmp_path / "trace.csv").read_text().splitlines()) == 7
+    kept = (tmp_path / "n.npz").read_bytes()
+    held = neurograft(*words, "--microseconds", "0")
+    assert json.loads(held.out)["model_time_s"] == pytest.approx(0.3e-6)
+    assert (tmp_path / "n.npz").read_bytes() == kept
 
 
 def test_phase_tells_where_it_spikes(neurograft):

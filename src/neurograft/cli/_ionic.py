@@ -222,10 +222,14 @@ def neuron_command(
         Law, typer.Option(help="Rates: power law, fit to the authors' run, lone pairs, pair theory.")
     ] = Law.SAMPLE,
     current_na: Annotated[float, typer.Option(help="Current into the capacitor.")] = 0.1,
-    microseconds: Annotated[float, typer.Option(help="Model time.")] = 1170.0,
+    microseconds: Annotated[
+        float, typer.Option(min=0, help="Model time from the start; 0 with a checkpoint reports what it holds.")
+    ] = 1170.0,
     size: Annotated[float, typer.Option(help="Share of the authors' 8000 ions a slit; circuit in proportion.")] = 1.0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV of time, potential and both shares.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Particles: go on from this file, and keep it up.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Particles: go on from this file, and keep it up to date.")
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -254,6 +258,7 @@ def neuron_command(
             trace = simulate(neuron, duration_s=microseconds * US, step_s=50 * NS, rng=noise)
     train = spikes_of(trace)
     result: Mapping[str, float | int | None] = {
+        "model_time_s": float(trace.time_s[-1]) if trace.time_s.size else 0.0,
         "spikes": train.n_spikes,
         "interval_s": _known(train.interval_s),
         "interval_sd_s": _known(train.interval_sd_s),
@@ -261,6 +266,9 @@ def neuron_command(
         "trough_v": _known(float(train.trough_v.mean())) if train.trough_v.size else None,
     }
     lines = [f"{key}: {'-' if value is None else f'{value:.4g}'}" for key, value in result.items()]
+    if train.n_spikes and depth is Depth.PARTICLES:
+        told = zip(train.time_s / US, train.peak_v, strict=True)
+        lines.append("spikes at " + ", ".join(f"{t:.1f} us ({v:.1f} V)" for t, v in told))
     lines.append("authors, every ion: 13 spikes in 1.17 ms, interval 87.7 +- 15.5 us, peak 40.6 V, trough 9.3 V")
     if out is not None:
         _write_trace(trace, out)

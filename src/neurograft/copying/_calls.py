@@ -10,7 +10,7 @@ from numpy import ndarray
 from neurograft.copying._boxes import box_z
 from neurograft.copying._crosstalk import MIN_RATE_HZ, CrossTalk, cross_talk
 from neurograft.copying._design import ZERO
-from neurograft.copying._electrical import passes_on
+from neurograft.copying._electrical import may_be_junction, passes_on
 from neurograft.copying._mixture import Judged, expected_fdr
 from neurograft.copying._neurons import Neurons
 from neurograft.copying._regression import Fit
@@ -39,6 +39,7 @@ class Called(NamedTuple):
     """What each ordered pair is."""
 
     is_synapse: Bool[ndarray, "pre post"]
+    is_kind_open: Bool[ndarray, "pre post"]  # synapses that may be gap junctions
     is_electrical: Bool[ndarray, "pre post"]
     is_path: Bool[ndarray, "pre post"]  # polysynaptic
     undecidable: UInt8[ndarray, "pre post"]
@@ -57,18 +58,21 @@ def call(
     *,
     fdr: float,
     plausible_v: float,
+    n_threads: int = 1,
     progress: Progress,
 ) -> Called:
     """Return which pairs are synapses at this false-discovery rate, and why the others are not."""
     undecidable = undecidable.copy()
-    talk, rejected = _cross_talk(recording, cells, fit, judged, ~np.isnan(judged.direct), progress)
+    talk, rejected = _cross_talk(recording, cells, fit, judged, ~np.isnan(judged.direct), n_threads, progress)
     is_open = ~np.isnan(judged.direct) & (undecidable == Undecidable.DECIDED) & ~talk
     undecidable[talk] = Undecidable.CROSS_TALK
-    is_electrical = _electrical(recording, fit, judged, is_open)
+    comes_through = passes_on(fit) & ~talk
+    is_electrical = _electrical(recording, fit, judged, is_open, comes_through)
     is_open = is_open & ~is_electrical
     q = np.full(is_open.shape, np.nan)
     q[is_open] = np.clip(expected_fdr(1 - judged.direct[is_open]), 0.0, 1.0)
     is_synapse = is_open & (q <= fdr)
+    is_kind_open = is_synapse & may_be_junction(comes_through, judged.sign)
     common = judged.family[Family.COMMON] + judged.family[Family.ELECTRICAL]
     undecidable[is_open & ~is_synapse & (common > SURE)] = Undecidable.COMMON_DRIVE
     limit_v = _limits(judged, is_synapse, n_tests=int(np.count_nonzero(is_open)), fdr=fdr)
@@ -78,10 +82,12 @@ def call(
     sure = np.where(np.any(is_synapse, axis=1), judged.excitatory, 0.5)
     sign = np.where(sure > SURE, 1, np.where(sure < 1 - SURE, -1, 0)).astype(np.int8)
     is_path = is_open & ~is_synapse & (judged.family[Family.INDIRECT] > SURE)
-    return Called(is_synapse, is_electrical, is_path, undecidable, q, limit_v, sign, rejected)
+    return Called(is_synapse, is_kind_open, is_electrical, is_path, undecidable, q, limit_v, sign, rejected)
 
 
-def _electrical(recording: Recording, fit: Fit, judged: Judged, is_open: ndarray) -> Bool[ndarray, "pre post"]:
+def _electrical(
+    recording: Recording, fit: Fit, judged: Judged, is_open: ndarray, comes_through: Bool[ndarray, "pre post"]
+) -> Bool[ndarray, "pre post"]:
     """Return the pairs that pass on spikes both ways, by their likeliest explanation or by what only junctions do."""
     electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
     both_ways = (electric + electric.T > 2 * _SUSPECT) & (np.minimum(electric, electric.T) > _ONE_WAY)
@@ -90,7 +96,6 @@ def _electrical(recording: Recording, fit: Fit, judged: Judged, is_open: ndarray
     if recording.rate_hz < MIN_RATE_HZ:  # an amplifier's copy may do the same
         return named
     talk = np.where(is_open, judged.family[Family.CROSS_TALK], 1.0)
-    comes_through = passes_on(fit)
     return named | (comes_through & comes_through.T & (talk + talk.T < 2 * _SUSPECT))
 
 
@@ -104,7 +109,7 @@ def _limits(judged: Judged, called: ndarray, *, n_tests: int, fdr: float) -> Flo
 
 
 def _cross_talk(
-    recording: Recording, cells: Neurons, fit: Fit, judged: Judged, is_open: ndarray, progress: Progress
+    recording: Recording, cells: Neurons, fit: Fit, judged: Judged, is_open: ndarray, n_threads: int, progress: Progress
 ) -> tuple[Bool[ndarray, "pre post"], tuple[RejectedPair, ...]]:
     """Return the pairs that are an amplifier's, by the rows alone or by the full-rate traces, and say why."""
     at_once = np.nan_to_num(np.abs(box_z(fit, ZERO))) > _SUSPECT_Z
@@ -113,7 +118,7 @@ def _cross_talk(
     why = {(int(i), int(j)): "cross-talk: up and at once back down after the spike" for i, j in np.argwhere(is_talk)}
     suspects = np.argwhere(is_open & (at_once | other)).astype(np.int64)
     if len(suspects) and recording.rate_hz >= MIN_RATE_HZ:
-        seen = _full_rate(recording, cells, suspects, progress)
+        seen = _full_rate(recording, cells, suspects, n_threads, progress)
         for k in np.flatnonzero(seen.is_cross_talk):
             i, j = (int(m) for m in suspects[k])
             is_talk[i, j] = True
@@ -123,13 +128,15 @@ def _cross_talk(
 
 
 def _full_rate(
-    recording: Recording, cells: Neurons, suspects: Int64[ndarray, "pairs 2"], progress: Progress
+    recording: Recording, cells: Neurons, suspects: Int64[ndarray, "pairs 2"], n_threads: int, progress: Progress
 ) -> CrossTalk:
     """Average the full-rate traces of the suspects and of their presynaptic neurons, and judge them."""
     pre, own = np.unique(suspects[:, 0], return_inverse=True)
     frames = {int(i): cells.frames(int(i)) for i in np.unique(suspects)}
     both = np.concatenate([suspects, np.column_stack([pre, pre])])
-    found = averages(recording, frames, cells.channel, both, before_s=3 * MS, after_s=8 * MS, progress=progress)
+    found = averages(
+        recording, frames, cells.channel, both, before_s=3 * MS, after_s=8 * MS, n_threads=n_threads, progress=progress
+    )
     n = len(suspects)
     return cross_talk(found.select(np.arange(n)), found.select(n + own.ravel()))
 

@@ -231,18 +231,13 @@ class Stepper:
         before_nm = state.x_nm.copy()
         self._run(state, fields)
         state.n_steps += fields.size
-        if not (np.all(np.isfinite(state.x_nm)) and np.all(np.isfinite(state.y_nm))):
-            raise IonicError(
-                f"Positions stopped being finite near step {state.n_steps}: the time step of "
-                f"{self.model.step_s:g} s is unstable here. Use a shorter one."
-            )
-        return float(self.model.valences()[state.species] @ (state.x_nm - before_nm))
+        return charge_moved_nm(self.model, state, before_nm)
 
     def _run(self, state: IonState, fields: Float32[ndarray, " steps"]) -> None:
         n, n_chunks = state.x_nm.size, state.words.shape[0]
-        ground, law, table = self._ground(n), _law(self.model), _table(self.model)
+        ground, law, table = ground_of(self.model, n, skin_nm=self.skin_nm), law_of(self.model), table_of(self.model)
         cuts = np.linspace(0, n, n_chunks + 1).astype(np.int64)
-        ions, desk = self._ions(state.species), _desk(state, ground)
+        ions, desk = ions_of(self.model, state.species), desk_of(state.words, n, ground)
         near = empty_listing(n, n_chunks, self._room)
         run = sweep if self.n_threads == 1 or n_chunks == 1 else sweep_in_threads
         before = get_num_threads()
@@ -262,30 +257,44 @@ class Stepper:
         finally:
             set_num_threads(before)
 
-    def _ground(self, n: int) -> Ground:
-        plane, cut_nm = self.model.plane, self.model.interaction.cut_m / NM
-        room_nm = 2 * _WALL_ROOM_NM + cut_nm if plane.has_walls else 0.0
-        box_x, box_y = plane.length_m / NM, plane.width_m / NM + room_nm
-        range_nm = cut_nm + self.skin_nm
-        cell_nm = max(range_nm, math.sqrt(box_x * box_y / n))
-        return Ground(
-            box_x=box_x,
-            box_y=box_y,
-            n_x=max(1, int(box_x / cell_nm)),
-            n_y=max(1, int(box_y / cell_nm)),
-            range_nm=range_nm,
-            limit_nm=0.499 * self.skin_nm,
-            width_nm=plane.width_m / NM if plane.has_walls else 0.0,
+
+def charge_moved_nm(model: IonModel, state: IonState, before_nm: Float64[ndarray, " ions"]) -> float:
+    """Return the sum of z dx since ``before_nm``; raises IonicError where positions are no longer numbers."""
+    if not (np.all(np.isfinite(state.x_nm)) and np.all(np.isfinite(state.y_nm))):
+        raise IonicError(
+            f"Positions stopped being finite near step {state.n_steps}: the time step of "
+            f"{model.step_s:g} s is unstable here. Use a shorter one."
         )
-
-    def _ions(self, species: Int8[ndarray, " ions"]) -> Float32[ndarray, "three ions"]:
-        model = self.model
-        spread_nm2 = np.array([ion.diffusion_m2_s for ion in model.salt.ions]) / NM**2 * model.step_s
-        columns = np.stack([spread_nm2, np.sqrt(2 * spread_nm2), model.valences()])
-        return np.ascontiguousarray(columns[:, species], dtype=np.float32)
+    return float(model.valences()[state.species] @ (state.x_nm - before_nm))
 
 
-def _law(model: IonModel) -> Law:
+def ground_of(model: IonModel, n: int, *, skin_nm: float) -> Ground:
+    """Return the cells of a plane for ``n`` ions whose pairs are listed ``skin_nm`` beyond the cut."""
+    plane, cut_nm = model.plane, model.interaction.cut_m / NM
+    room_nm = 2 * _WALL_ROOM_NM + cut_nm if plane.has_walls else 0.0
+    box_x, box_y = plane.length_m / NM, plane.width_m / NM + room_nm
+    range_nm = cut_nm + skin_nm
+    cell_nm = max(range_nm, math.sqrt(box_x * box_y / n))
+    return Ground(
+        box_x=box_x,
+        box_y=box_y,
+        n_x=max(1, int(box_x / cell_nm)),
+        n_y=max(1, int(box_y / cell_nm)),
+        range_nm=range_nm,
+        limit_nm=0.499 * skin_nm,
+        width_nm=plane.width_m / NM if plane.has_walls else 0.0,
+    )
+
+
+def ions_of(model: IonModel, species: Int8[ndarray, " ions"]) -> Float32[ndarray, "three ions"]:
+    """Return mobility times step, noise a step and valence of each ion."""
+    spread_nm2 = np.array([ion.diffusion_m2_s for ion in model.salt.ions]) / NM**2 * model.step_s
+    columns = np.stack([spread_nm2, np.sqrt(2 * spread_nm2), model.valences()])
+    return np.ascontiguousarray(columns[:, species], dtype=np.float32)
+
+
+def law_of(model: IonModel) -> Law:
+    """Return what a step needs to know of physics."""
     form = model.interaction
     is_fitted = isinstance(form, LogRatio)
     strength, core_m, reach_m = (form.strength, form.core_m, form.reach_m) if is_fitted else (0.0, 0.1 * NM, 1.0 * NM)
@@ -295,7 +304,7 @@ def _law(model: IonModel) -> Law:
     return Law(*(np.float32(v) for v in values))
 
 
-def _table(model: IonModel) -> Float32[ndarray, " entries"]:
+def table_of(model: IonModel) -> Float32[ndarray, " entries"]:
     """Return force times distance at even steps of distance; empty for the fitted form."""
     form = model.interaction
     if isinstance(form, LogRatio):
@@ -304,10 +313,11 @@ def _table(model: IonModel) -> Float32[ndarray, " entries"]:
     return (form.force_per_m(r_m) * r_m).astype(np.float32)
 
 
-def _desk(state: IonState, ground: Ground) -> Desk:
-    n, n_chunks = state.x_nm.size, state.words.shape[0]
+def desk_of(words: UInt32[ndarray, "chunks words"], n: int, ground: Ground) -> Desk:
+    """Return room for ``n`` ions; ``words`` are the noise's streams, which go on."""
+    n_chunks = words.shape[0]
     return Desk(
-        words=state.words,
+        words=words,
         bits=noise_desk(n_chunks),
         noise=np.zeros((n_chunks, BLOCK), dtype=np.float32),
         force=np.zeros((2, n), dtype=np.float32),

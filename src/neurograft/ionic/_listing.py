@@ -75,7 +75,7 @@ def sort_by_cell(x, y, ground, cell, begin, order):
 
 @njit(cache=True, inline="always")
 @no_type_check
-def _around(a, n, near):
+def around_cell(a, n, near):
     """Write the distinct cells next to cell ``a`` of ``n`` around a ring, itself among them; return how many."""
     near[0] = a
     if n == 1:
@@ -98,9 +98,9 @@ def list_pairs(x, y, valence, ground, begin, cuts, near):
     near.owner_cuts[0] = 0
     columns, rows = np.empty(3, dtype=np.int64), np.empty(3, dtype=np.int64)
     for b in range(ground.n_y):
-        n_rows = _around(b, ground.n_y, rows)
+        n_rows = around_cell(b, ground.n_y, rows)
         for a in range(ground.n_x):
-            n_columns = _around(a, ground.n_x, columns)
+            n_columns = around_cell(a, ground.n_x, columns)
             for i in range(begin[a + ground.n_x * b], begin[a + ground.n_x * b + 1]):
                 while i >= cuts[chunk + 1]:
                     chunk += 1

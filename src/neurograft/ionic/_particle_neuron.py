@@ -16,6 +16,7 @@ from neurograft.errors import IonicError
 from neurograft.ionic._brownian import IonModel, IonState, Plane, Stepper, random_start
 from neurograft.ionic._checkpoint import read_arrays, write_arrays
 from neurograft.ionic._circuit import FIELD_UNIT_V_M, Circuit, NeuronTrace
+from neurograft.ionic._dilute import DiluteStepper, stepper_for
 from neurograft.ionic._interaction import PAPER, Interaction
 from neurograft.ionic._salt import Ion, Salt
 from neurograft.progress import Progress, silent
@@ -48,12 +49,12 @@ class ParticleNeuron:
     slits: tuple[IonState, IonState]
     voltage_v: float
     rows: list[tuple[float, float, float]] = field(default_factory=list[tuple[float, float, float]])
-    _steppers: tuple[Stepper, Stepper] = field(init=False)
+    _steppers: tuple[Stepper | DiluteStepper, Stepper | DiluteStepper] = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the steppers."""
         na, k = slit_models(self.circuit, self.options)
-        self._steppers = (Stepper(model=na), Stepper(model=k))
+        self._steppers = (stepper_for(na), stepper_for(k))
 
     def advance(self) -> None:
         """Update the potential, then move the ions of both slits for one block."""

@@ -12,11 +12,12 @@ from neurograft.network._any_kernel import ADVANCES, run_any
 from neurograft.network._forced import StimulusTables, add_kicks, force, no_stimulus
 from neurograft.network._kernels import deliver, run_lif
 from neurograft.network._lazy import Quiet, run_lazy
+from neurograft.network._learning_kernel import BEGIN, learn_stretch
 from neurograft.network._poisson import PoissonInput, add_poisson, no_poisson
 from neurograft.network._random import LANES, add_noise, fill_noise
 from neurograft.network._reading import no_reading
 from neurograft.network._rows import Rows
-from neurograft.network._synapse_hook import GroupSynapses, ReadSynapses
+from neurograft.network._synapse_hook import GroupSynapses, LearningSynapses, ReadSynapses
 from neurograft.neurons import Lif, NeuronModel, Stepper
 from neurograft.neurons._lif import advance_delta, advance_exponential
 
@@ -86,8 +87,8 @@ class Group:
 
     @property
     def which(self) -> int:
-        """Number of its model's step for ``run_any``; -1 where steps must be done from Python."""
-        if self.synapses is not None and not isinstance(self.synapses, ReadSynapses):
+        """Number of its model's step for ``run_any`` and its like; -1 where steps must be done from Python."""
+        if self.synapses is not None and not isinstance(self.synapses, ReadSynapses | LearningSynapses):
             return -1
         return next((k for k, advance in enumerate(ADVANCES) if advance is self.stepper.advance), -1)
 
@@ -98,6 +99,7 @@ class Clock:
     """What a stretch of steps needs to know beside the group; ``step`` is the next one."""
 
     step: int
+    step_s: float
     seed: int
     delays: Int32[ndarray, " delays"]
 
@@ -117,7 +119,9 @@ def runner_of(group: Group) -> Runner:
         return run_quiet
     if group.is_compiled:
         return run_compiled
-    return run_model if group.which >= 0 and not getattr(config, "DISABLE_JIT", False) else run_stepwise
+    if group.which < 0 or getattr(config, "DISABLE_JIT", False):
+        return run_stepwise
+    return run_learning if isinstance(group.synapses, LearningSynapses) else run_model
 
 
 def run_quiet(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
@@ -135,11 +139,10 @@ def run_quiet(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Sp
 
 def run_compiled(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
     """Advance in one compiled call."""
-    rows = group.rows
     group.voltage_v = np.empty((n_steps, group.recorded.size))
     return run_lif(
         clock.step, n_steps, past.origin, group.first, clock.delays, past.neuron, past.start, out.neuron, out.start,
-        out.origin, rows.start, rows.target, rows.weight, group.inputs, group.state, group.refractory,
+        out.origin, group.rows, group.inputs, group.state, group.refractory,
         group.drive_v, group.noise_v, bool(np.any(group.noise_v)), group.poisson, group.has_poisson, clock.seed,
         group.stepper.constants, group.spiked, group.words, group.recorded, group.voltage_v,
     )  # fmt: skip
@@ -147,7 +150,7 @@ def run_compiled(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
 
 def run_model(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
     """Advance any built-in model, under a stimulus or with cells that are read, in compiled calls."""
-    rows, done = group.rows, 0
+    done = 0
     stimulus = group.stimulus if group.stimulus is not None else no_stimulus()
     group.voltage_v = np.empty((n_steps, group.recorded.size))
     while done < n_steps:
@@ -158,7 +161,7 @@ def run_model(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Sp
         wanted = min(n_steps - done, until - step)
         did = run_any(
             group.which, step, wanted, past.origin, group.first, clock.delays, past.neuron, past.start, out.neuron,
-            out.start, out.origin, rows.start, rows.target, rows.weight, reading, stimulus, group.inputs,
+            out.start, out.origin, group.rows, reading, stimulus, group.inputs,
             group.stepper.n_channels, group.state, group.refractory, group.drive_v, group.noise_v,
             bool(np.any(group.noise_v)), group.poisson, group.has_poisson, clock.seed, group.stepper.constants,
             group.spiked, group.words, group.recorded, group.voltage_v[done:],
@@ -169,9 +172,37 @@ def run_model(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Sp
     return done
 
 
+def run_learning(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
+    """Advance any built-in model whose synapses learn; Python is asked where a cell is pulsed."""
+    learner, done, phase = group.synapses, 0, BEGIN
+    assert isinstance(learner, LearningSynapses)
+    rows, pools, traces, changes, kept = learner.tables()
+    stimulus = group.stimulus if group.stimulus is not None else no_stimulus()
+    group.voltage_v = np.empty((n_steps, group.recorded.size))
+    while done < n_steps:
+        step = clock.step + done
+        until = learner.until(step)
+        wanted = min(n_steps - done, until - step)
+        did, phase = learn_stretch(
+            group.which, phase, step, wanted, past.origin, group.first, clock.delays, past.neuron, past.start,
+            out.neuron, out.start, out.origin, rows, clock.step_s, pools, traces, changes, kept, stimulus, group.inputs,
+            group.stepper.n_channels, group.state, group.refractory, group.drive_v, group.noise_v,
+            bool(np.any(group.noise_v)), group.poisson, group.has_poisson, clock.seed, group.stepper.constants,
+            group.spiked, group.words, group.recorded, group.voltage_v[done:],
+        )  # fmt: skip
+        done += did
+        if phase != BEGIN:
+            learner.change(int(changes.held[1]))
+        elif did < wanted:
+            break
+        elif clock.step + done == until:
+            learner.rest(until - 1)
+    return done
+
+
 def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
     """Advance step by step from Python, with any model; the same operations in the same order."""
-    rows, inputs = group.rows, group.inputs
+    inputs, inner = group.inputs, group.inputs[: group.stepper.n_channels].reshape(-1)
     has_noise = bool(np.any(group.noise_v))
     group.voltage_v = np.empty((n_steps, group.recorded.size))
     step = clock.step
@@ -182,10 +213,7 @@ def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
         if group.synapses is not None:
             group.synapses.deliver(k, clock, past, inputs.reshape(-1))
         else:
-            deliver(
-                k, past.origin, clock.delays, past.neuron, past.start,
-                rows.start, rows.target, rows.weight, inputs.reshape(-1),
-            )  # fmt: skip
+            deliver(k, past.origin, clock.delays, past.neuron, past.start, group.rows, inner)
         if has_noise:
             add_noise(clock.seed, k, group.first, group.noise_v, inputs[0], group.words)
         if group.has_poisson:

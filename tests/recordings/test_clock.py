@@ -86,6 +86,7 @@ def test_maxwell_frames_that_were_lost_part_the_recording(tmp_path):
         well = file.create_group("wells/well000/rec0000")
         mapping = np.zeros(4, [("channel", "i4"), ("electrode", "i4"), ("x", "f8"), ("y", "f8")])
         mapping["channel"], mapping["electrode"] = np.arange(4), np.arange(4) * 3
+        mapping["x"] = np.arange(4) * 17.5
         well["settings/mapping"], well["settings/sampling"], well["settings/lsb"] = mapping, [20_000.0], [6e-6]
         well["groups/routed/raw"] = samples
         well["groups/routed/frame_nos"] = np.arange(9000) + 77 + 4000 * (np.arange(9000) >= 5000)

@@ -170,6 +170,7 @@ def copy_intracellular(
     found_ = _fitted(traces, worth, boxes, options, progress)
     whitener = found_.whitener
     undecidable = _untestable(cells, gains, found_.fit)
+    progress("judging pairs", 0, 1)
     found_ = found_._replace(fit=narrowed(found_.fit, found_.kinds, _is_open(undecidable), n_threads=work.n_threads))
     judgement = _judged(found_, undecidable, options, work.n_threads)
     called = call(
@@ -192,6 +193,7 @@ def copy_intracellular(
         fdr=options.fdr,
         two_in_one=is_two,
     )  # fmt: skip
+    progress("testing the map on designs that are turned", 0, 1)
     return IntracellularCopy(
         map=synapses,
         spikes=spikes,
@@ -240,6 +242,7 @@ def _fitted(
     progress: Progress,
 ) -> _Fitted:
     line, n = traces.line, len(traces.channel)
+    progress("factorising the design", 0, 1)
     whitener, (true,) = fits(traces, [_design(traces, traces.spike_row, boxes, worth)], progress)
     null = np.arange(n)
     if n > _NULL_NEURONS:
@@ -249,6 +252,7 @@ def _fitted(
     designs = [_design(traces, train, boxes, worth) for train in trains]
     _, shifted = fits(some, designs, progress, whitener=whitener.of(null))
     usable = true.noise.max(axis=0) > 0
+    progress("finding the potentials' common shape", 0, 1)
     shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable, n_threads=traces.n_threads)
     first, last = reach(whitener, boxes)
     mine = own_course(traces, first, last, progress)

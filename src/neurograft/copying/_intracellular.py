@@ -40,7 +40,7 @@ from neurograft.errors import CopyError
 from neurograft.maps import SynapseMap, Undecidable
 from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue, Provenance
-from neurograft.recordings import Recording, epochs_s, n_channels
+from neurograft.recordings import Recording, duration_s, epochs_s, n_channels
 from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MV
 
@@ -50,6 +50,7 @@ _NULL_NEURONS = 400  # as many, drawn at random, tell how statistics behave at s
 _MOST_TOLD = 8  # channels, in a sentence
 _LEARNT_FROM, _PAIRS_AT_ONCE = 50_000, 10_000
 _MIN_SHIFT_S = 1.0
+_MOST_SPANS = 1000  # of times that a map's provenance tells
 _LOCAL_LEVELS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
 
@@ -123,6 +124,7 @@ class IntracellularCopy:
     channels: tuple[ChannelReport, ...]
     rejected: tuple[RejectedPair, ...]
     properties: Properties
+    unusable_s: Float64[ndarray, "stretches 2"]  # times in which no channel has a usable sample
 
 
 def copy_intracellular(
@@ -166,11 +168,11 @@ def copy_intracellular(
     found_ = _fitted(traces, worth, boxes, options, progress)
     whitener = found_.whitener
     undecidable = _untestable(cells, gains, found_.fit)
-    found_ = found_._replace(fit=narrowed(found_.fit, found_.kinds, _is_open(undecidable)))
+    found_ = found_._replace(fit=narrowed(found_.fit, found_.kinds, _is_open(undecidable), n_threads=work.n_threads))
     judgement = _judged(found_, undecidable, options, work.n_threads)
     called = call(
         recording, cells, found_.fit, judgement.judged, undecidable,
-        fdr=options.fdr, plausible_v=options.plausible_v, progress=progress,
+        fdr=options.fdr, plausible_v=options.plausible_v, n_threads=work.n_threads, progress=progress,
     )  # fmt: skip
     spikes = _spikes(recording, cells)
     single = properties(
@@ -184,20 +186,21 @@ def copy_intracellular(
     synapses = chart(
         spikes, found_.fit, judgement.judged, called, single,
         position_um=np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)]),
-        provenance=_provenance(options, flags),
+        provenance=_provenance(options, flags, recording, found),
         fdr=options.fdr,
         two_in_one=is_two,
     )  # fmt: skip
     return IntracellularCopy(
         map=synapses,
         spikes=spikes,
-        null=_null_evidence(found_, judgement, called, undecidable, options, single),
+        null=_null_evidence(found_, judgement, called, undecidable, options, single, work.n_threads),
         shape=found_.shape,
         mixture=judgement.mixture,
         flags=flags,
         channels=_reports(recording, found, cells, gains, is_two),
         rejected=called.rejected,
         properties=single,
+        unusable_s=found.presence.unusable_s,
     )
 
 
@@ -244,7 +247,7 @@ def _fitted(
     designs = [design(train, boxes, worth, n_threads=traces.n_threads) for train in trains]
     _, shifted = fits(some, designs, progress, whitener=whitener.of(null))
     usable = true.noise.max(axis=0) > 0
-    shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable)
+    shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable, n_threads=traces.n_threads)
     first, last = reach(whitener, boxes)
     mine = own_course(traces, first, last, progress)
     own = OwnCourses(mine.course, first, whitener, boxes)
@@ -409,6 +412,7 @@ def _null_evidence(
     undecidable: ndarray,
     options: IntracellularOptions,
     measured: Properties,
+    n_threads: int,
 ) -> NullEvidence:
     is_open = _is_open(undecidable)
     among = is_open[np.ix_(found.null, found.null)]
@@ -418,7 +422,7 @@ def _null_evidence(
     kinds, scale = found.kinds.among(found.null), np.count_nonzero(is_open) / max(np.count_nonzero(among), 1)
     worst = float(np.min(judgement.judged.direct[called.is_synapse], initial=1.0))
     false = [
-        _judge_all(f, kinds, among, judgement.mixture, judgement.sd, options, among).direct[among]
+        _judge_all(f, kinds, among, judgement.mixture, judgement.sd, options, among, n_threads).direct[among]
         for f in found.shifted
     ]
     decoys = scale * sum(int(np.count_nonzero(direct >= worst)) for direct in false)
@@ -431,7 +435,7 @@ def _null_evidence(
     n_calls = int(np.count_nonzero(called.is_synapse))
     commonest = int(np.argmax(judgement.mixture.direct.sum(axis=1)))
     image = found.kinds.of(Family.DIRECT).image[commonest : commonest + 1]
-    efron = empirical_null(alone(found.fit, image, np.arange(len(is_open))).z[0][is_open])
+    efron = empirical_null(alone(found.fit, image, np.arange(len(is_open)), n_threads=n_threads).z[0][is_open])
     p_shift, p_before = two_sided_p(single), two_sided_p(before)
     levels = [(level, np.mean(p_shift <= level), np.mean(p_before <= level)) for level in _LEVELS if before.size]
     return NullEvidence(
@@ -465,16 +469,22 @@ def _two_told(recording: Recording, cells: Neurons, is_two: Bool[ndarray, " neur
 def _reports(
     recording: Recording, found: Detected, cells: Neurons, gains: Coupling, is_two: Bool[ndarray, " neurons"]
 ) -> tuple[ChannelReport, ...]:
-    counts = np.bincount(cells.events.channel, minlength=n_channels(recording))
+    counts, there = np.bincount(cells.events.channel, minlength=n_channels(recording)), found.presence
+    nothing_share = float(np.diff(there.unusable_s).sum()) / duration_s(recording)  # told of the recording as a whole
     reports: list[ChannelReport] = []
     for c, label in enumerate(recording.channel_labels):
         neuron, flags = int(cells.merged_into[c]), list[str]()
-        if found.ok_share[c] < BAD_SHARE:
-            flags.append(f"bad channel: {1 - found.ok_share[c]:.0%} of its samples are constant, saturated or NaN")
+        ok_share, since_s, until_s = (float(x[c]) for x in (there.ok_share, there.since_s, there.until_s))
+        if not np.isnan(since_s):
+            flags.append(f"appears after about {since_s:.4g} s: nothing before is used")
+        if not np.isnan(until_s):
+            flags.append(f"vanishes after about {until_s:.4g} s: nothing later is used")
+        if there.present_share[c] < BAD_SHARE:
+            flags.append(f"bad channel: {1 - ok_share:.0%} of its samples are constant, saturated or NaN")
         elif cells.is_outside[c]:
             flags.append("hears action potentials from outside of every cell: not a neuron's potential")
-        elif found.ok_share[c] < 1:
-            flags.append(f"{1 - found.ok_share[c]:.1%} of its samples are constant, saturated or NaN and are left out")
+        elif 1 - ok_share > nothing_share:
+            flags.append(f"{1 - ok_share:.1%} of its samples are constant, saturated or NaN and are left out")
         if cells.channel[neuron] != c:
             flags.append(f"shows the same neuron as channel {recording.channel_labels[cells.channel[neuron]]}: merged")
         if is_two[neuron]:
@@ -489,6 +499,11 @@ def _reports(
     return tuple(reports)
 
 
-def _provenance(options: IntracellularOptions, flags: tuple[str, ...]) -> Provenance:
+def _provenance(
+    options: IntracellularOptions, flags: tuple[str, ...], recording: Recording, found: Detected
+) -> Provenance:
+    """Return the parameters, and which times the map rests on: segments, and stretches in them without a sample."""
     parameters = cast("dict[str, JsonValue]", asdict(options)) | {"flags": list[JsonValue](flags)}
+    spans_s = {"segments_s": epochs_s(recording), "unusable_s": found.presence.unusable_s}
+    parameters |= cast("dict[str, JsonValue]", {name: spans[:_MOST_SPANS].tolist() for name, spans in spans_s.items()})
     return Provenance(command="copy_intracellular", parameters=parameters, seed=options.seed)

@@ -28,6 +28,7 @@ from neurograft.copying._whiten import Block, Prepared, Traces, Whitener, autore
 from neurograft.progress import Progress
 
 _TINY = 1e-9  # of a column's total: what is left when all of it was taken away
+_ENOUGH = 1e-5  # of a target's coefficients: less is changed by no step after, and lost in a factor of 32 bits
 
 
 class Design(NamedTuple):
@@ -100,6 +101,16 @@ class Fit(NamedTuple):
     slow_v: Float64[ndarray, "two post"]  # size of slow changes that go with spikes: constant and slope
     boxes: LagBoxes
 
+    def to(self, targets: Int64[ndarray, " some"]) -> "Fit":
+        """Return the coefficients to some targets."""
+        return self._replace(
+            beta=self.beta[:, :, targets],
+            share=self.share[:, :, targets],
+            noise=self.noise[:, targets],
+            n_kept=self.n_kept[:, targets],
+            slow_v=self.slow_v[:, targets],
+        )
+
 
 def fits(
     traces: Traces,
@@ -120,7 +131,7 @@ def fits(
         coefficient[:, targets] = white.coefficient
         for d, m, made in zip(designs, sums, out, strict=True):
             made.put(targets, d, m, *_solved(d, m, blanked, n_steps, traces.n_threads))
-    return Whitener(coefficient), [made.fit(d) for d, made in zip(designs, out, strict=True)]
+    return Whitener(coefficient), [made.fit(d, traces.n_threads) for d, made in zip(designs, out, strict=True)]
 
 
 class _Made(NamedTuple):
@@ -152,7 +163,7 @@ class _Made(NamedTuple):
         self.noise[:, targets] = np.sqrt(variance * noise)
         self.n_kept[firing, targets] = near / float(d.boxes.near().width[0])
 
-    def fit(self, d: Design) -> Fit:
+    def fit(self, d: Design, n_threads: int) -> Fit:
         """Return the fit of all targets."""
         n_boxes = len(d.boxes.low)
         block = np.zeros((len(d.n_spikes), n_boxes, n_boxes))
@@ -163,7 +174,7 @@ class _Made(NamedTuple):
             inverse_block=block,
             share=self.share,
             noise=self.noise,
-            slow_v=slow_sd(self.beta, block, self.share, self.noise, d.boxes),
+            slow_v=slow_sd(self.beta, block, self.share, self.noise, d.boxes, n_threads=n_threads),
             n_spikes=d.n_spikes,
             n_kept=self.n_kept,
             boxes=d.boxes,
@@ -249,13 +260,25 @@ def _solved(
     observed = m.sums.T - kept * mean[:, None]
     share = kept / np.maximum(d.total, 1.0)
     beta = d.factor.solve(np.where(share >= MIN_SHARE, observed / np.maximum(share, MIN_SHARE), 0.0))
+    change = np.inf
     for _ in range(n_steps):
         filled, extra = _filled(d, beta, blanked, n_threads)
         lift = extra / weight  # the constant's own share of what is missing
         filled += lift[:, None] * (d.total - kept) - np.outer(lift * (whole - m.weight) + extra, d.total / whole)
-        beta = d.factor.solve(observed + filled)
+        before, beta = beta, d.factor.solve(observed + filled)
+        last, change = change, _largest_change(before, beta)
+        ratio = min(change / last, 0.9) if last > 0 else 0.0  # steps shrink by the share that is blanked
+        if d.factor.dtype == np.float32 and last < np.inf and change * ratio / (1 - ratio) < _ENOUGH:
+            break
     explained = np.sum(beta * observed, axis=1) / weight
     return beta.T, np.maximum(m.sum_e2 / weight - mean**2 - explained, 0.0)
+
+
+def _largest_change(before: Float64[ndarray, "targets columns"], now: Float64[ndarray, "targets columns"]) -> float:
+    """Return by how much of itself a target's coefficients changed, root mean square, where that is most."""
+    size = np.einsum("tc,tc->t", now, now)
+    moved = np.einsum("tc,tc->t", before, before) - 2 * np.einsum("tc,tc->t", before, now) + size
+    return float(np.sqrt(np.max(np.maximum(moved, 0.0) / np.maximum(size, 1e-300), initial=0.0)))
 
 
 def _local_share(

@@ -47,7 +47,7 @@ def null_width(
                 each[k] = max((high - low) / _MIDDLE_HALF_OF_NORMAL, _NARROWEST)
 
             enough = np.flatnonzero(np.count_nonzero(is_open, axis=1 - axis) >= _LEAST_PAIRS)
-            for _ in in_order(n_threads, measure, enough):
+            for _ in in_order(n_threads, measure, enough.tolist()):
                 pass
             width = width * (each[:, None] if axis == 0 else each[None, :])
     return np.clip(_CHANCE * width, _NARROWEST, 1.0)

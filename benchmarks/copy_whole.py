@@ -27,9 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 RATE_HZ, GAIN_V = 10_000, 5e-6
 _SYNAPSES, _PSP_V, _REST_V = 12, 0.5e-3, -65e-3
-_NOISES, _NOISE_FRAMES, _TURN_FRAMES = 64, 600_000, 100_000
+_LANES, _NOISE_FRAMES, _TURN_FRAMES = 512, 4096, 100_000
 _WARM_FRAMES = 1500  # after which a potential has faded
-_TILE = 64
+_MOST_AT_ONCE = 1024  # potentials that may start in one frame
 
 
 class Made:
@@ -51,9 +51,7 @@ class Made:
         self.weight_v = _PSP_V * rng.lognormal(0.0, 0.6, len(self.pre)) * sign
         self.weight_v[self.post == self.pre] = 0.0
         self.delay = rng.integers(10, 40, len(self.pre))
-        self.noise = np.empty((_NOISES, _NOISE_FRAMES), dtype=np.float32)
-        _membrane_noise(rng.standard_normal((_NOISES, _NOISE_FRAMES), dtype=np.float32), self.noise)
-        self.place = rng.integers(0, 1 << 40, channels)
+        self.noise = _membrane_noise(rng.standard_normal((_NOISE_FRAMES, _LANES)))
         self.seconds = 0.0  # of threads, that the making took
         self._lock = threading.Lock()
 
@@ -62,68 +60,66 @@ class Made:
         del segment
         begin = time.thread_time()
         out = np.empty((stop - start, self.n), dtype=np.int16)
-        first = max(start - _WARM_FRAMES, 0) // _TILE * _TILE
+        first = max(start - _WARM_FRAMES, 0)
         low, high = np.searchsorted(self.when, [first - 64, stop])
         spikes, weight_v = (self.when[low:high], self.who[low:high]), self.weight_v.astype(np.float32)
-        _make(*spikes, self.post, weight_v, self.delay, self.noise, self.place, first, start, out)
+        _make(*spikes, self.post, weight_v, self.delay, self.noise, first, start, out)
         with self._lock:
             self.seconds += time.thread_time() - begin
         return out
 
 
-@njit(cache=True, nogil=True)
-@no_type_check
-def _membrane_noise(white, out):
-    """Fill in noise of a membrane of 12.5 ms and a little of an amplifier, in units of the converter."""
-    unit = np.float32(1 / 5e-6)
-    for k in range(len(white)):
-        state = np.float32(0.0)
-        for t in range(white.shape[1]):
-            state += np.float32(-0.008) * state + np.float32(6.3e-5) * white[k, t]
-            out[k, t] = (state + np.float32(1.7e-5) * white[k, t]) * unit
+def _membrane_noise(white: ndarray) -> ndarray:
+    """Return noise of a membrane of 12.5 ms and a little of an amplifier, in units of the converter, without an end."""
+    state, out = np.zeros(white.shape[1]), np.empty(white.shape, dtype=np.int16)
+    for t in range(2 * len(white)):  # the second time round it goes on where the first ended
+        state += -0.008 * state + 6.3e-5 * white[t % len(white)]
+        out[t % len(white)] = np.round((state + 1.7e-5 * white[t % len(white)]) / GAIN_V)
+    return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 @no_type_check
-def _make(when, who, post, weight_v, delay, noise, place, first, start, out):
-    """Fill in the frames from ``start`` on; what came before is made from ``first`` on and not kept."""
-    n, n_noises, n_frames = out.shape[1], noise.shape[0], noise.shape[1]
-    stop, unit = start + len(out), np.float32(1 / 5e-6)
-    rest = np.float32(-65e-3 / 5e-6)
-    coming = np.zeros((64, n), dtype=np.float32)
+def _make(when, who, post, weight_v, delay, noise, first, start, out):
+    """Fill in the frames from ``start`` on; what came before is made from ``first`` on and not kept.
+
+    Channels take noise side by side, every ``_LANES`` of them from another time, and each turn from the next lanes.
+    """
+    n, n_noise, n_lanes = out.shape[1], noise.shape[0], noise.shape[1]
+    stop, unit, rest = start + len(out), np.float32(1.43 / 5e-6), np.float32(-65e-3 / 5e-6)
+    count, target = np.zeros(64, dtype=np.int64), np.empty((64, _MOST_AT_ONCE), dtype=np.int64)
+    size = np.empty((64, _MOST_AT_ONCE), dtype=np.float32)
     slow, fast = np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.float32)
-    hum = np.zeros((_TILE, n), dtype=np.float32)
     k = 0
-    for top in range(first, stop, _TILE):
-        height = min(_TILE, stop - top)
+    for now in range(first, stop):
+        while k < len(when) and when[k] <= now:
+            if when[k] == now:
+                for s in range(who[k] * _SYNAPSES, (who[k] + 1) * _SYNAPSES):
+                    slot = (now + delay[s]) % 64
+                    if count[slot] < _MOST_AT_ONCE:
+                        target[slot, count[slot]], size[slot, count[slot]] = post[s], weight_v[s] * unit
+                        count[slot] += 1
+            k += 1
         for c in range(n):
-            turn = (top + place[c] % _TURN_FRAMES) // _TURN_FRAMES
-            row = (place[c] // 7 + turn * 13) % n_noises
-            at = (place[c] // 1009 + turn * 7919 * 31 + top) % (n_frames - _TILE)
-            for t in range(height):
-                hum[t, c] = noise[row, at + t]
-        for t in range(height):
-            now = top + t
-            while k < len(when) and when[k] <= now:
-                if when[k] == now:
-                    for s in range(who[k] * _SYNAPSES, (who[k] + 1) * _SYNAPSES):
-                        coming[(now + delay[s]) % 64, post[s]] += weight_v[s] * unit
-                k += 1
-            arrived, noisy = coming[now % 64], hum[t]
-            if now < start:
-                for c in range(n):
-                    a = arrived[c] * np.float32(1.43)
-                    arrived[c] = np.float32(0.0)
-                    slow[c] = slow[c] * np.float32(0.9934) + a
-                    fast[c] = fast[c] * np.float32(0.95) + a
-                continue
-            line = out[now - start]
-            for c in range(n):
-                a = arrived[c] * np.float32(1.43)
-                arrived[c] = np.float32(0.0)
-                slow[c] = slow[c] * np.float32(0.9934) + a
-                fast[c] = fast[c] * np.float32(0.95) + a
-                line[c] = np.int16(rest + noisy[c] + slow[c] - fast[c])
+            slow[c] *= np.float32(0.9934)
+            fast[c] *= np.float32(0.95)
+        slot = now % 64
+        for e in range(count[slot]):
+            slow[target[slot, e]] += size[slot, e]
+            fast[target[slot, e]] += size[slot, e]
+        count[slot] = 0
+        if now < start:
+            continue
+        turn = now // _TURN_FRAMES
+        for left in range(0, n, n_lanes):
+            hum, lane = noise[(now + left * 7) % n_noise], (turn * 61 + left // n_lanes * 17) % n_lanes
+            for low, high, at in ((0, n_lanes - lane, lane), (n_lanes - lane, n_lanes, 0)):
+                width = min(left + high, n) - left - low
+                if width > 0:
+                    line, noisy = out[now - start, left + low : left + low + width], hum[at : at + width]
+                    up, down = slow[left + low : left + low + width], fast[left + low : left + low + width]
+                    for c in range(width):
+                        line[c] = np.int16(rest + np.float32(noisy[c]) + up[c] - down[c])
     for s in range(len(when)):  # action potentials of 2 ms over all that
         for age in range(1, 21):
             t = when[s] + age - start

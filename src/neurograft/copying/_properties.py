@@ -75,6 +75,7 @@ def properties(
     pairs = np.argwhere(is_synapse).astype(np.int64)
     sign = judged.sign[pairs[:, 0], pairs[:, 1]]
     grid = shape_grid(whitener, fit.boxes, traces.line.rate_hz)
+    progress("fitting each synapse's course", 0, 1)
     shape = shaped(fit, whitener, fit.boxes, grid, own, pairs, sign, n_threads=traces.n_threads)
     n_spikes = np.array([len(traces.spike_row[i]) for i in pairs[:, 0]], dtype=np.int64)
     block = np.cumsum(n_spikes) // traces.memory.events_at_once()
@@ -85,6 +86,7 @@ def properties(
         mine = np.flatnonzero(block == b)
         course = _courses(grid, whitener, pairs[mine], shape.best[mine])
         seen = events(traces, whitener, fit.boxes, fit, row_weight, pairs[mine], course, progress)
+        progress("measuring plasticity and vesicles", 0, 1)
         plasticity.append(plastic(seen, pairs[mine, 0], sign[mine], traces.line.rate_hz, n_threads=traces.n_threads))
         small.append(vesicles(seen, plasticity[-1], n_threads=traces.n_threads))
         clear += _clearest(seen, small[-1], mine)

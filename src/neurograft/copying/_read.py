@@ -156,12 +156,30 @@ def _noise_v(parts: _Parts, piece: Piece, lag: int) -> Float64[ndarray, " channe
     rise = np.concatenate(rises)
     if rise.size == 0:
         return np.zeros(rise.shape[1])
-    rise = np.asfortranarray(rise)  # medians of what lies together are three times as fast
     known = np.isfinite(rise)
     if known.all():
-        return _MAD_TO_SD * np.median(np.abs(rise - np.median(rise, axis=0)), axis=0)
+        return _MAD_TO_SD * _deviations(rise)
     rise[:, ~known.any(axis=0)] = 0.0
     return _MAD_TO_SD * np.nanmedian(np.abs(rise - np.nanmedian(rise, axis=0)), axis=0)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _deviations(rise):
+    """Return each column's median distance from its median, some columns turned into contiguous ones at a time."""
+    n_rises, n = rise.shape
+    out, trace = np.empty(n), np.empty((_TOGETHER, n_rises))
+    for left in range(0, n, _TOGETHER):
+        width = min(_TOGETHER, n - left)
+        for k in range(n_rises):
+            for c in range(width):
+                trace[c, k] = rise[k, left + c]
+        for c in range(width):
+            middle = np.median(trace[c])
+            for k in range(n_rises):
+                trace[c, k] = abs(trace[c, k] - middle)
+            out[left + c] = np.median(trace[c])
+    return out
 
 
 @njit(cache=True, nogil=True)

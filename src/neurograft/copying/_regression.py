@@ -20,15 +20,17 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.copying._budget import SOLVED_AT_ONCE
+from neurograft.copying._dense_gram import DenseFactor
 from neurograft.copying._design import LagBoxes, add_blanked, add_box_sums, column_totals, joined
 from neurograft.copying._gram import Factor
+from neurograft.copying._library import ArrayLibrary
 from neurograft.copying._slow import MIN_SHARE, slow_sd
 from neurograft.copying._threads import in_order
 from neurograft.copying._whiten import Block, Prepared, Traces, Whitener, autoregression, prepared
 from neurograft.progress import Progress
 
 _TINY = 1e-9  # of a column's total: what is left when all of it was taken away
-_ENOUGH = 1e-5  # of a target's coefficients: less is changed by no step after, and lost in a factor of 32 bits
+_ENOUGH = 1e-4  # of a target's coefficients: what is left is foreseen to a tenth, and 32 bits lose as much
 
 
 class Design(NamedTuple):
@@ -43,7 +45,7 @@ class Design(NamedTuple):
     boxes: LagBoxes
     row_weight: Float64[ndarray, " rows"]
     running: Float64[ndarray, " rows_plus_one"]  # sum of the weights
-    factor: Factor
+    factor: Factor | DenseFactor
 
 
 def design(
@@ -52,9 +54,14 @@ def design(
     row_weight: Float64[ndarray, " rows"],
     *,
     n_threads: int = 1,
+    library: ArrayLibrary | None = None,
 ) -> Design:
-    """Return a design, its Gram matrix factorised."""
-    factor = Factor(trains, boxes, row_weight, n_threads=n_threads)
+    """Return a design, its Gram matrix factorised, by pairs of spikes or by dense products of an array library."""
+    factor = (
+        Factor(trains, boxes, row_weight, n_threads=n_threads)
+        if library is None
+        else DenseFactor(trains, boxes, row_weight, library)
+    )
     active = tuple(trains[i] for i in factor.firing) or (np.empty(0, dtype=np.int64),)
     rows, start = joined(active)
     order = np.argsort(rows, kind="stable")
@@ -129,8 +136,10 @@ def fits(
     coefficient = np.zeros((traces.options.ar_order, n))
     for targets, white, sums, blanked in _groups(traces, designs, whitener, progress):
         coefficient[:, targets] = white.coefficient
+        progress("solving for all pairs", targets.start, n)
         for d, m, made in zip(designs, sums, out, strict=True):
             made.put(targets, d, m, *_solved(d, m, blanked, n_steps, traces.n_threads))
+    progress("inverting each neuron's block", 0, 1)
     return Whitener(coefficient), [made.fit(d, traces.n_threads) for d, made in zip(designs, out, strict=True)]
 
 
@@ -260,25 +269,21 @@ def _solved(
     observed = m.sums.T - kept * mean[:, None]
     share = kept / np.maximum(d.total, 1.0)
     beta = d.factor.solve(np.where(share >= MIN_SHARE, observed / np.maximum(share, MIN_SHARE), 0.0))
-    change = np.inf
-    for _ in range(n_steps):
+    moved = np.full(len(beta), np.inf)
+    for step in range(n_steps):
         filled, extra = _filled(d, beta, blanked, n_threads)
         lift = extra / weight  # the constant's own share of what is missing
         filled += lift[:, None] * (d.total - kept) - np.outer(lift * (whole - m.weight) + extra, d.total / whole)
         before, beta = beta, d.factor.solve(observed + filled)
-        last, change = change, _largest_change(before, beta)
-        ratio = min(change / last, 0.9) if last > 0 else 0.0  # steps shrink by the share that is blanked
-        if d.factor.dtype == np.float32 and last < np.inf and change * ratio / (1 - ratio) < _ENOUGH:
+        before = np.subtract(beta, before, out=before)
+        last, moved = moved, np.sqrt(np.einsum("tc,tc->t", before, before))
+        ratio = np.minimum(moved / np.maximum(last, 1e-300), 0.9)  # steps shrink by the share that is blanked
+        left, size = ratio / (1 - ratio), np.sqrt(np.einsum("tc,tc->t", beta, beta))
+        if d.factor.dtype == np.float32 and step > 0 and np.all(moved * left <= _ENOUGH * size):
+            beta += left[:, None] * before  # the steps that would follow, were they to shrink on by that share
             break
     explained = np.sum(beta * observed, axis=1) / weight
     return beta.T, np.maximum(m.sum_e2 / weight - mean**2 - explained, 0.0)
-
-
-def _largest_change(before: Float64[ndarray, "targets columns"], now: Float64[ndarray, "targets columns"]) -> float:
-    """Return by how much of itself a target's coefficients changed, root mean square, where that is most."""
-    size = np.einsum("tc,tc->t", now, now)
-    moved = np.einsum("tc,tc->t", before, before) - 2 * np.einsum("tc,tc->t", before, now) + size
-    return float(np.sqrt(np.max(np.maximum(moved, 0.0) / np.maximum(size, 1e-300), initial=0.0)))
 
 
 def _local_share(

@@ -4,7 +4,7 @@
 from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
@@ -17,6 +17,7 @@ from neurograft.spikes import SpikeTrains
 from neurograft.units import MS
 
 _CHUNK_S = 10.0
+_TOGETHER = 16
 _OWN_S = (2 * MS, 8 * MS)  # an own action potential spoils this long before and after itself
 _NORMAL_975 = 1.959963984540054
 _NO_FRAMES = np.empty((0, 2), dtype=np.int64)
@@ -103,21 +104,26 @@ def averages(
     size = affordable_frames(recording, _CHUNK_S, LARGEST // n_threads)
     spans = [(k, f) for k, n in enumerate(recording.segment_frames) for f in range(0, n, size)]
 
-    def read(span: tuple[int, int]) -> Chunk:
+    posts, place = np.unique(channel[pairs[:, 1]], return_inverse=True)
+
+    def read(span: tuple[int, int]) -> tuple[Chunk, Float32[ndarray, "channels frames"]]:
         segment, first = span
         stop = min(first + size, recording.segment_frames[segment])
-        return next(cut(recording, segment, (first, stop), chunk_frames=size, margin_frames=before + after + 1))
+        chunk = next(cut(recording, segment, (first, stop), chunk_frames=size, margin_frames=before + after + 1))
+        traces = np.empty((len(posts), len(chunk.volts)), dtype=np.float32)
+        _turn(chunk.volts, posts, traces)
+        return chunk._replace(volts=np.empty((0, 0), dtype=np.float32)), traces
 
     far = max(recording.segment_frames) + 4 * (own[0] + own[1])  # a segment's frames, and what lies near them
     keys = [f[:, 0] * far + f[:, 1] for f in (frames.get(i, _NO_FRAMES) for i in range(len(channel)))]
     spikes, start = np.concatenate(keys), np.concatenate([[0], np.cumsum([len(mine) for mine in keys])])
-    for done, chunk in enumerate(in_order(n_threads, read, spans)):
+    for done, (chunk, traces) in enumerate(in_order(n_threads, read, spans)):
         progress("averaging traces around spikes", done, len(spans))
         first = chunk.segment * far + chunk.first - chunk.before
         own_frames = chunk.before, chunk.before + chunk.stop - chunk.first
         _add_all(
-            chunk.volts, flat_frames(recording), first, own_frames, spikes, start, pairs, channel, before, own, base,
-            total, square, count,
+            traces, flat_frames(recording), first, own_frames, spikes, start, pairs, place, before, own, base, total,
+            square, count,
         )  # fmt: skip
     some = np.maximum(count, 1)[:, None]
     mean_v = np.where(count[:, None] > 0, total / some, np.nan)
@@ -128,22 +134,34 @@ def averages(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_all(volts, flat, first, inside, spikes, start, pairs, channel, before, own, base, total, square, count):
+def _turn(volts, channels, traces):
+    """Turn some channels into contiguous traces, a memory line of samples at a time."""
+    for left in range(0, len(channels), _TOGETHER):
+        some = channels[left : left + _TOGETHER]
+        for k in range(len(volts)):
+            for c in range(len(some)):
+                traces[left + c, k] = volts[k, some[c]]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_all(traces, flat, first, inside, spikes, start, pairs, place, before, own, base, total, square, count):
     """Add the snippets of all pairs that are whole, good and far from own spikes, which count frames from ``first``."""
     n_lags = total.shape[1]
     snippet = np.empty(n_lags)
     for p in range(len(pairs)):
         pre, post = pairs[p]
+        trace = traces[place[p]]
         train = spikes[start[pre] : start[pre + 1]]
         spoilt = spikes[start[post] : start[post + 1]] if pre != post else spikes[:0]
         for s in range(np.searchsorted(train, first + inside[0]), np.searchsorted(train, first + inside[1])):
             f = train[s] - first
-            if f < before or f - before + n_lags > len(volts):
+            if f < before or f - before + n_lags > len(trace):
                 continue
             k = np.searchsorted(spoilt, train[s] - own[0])
             if k < len(spoilt) and spoilt[k] <= train[s] + own[1]:
                 continue
-            if not _snippet(volts[:, channel[post]], f - before, flat, snippet):
+            if not _snippet(trace, f - before, flat, snippet):
                 continue
             level = 0.0
             for q in range(before - base[0], before - base[1] + 1):

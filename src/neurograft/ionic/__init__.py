@@ -90,6 +90,8 @@ from neurograft.ionic._spiking import energy_per_spike_j as energy_per_spike_j
 from neurograft.ionic._spiking import rate_against_current as rate_against_current
 from neurograft.ionic._spiking import refractory_curve as refractory_curve
 from neurograft.ionic._spiking import spikes_of as spikes_of
+from neurograft.ionic._stripes import Stripes as Stripes
+from neurograft.ionic._stripes import simulate_stripes as simulate_stripes
 from neurograft.ionic._sweep import IonRecord as IonRecord
 from neurograft.ionic._sweep import load_ions as load_ions
 from neurograft.ionic._sweep import run_ions as run_ions

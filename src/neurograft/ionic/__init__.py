@@ -48,6 +48,13 @@ from neurograft.ionic._open import filling_time_s as filling_time_s
 from neurograft.ionic._open import free_current_a as free_current_a
 from neurograft.ionic._open import open_start as open_start
 from neurograft.ionic._open import run_open as run_open
+from neurograft.ionic._pair_free_energy import PairWork as PairWork
+from neurograft.ionic._pair_free_energy import Umbrellas as Umbrellas
+from neurograft.ionic._pair_free_energy import Visits as Visits
+from neurograft.ionic._pair_free_energy import core_for as core_for
+from neurograft.ionic._pair_free_energy import load_visits as load_visits
+from neurograft.ionic._pair_free_energy import pair_work as pair_work
+from neurograft.ionic._pair_free_energy import save_visits as save_visits
 from neurograft.ionic._pair_rates import Rate as Rate
 from neurograft.ionic._pair_rates import breaking_rate_hz as breaking_rate_hz
 from neurograft.ionic._pair_rates import catching_rate_m2_s as catching_rate_m2_s

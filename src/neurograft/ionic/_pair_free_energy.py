@@ -29,6 +29,9 @@ _SAMPLE_STEPS: Final = 25
 _TOLERANCE: Final = 1e-7
 _MAX_ROUNDS: Final = 20_000
 _BIN_NM: Final = 0.01
+_LEAST_CORE_NM: Final = 0.01
+_WIDEST_CORE_NM: Final = 2.0
+_CONTACT_NM: Final = 0.42  # beyond, water lies between
 
 
 @final
@@ -70,8 +73,8 @@ class PairWork(NamedTuple):
 
     @property
     def contact_nm(self) -> float:
-        """Distance of the least W within the first minimum's reach, 0.55 nm."""
-        near = self.distance_nm < 0.55
+        """Distance of the least W where no water lies between."""
+        near = self.distance_nm < _CONTACT_NM
         return float(self.distance_nm[near][np.argmin(self.work_kt[near])])
 
     @property
@@ -126,10 +129,10 @@ def visit_windows(
 
 def _apart_nm(context: Any, pair: tuple[int, int]) -> float:
     state = context.getState(getPositions=True)
-    place = state.getPositions(asNumpy=True)._value
-    box = np.diag(state.getPeriodicBoxVectors(asNumpy=True)._value)
-    apart = place[pair[0]] - place[pair[1]]
-    return float(np.linalg.norm(apart - box * np.rint(apart / box)))
+    place, box = state.getPositions(asNumpy=True), state.getPeriodicBoxVectors(asNumpy=True)
+    apart = np.array((place[pair[0]] - place[pair[1]]) / place.unit)
+    side = np.diag(np.array(box / place.unit))
+    return float(np.linalg.norm(apart - side * np.rint(apart / side)))
 
 
 def wham(
@@ -163,7 +166,10 @@ def wham(
 def pair_work(
     seen: Visits, umbrellas: Umbrellas, *, thermal_kj: float, dimensions: int = 2, n_parts: int = 4
 ) -> PairWork:
-    """Return the work of bringing a pair together; errors from ``n_parts`` parts of the rounds."""
+    """Return the work of bringing a pair together; errors from ``n_parts`` parts of the rounds.
+
+    ``dimensions`` is 2 for a slit, where a distance has 2 pi r places, and 3 in space.
+    """
     n = len(umbrellas.centre_nm)
     n_rounds = len(seen.window) // n
     if n_rounds < n_parts:
@@ -180,29 +186,34 @@ def pair_work(
         work = wham(
             samples, umbrellas.centre_nm, spring_kt=umbrellas.spring / thermal_kj, edges_nm=edges, dimensions=dimensions
         )
-        return work - np.mean(work[-max(1, work.size // 10) :])
+        far = work[-max(1, work.size // 10) :]
+        return work - np.mean(far[np.isfinite(far)]) if np.any(np.isfinite(far)) else work
 
     cuts = np.linspace(0, n_rounds, n_parts + 1).astype(int)
     parts = np.array([of(range(int(a), int(b))) for a, b in pairwise(cuts)])
     whole = of(range(n_rounds))
-    if not np.all(np.isfinite(whole)):
-        gap = middle[~np.isfinite(whole)]
-        raise IonicError(f"No window saw {gap[0]:.2f} to {gap[-1]:.2f} nm: put windows closer, or go on for longer.")
-    with np.errstate(invalid="ignore"):
-        return PairWork(middle, whole, parts.std(axis=0, ddof=1) / np.sqrt(n_parts))
+    is_seen = np.all(np.isfinite(parts), axis=0)
+    first = int(np.argmax(is_seen))  # nearer than that the ions never came
+    if not np.all(is_seen[first:]):
+        gap = middle[first:][~is_seen[first:]]
+        raise IonicError(
+            f"Not every part of the run saw {gap[0]:.2f} to {gap[-1]:.2f} nm: put windows closer, or go on for longer."
+        )
+    error = parts[:, first:].std(axis=0, ddof=1) / np.sqrt(n_parts)
+    return PairWork(middle[first:], whole[first:], error)
 
 
-def core_for(work: PairWork, form: LogRatio, *, valence: int) -> float:
+def core_for(work: PairWork, form: LogRatio, *, charges: int) -> float:
     """Return the core (m) with which ``form`` holds as many pairs within the last distance as the molecules do.
 
     Both association constants, the integral of 2 pi r exp(-W) up to there with W counted from there, are made equal;
-    a pair that molecules hold less than the widest core of 2 nm does gets that, one held more the least, 0.01 nm.
+    ``charges`` is the product of both valences.  Where no core does it, the end of 0.01 to 2 nm that is nearer.
     """
     r, end = work.distance_nm, work.distance_nm[-1]
     wanted = float((r * np.exp(-work.work_kt)).sum() * (r[1] - r[0]))
     fine = (np.arange(4000) + 0.5) / 4000 * end
-    gamma, reach_nm = form.strength * valence**2, form.reach_m / NM
-    low, high = 0.01, 2.0
+    gamma, reach_nm = form.strength * charges, form.reach_m / NM
+    low, high = _LEAST_CORE_NM, _WIDEST_CORE_NM
     for _ in range(60):
         core = 0.5 * (low + high)
         shape = ((fine + reach_nm) / (fine + core)) ** gamma

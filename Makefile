@@ -67,7 +67,7 @@ test-oldest:
 
 lock: $(VENV)/run.stamp
 	$(PIP) install -q uv
-	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header --extra all --extra placement --extra md --extra dask --extra cloud --group test --group lint pyproject.toml -o requirements/dev.txt
+	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header --extra all --extra placement --extra md --extra dask --extra cloud --extra live --group test --group lint pyproject.toml -o requirements/dev.txt
 	$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-header --extra all -c requirements/dev.txt pyproject.toml -o requirements/run.txt
 
 clean:

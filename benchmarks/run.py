@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,21 @@ def balanced(**changes: bool) -> Callable[[], tuple[SynapseMap, np.ndarray]]:
     return lambda: brunel_map(**changes)
 
 
+def scattered(*, per_unit: int | None) -> Callable[[], tuple[SynapseMap, np.ndarray]]:
+    """Return the network with a weight of its own for each synapse: normal, a fifth of the weight wide.
+
+    With ``per_unit`` they are multiples of 1 / per_unit, else no numbers have a unit.
+    """
+
+    def net() -> tuple[SynapseMap, np.ndarray]:
+        m, start_v = brunel_map()
+        wide = np.clip(np.random.default_rng(1).normal(1.0, 0.2, m.n_synapses), 0.1, 1.9)
+        weight_v = m.weight_v * wide if per_unit is None else np.rint(m.weight_v * wide * per_unit) / per_unit
+        return replace(m, weight_v=weight_v), start_v
+
+    return net
+
+
 def with_poisson(n: int) -> Drive:
     """Return 12 kHz of kicks of 0.125 for each neuron: the mean of the steady drive, and its shot noise."""
     poisson = Poisson(rate_hz=np.full(n, POISSON_HZ), weight_v=np.full(n, POISSON_MEAN))
@@ -67,6 +82,10 @@ def with_poisson(n: int) -> Drive:
 BALANCED = [
     Work(name="delta", net=balanced(), neuron=DELTA, drive=lambda n: steady_drive(n, mean_v=DRIVE), budget_s=0.45,
          peers=("nest", "brian2")),
+    Work(name="levels", net=scattered(per_unit=4096), neuron=DELTA, drive=lambda n: steady_drive(n, mean_v=DRIVE),
+         budget_s=0.45, peers=("nest",)),
+    Work(name="any weights", net=scattered(per_unit=None), neuron=DELTA,
+         drive=lambda n: steady_drive(n, mean_v=DRIVE), budget_s=0.45),
     Work(name="exponential", net=balanced(is_current=True), neuron=EXPONENTIAL,
          drive=lambda n: steady_drive(n, mean_v=DRIVE), budget_s=0.60, peers=("brian2",)),
     Work(name="mixed delays", net=balanced(has_mixed_delays=True), neuron=DELTA,
@@ -78,26 +97,37 @@ BALANCED = [
 
 
 @njit
-def scatter(rows, start, target, weight, sums):
-    for r in rows:
-        for j in range(start[r], start[r + 1]):
+def scatter(order, start, target, weight, sums):
+    for r in order:
+        for j in range(np.uint64(start[r]), np.uint64(start[r + 1])):
             sums[target[j]] += weight[j]
+
+
+@njit
+def scatter_words(order, start, word, sums):
+    for r in order:
+        for j in range(np.uint64(start[r]), np.uint64(start[r + 1])):
+            sums[word[j] & np.int32(0xFFFF)] += word[j] >> np.int32(16)
 
 
 def scatter_limit_ns(m: SynapseMap) -> tuple[float, float]:
     """Return nanoseconds an event of the bare addition: one row again and again, and rows at random.
 
-    The first fetches nothing from far away; the second is the memory limit of any engine with this layout.
+    The first fetches nothing from far away; the second is the memory limit of any engine with this layout that does
+    not ask for rows in advance.
     """
     engine = build_engine(m, seed=0, neuron=DELTA, drive=steady_drive(m.n_neurons), options=RunOptions())
-    rows, sums = engine.groups[0].rows, np.zeros(m.n_neurons, dtype=np.float32)
+    rows, sums = engine.groups[0].rows, np.zeros(m.n_neurons, dtype=np.int32)
+    add, columns = scatter, (rows.target, rows.weight, sums.astype(np.float32))
+    if rows.word.size:
+        add, columns = scatter_words, (rows.word, sums)
     found: list[float] = []
     for order in (np.full(20_000, 5), np.random.default_rng(0).integers(0, m.n_neurons, 20_000)):
         n_events = int((rows.start[order + 1] - rows.start[order]).sum())
         best = np.inf
         for _ in range(6):
             began = time.process_time()
-            scatter(order, rows.start, rows.target, rows.weight, sums)
+            add(order, rows.start, *columns)
             best = min(best, time.process_time() - began)
         found.append(best / n_events * 1e9)
     return found[0], found[1]
@@ -114,10 +144,12 @@ class Timed:
     build_s: float
 
 
-def timed(net: SynapseMap | Populations, start_v: np.ndarray, neuron: Lif, drive: Drive, *, repeats: int,
-          n_threads: int = 1, skip_quiet: bool = False, warm_steps: int = 500) -> Timed:  # fmt: skip
+def timed(
+    net: SynapseMap | Populations, start_v: np.ndarray, neuron: Lif, drive: Drive, *, repeats: int, n_threads: int = 1,
+    skip_quiet: bool = False, warm_steps: int = 500, round_weights: bool = False,
+) -> Timed:  # fmt: skip
     """Return the least times of some stretches of the stepping alone."""
-    options = RunOptions(start_v=start_v, n_threads=n_threads, skip_quiet=skip_quiet)
+    options = RunOptions(start_v=start_v, n_threads=n_threads, skip_quiet=skip_quiet, round_weights=round_weights)
     began = time.process_time()
     engine = build_engine(net, seed=1, neuron=neuron, drive=drive, options=options)
     build_s = time.process_time() - began
@@ -276,7 +308,8 @@ def microcircuit_lines(given: argparse.Namespace) -> None:
         if given.drive not in ("poisson" if is_poisson else "steady"):
             continue
         c = full_microcircuit(is_poisson=is_poisson)
-        found = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, warm_steps=2000)
+        found = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, warm_steps=2000,
+                      round_weights=given.round)  # fmt: skip
         counts = np.bincount(found.spikes[:, 1], minlength=c.net.n_neurons) / found.seconds
         rates = [f"{counts[c.net.members(k)].mean():.2f}" for k in range(8)]
         memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -291,7 +324,7 @@ def microcircuit_lines(given: argparse.Namespace) -> None:
         print(f"    Hz: {' '.join(rates)}; published: {' '.join(str(r) for r in LATER_RATES_HZ)}", flush=True)
         if given.threads > 1:
             more = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, n_threads=given.threads,
-                         warm_steps=2000)  # fmt: skip
+                         warm_steps=2000, round_weights=given.round)  # fmt: skip
             print(
                 f"    {given.threads} threads: {more.wall_s:.2f} wall ({verdict(more.wall_s, 2.2)}), "
                 f"{found.wall_s / more.wall_s:.2f} x one (arithmetic alone {arithmetic_gain(given.threads):.2f} x); "
@@ -327,6 +360,7 @@ def main() -> None:
     parser.add_argument("--peers", default="", help="an interpreter that has nest and brian2")
     parser.add_argument("--only", default="", help="part of a name: delta, fly, microcircuit, start …")
     parser.add_argument("--drive", default="", help="of the microcircuit: steady or poisson, without: both")
+    parser.add_argument("--round", action="store_true", help="keep the microcircuit's weights in 4 bytes a synapse")
     given = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if not given.only or any(given.only in work.name for work in BALANCED):

@@ -16,6 +16,10 @@ class RecordingError(NeurograftError):
     """A recording cannot be opened or cannot be used."""
 
 
+class EmptyRecordingError(RecordingError):
+    """A recording holds no sample, or none yet."""
+
+
 class SpikeError(NeurograftError):
     """Spike trains break an invariant or cannot be read."""
 

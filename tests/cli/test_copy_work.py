@@ -8,16 +8,15 @@ import sys
 import threading
 import time
 
-import h5py
 import numpy as np
 import pytest
 
+from cli.recorded import CHANNELS, RATE_HZ, same, samples, sidecar
 from neurograft.maps import load_map
 
 needs_kernels = pytest.mark.skipif(
     os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too long without compiled kernels"
 )
-RATE_HZ, SECONDS, CHANNELS = 2000, 43, 5
 PIECES = 5
 
 # Runs a copy that kills itself, with no chance to clean up, at its k-th kept piece: before, while or after writing it.
@@ -44,19 +43,6 @@ sys.exit(main(sys.argv[3:]))
 """
 
 
-def samples():
-    rng = np.random.default_rng(5)
-    n = SECONDS * RATE_HZ
-    volts = -0.06 + 0.3e-3 * rng.standard_normal((n, CHANNELS))
-    wave, answer = np.array([0.3, 0.9, 1.0, 0.4]), np.exp(-np.arange(80) / 20) - np.exp(-np.arange(80) / 4)
-    for c in range(CHANNELS):
-        for frame in np.sort(rng.choice(np.arange(300, n - 300, 61), 25 * SECONDS // 5, replace=False)) + 7 * c:
-            volts[frame : frame + 4, c] += 0.1 * wave
-            if c < 2:
-                volts[frame + 4 : frame + 84, c + 1] += 3e-3 * answer
-    return np.round(volts / 5e-6).astype("<i2")
-
-
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
     """A raw recording of 43 s, five pieces."""
@@ -64,14 +50,6 @@ def seen(tmp_path_factory):
     samples().tofile(folder / "seen.raw")
     (folder / "seen.toml").write_text(sidecar("seen.raw"))
     return folder / "seen.toml"
-
-
-def sidecar(name):
-    return (
-        f"format_version = 1\n[samples]\nfiles = ['{name}']\ndtype = 'int16'\nbyte_order = 'little'\n"
-        f"order = 'frames'\nn_channels = {CHANNELS}\n[time]\nrate_hz = {RATE_HZ}\n"
-        "[signal]\nkind = 'membrane_v'\ngain_v = 5e-6\n"
-    )
 
 
 @pytest.fixture(scope="module")
@@ -84,22 +62,6 @@ def whole(seen, tmp_path_factory):
     assert not out.with_name("map.h5.work").exists()
     assert load_map(out).n_synapses >= 2
     return out
-
-
-def content(path):
-    """Every dataset of a map to the bit."""
-    found = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
-
-
-def same(a, b, *, but=()):
-    mine, theirs = ({name: x for name, x in content(path).items() if name not in but} for path in (a, b))
-    assert mine.keys() == theirs.keys()
-    for name in mine:
-        assert np.array_equal(mine[name], theirs[name], equal_nan=np.asarray(mine[name]).dtype.kind == "f"), name
-    return True
 
 
 @needs_kernels

@@ -116,6 +116,18 @@ def test_confusions_are_those_made_by_hand():
     assert s.hidden_fraction == pytest.approx(0.2)
 
 
+def test_a_call_of_undecided_kind_is_found_and_its_sign_and_strength_are_not_judged():
+    rows = [(*row[:4], Kind.UNDECIDED, row[5]) if row[:2] == ("a", "c") else row for row in ROWS]
+    s = score(by_hand(rows), TRUTH)
+    assert (s.recall.count, s.realised_fdr.count) == (4, 1)
+    assert s.sign_confusion.tolist() == [[2, 0], [0, 1]]
+    assert (s.sign_error.count, s.sign_error.of) == (0, 3)
+    assert s.kind_confusion[E, Kind.UNDECIDED] == 1
+    assert (s.kind_error.count, s.kind_error.of) == (1, 3)  # c->d alone
+    assert s.strength.n == 3
+    assert s.delay.n == 3
+
+
 def test_delay_and_strength_errors_are_those_made_by_hand():
     s = score(by_hand(ROWS, weight_se_v=np.full(5, 0.15 * MV)), TRUTH)
     # Chemical synapses found: a->b +0.5 ms, a->c 0, d->a -1 ms.

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from neurograft.copying._design import lag_boxes
-from neurograft.copying._electrical import passes_on
+from neurograft.copying._electrical import may_be_junction, passes_on
 from neurograft.copying._regression import Fit
 from neurograft.copying._templates import Shape, TemplateOptions, templates
 from neurograft.copying._whiten import Whitener
@@ -64,3 +64,11 @@ def test_unseen_pairs_pass_nothing_on():
     fit = fit_of(SPIKELET, both_ways=True)
     unseen = fit._replace(share=np.zeros_like(fit.share))
     assert not passes_on(unseen).any()
+
+
+def test_inhibition_is_doubted_where_the_spike_comes_through_in_one_direction_and_excitation_is_not():
+    comes_through = passes_on(fit_of(SPIKELET, both_ways=False))
+    assert np.argwhere(may_be_junction(comes_through, np.full((N, N), -1.0))).tolist() == [[0, 1], [1, 0]]
+    assert not may_be_junction(comes_through, np.ones((N, N))).any()
+    nothing = passes_on(fit_of(np.zeros(10), both_ways=False))
+    assert not may_be_junction(nothing, np.full((N, N), -1.0)).any()

@@ -139,8 +139,9 @@ def test_a_spike_arrives_after_its_delay_with_its_weight_under_the_maps_labels()
     assert done.voltage_v[25, 1] == np.float32(-1 * MV)
 
 
-def test_polysynaptic_paths_do_not_run_and_electrical_synapses_kick():
-    kinds = np.array([Kind.POLYSYNAPTIC, Kind.ELECTRICAL], dtype=np.uint8)
+@pytest.mark.parametrize("kind", [Kind.POLYSYNAPTIC, Kind.UNDECIDED])
+def test_polysynaptic_paths_and_undecided_kinds_do_not_run_and_electrical_synapses_kick(kind):
+    kinds = np.array([kind, Kind.ELECTRICAL], dtype=np.uint8)
     m = synapse_map(
         n_neurons=2, pre=np.array([0, 0]), post=np.array([1, 1]), weight_v=np.array([8.0, 0.5]) * MV, delay_s=1 * MS,
         kind=kinds,

@@ -51,11 +51,12 @@ def test_the_same_seed_gives_the_same_image_and_another_does_not(random_map):
     assert not np.array_equal(first.programmed_siemens, other.programmed_siemens)
 
 
-def test_polysynaptic_paths_are_left_out_and_counted():
-    m = make_map(kinds=(Kind.CHEMICAL, Kind.POLYSYNAPTIC, Kind.ELECTRICAL))
+@pytest.mark.parametrize("kind", [Kind.POLYSYNAPTIC, Kind.UNDECIDED])
+def test_polysynaptic_paths_and_undecided_kinds_are_left_out_and_counted(kind):
+    m = make_map(kinds=(Kind.CHEMICAL, kind, Kind.ELECTRICAL))
     image = paste(m, memory=Ideal(), options=options(), seed=1)
-    assert image.n_left_out == np.count_nonzero(m.kind == Kind.POLYSYNAPTIC) > 0
-    kept = m.select(m.kind != Kind.POLYSYNAPTIC)
+    assert image.n_left_out == np.count_nonzero(m.kind == kind) > 0
+    kept = m.select(m.kind != kind)
     back = image_to_map(image, rng=np.random.default_rng(0))
     np.testing.assert_array_equal(back.kind, kept.kind)
     np.testing.assert_array_equal(m.kind[image.synapse], image.kind)

@@ -73,7 +73,7 @@ def describe(image: MemoryImage) -> tuple[str, ...]:
         f"full scale {image.code.full_scale_v * 1e3:g} mV, exponent {image.code.exponent:g}",
         f"pulses: {pulses}, {pulses / max(n, 1):.2f} a cell",
         f"out of band: {failed} cells; clipped at full scale: {clipped} cells; electrical: {electrical} cells",
-        f"left out: {image.n_left_out} polysynaptic paths, which are never pasted",
+        f"left out: {image.n_left_out} polysynaptic paths and undecided kinds, which are never pasted",
         f"life: {life or 'just programmed'}",
         f"made by: neurograft {image.provenance.version}, {image.provenance.command}, seed {image.provenance.seed}",
     )

@@ -7,23 +7,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
-from neurograft.cli._copy_follow import EveryS, Follow, IdleS, growing
+from neurograft.cli._copy_follow import EveryS, Follow, IdleS, Unit, growing, require_followed
 from neurograft.cli._copy_follow import follow as follow_recording
-from neurograft.cli._copy_work import How, Jobs, Memory, Opener, Resume, Scheduler, Shard
+from neurograft.cli._copy_work import How, Jobs, Memory, Opener, Resume, Scheduler, Shard, SkipUnreadable
 from neurograft.cli._files import open_source
 from neurograft.cli._options import AsJson, Out, Part, SignalName, show
 from neurograft.cli._progress import shown_progress
 from neurograft.cli._sorted import SorterName, sorted_first, with_sorter
-from neurograft.errors import OptionError
+from neurograft.errors import OptionError, WorkError
 from neurograft.files import url_of
 from neurograft.maps import Kind
 from neurograft.progress import silent
 from neurograft.provenance import Provenance, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sized
 
     from neurograft.copying import IntracellularCopy, Work
     from neurograft.maps import SynapseMap
@@ -54,6 +55,7 @@ def copy_command(
     signal: SignalName = None,
     part: Part = None,
     resume: Resume = False,
+    skip_unreadable: SkipUnreadable = False,
     shard: Shard = None,
     scheduler: Scheduler = None,
     memory: Memory = "8G",
@@ -61,6 +63,7 @@ def copy_command(
     follow: Follow = False,
     every_s: EveryS = 5.0,
     idle_s: IdleS = 10.0,
+    unit: Unit = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy the synaptic map out of a recording.
@@ -73,12 +76,23 @@ def copy_command(
     """
     from neurograft.spikes import SpikeTrains
 
-    how = How(out=out, is_resumed=resume, shard=shard, scheduler=scheduler, memory=memory, n_jobs=n_jobs)
+    how = How(
+        out=out,
+        is_resumed=resume,
+        shard=shard,
+        scheduler=scheduler,
+        memory=memory,
+        n_jobs=n_jobs,
+        is_skipping=skip_unreadable,
+    )
     asked = _Asked(recording=recording, out=out, mode=mode, fdr=fdr, spikes_out=spikes_out, report=report)
     if follow:
-        _follow(asked, how, growing(recording), every_s=every_s, idle_s=idle_s, as_json=as_json)
+        how.require_here()
+        with growing(recording, out=out, signal_name=signal, part=part, unit=unit, is_resumed=resume) as (path, opened):
+            _follow(replace(asked, recording=path), how, opened, every_s=every_s, idle_s=idle_s, as_json=as_json)
         return
-    source = open_source(recording, signal=signal, part=part)
+    require_followed(recording)
+    source = how.opened(open_source(recording, signal=signal, part=part))
     told: tuple[str, ...] = ()
     if mode is not Mode.INTRACELLULAR:  # which says itself what it needs
         with shown_progress() as progress:
@@ -93,13 +107,21 @@ def copy_command(
         show(*_written(asked, made), as_json=as_json)
         return
     folder = how.open_folder()
-    work = how.work(folder, Opener(recording if url_of(recording) else recording.resolve(), signal, part))
+    work = how.work(
+        folder, Opener(recording if url_of(recording) else recording.resolve(), signal, part, skip_unreadable)
+    )
     with shown_progress() as progress:
         if shard is not None:
             show(*_shard(source, work, progress, folder.path), as_json=as_json)
             return
         made = _copied(source, mode, fdr, with_evidence=report is not None, work=work, progress=progress)
-    show(*_written(asked, made), as_json=as_json)
+    try:
+        show(*_written(asked, made), as_json=as_json)
+    except OSError as problem:
+        raise WorkError(
+            f"{out} cannot be written: {problem}. What was read is kept in {folder.path}. "
+            "Make room or choose a folder that can be written to, then run the same command with --resume."
+        ) from problem
     folder.remove()
 
 
@@ -183,15 +205,25 @@ class _Made:
     intracellular: "IntracellularCopy | None" = None
 
     def warnings(self) -> tuple[str, ...]:
-        """Return one line for the channels that are flagged; the report and --json name each."""
+        """Return a line for times without a sample, and one for flagged channels; report and --json name each."""
         if self.intracellular is None:
             return ()
+        lines: list[str] = []
+        spans = self.intracellular.unusable_s
+        if len(spans):
+            told = ", ".join(f"{begin:.6g} to {end:.6g} s" for begin, end in spans[:_MOST_FLAGS])
+            total_s = float(np.sum(spans[:, 1] - spans[:, 0]))
+            lines.append(f"left out: {total_s:.4g} s without a usable sample on any channel ({told}{_more(spans)})")
         flagged = [c for c in self.intracellular.channels if c.flags]
-        told = "; ".join(f"{c.label}: {c.flags[0]}" for c in flagged[:_MOST_FLAGS])
-        more = f"; and {len(flagged) - _MOST_FLAGS} more" if len(flagged) > _MOST_FLAGS else ""
-        return (f"flagged: {len(flagged)} of {len(self.intracellular.channels)} channels ({told}{more})",) * bool(
-            flagged
-        )
+        if flagged:
+            told = "; ".join(f"{c.label}: {c.flags[0]}" for c in flagged[:_MOST_FLAGS])
+            n = len(self.intracellular.channels)
+            lines.append(f"flagged: {len(flagged)} of {n} channels ({told}{_more(flagged)})")
+        return tuple(lines)
+
+
+def _more(found: "Sized") -> str:
+    return f"; and {len(found) - _MOST_FLAGS} more" if len(found) > _MOST_FLAGS else ""
 
 
 def _pairs(m: "SynapseMap") -> list[dict[str, object]]:
@@ -223,6 +255,8 @@ def _evidence(copied: "IntracellularCopy") -> dict[str, object]:
             "calibration": null.calibration.tolist(),
             "decoys": null.decoys.tolist(),
         },
+        "unusable_s": copied.unusable_s.tolist(),
+        "recording_flags": list(copied.flags),
         "flags": {c.label: list(c.flags) for c in copied.channels if c.flags},
         "rejected": [r._asdict() for r in copied.rejected],
     }

@@ -1,6 +1,7 @@
 """``neurograft copy --follow``: a recording that is still being written, copied anew every few seconds."""
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from neurograft.errors import CopyError, OptionError, WorkError
+from neurograft.errors import CopyError, EmptyRecordingError, OptionError, WorkError
 
 if TYPE_CHECKING:
     from neurograft.recordings import Recording
@@ -18,22 +19,48 @@ if TYPE_CHECKING:
 _POLL_S = 0.25
 
 Follow = Annotated[
-    bool, typer.Option("--follow", help="The recording still grows: publish a map again and again until it ends.")
+    bool,
+    typer.Option("--follow", help="The recording grows, or is lsl:NAME or zmq:tcp://…: publish maps."),
+]
+Unit = Annotated[
+    str | None, typer.Option("--unit", help="With --follow lsl:…: V, mV or uV, where the stream does not tell.")
 ]
 EveryS = Annotated[float, typer.Option("--every", min=0.1, help="With --follow: seconds between maps, at least.")]
 IdleS = Annotated[float, typer.Option("--idle", min=0.5, help="With --follow: seconds without growth that end it.")]
 
 
-def growing(path: Path) -> Callable[[], "Recording"]:
-    """Return what opens a growing recording as it is now: raw samples with a TOML file beside them."""
-    from neurograft.recordings import open_binary, sidecar_of
+def require_followed(path: Path) -> None:
+    """Refuse a live stream that is not followed."""
+    from neurograft.recordings import is_live
 
-    if path.suffix != ".toml" and sidecar_of(path) is None:
-        raise OptionError(
-            f"--follow reads raw samples that a TOML file beside them describes, and {path} has none. "
-            "Let the recorder write raw samples, or copy the file when it is closed."
-        )
-    return lambda: open_binary(path, is_growing=True)
+    if is_live(path):
+        raise OptionError(f"{path} is a live stream, which has no end to wait for. Give --follow.")
+
+
+@contextmanager
+def growing(
+    path: Path, *, out: Path, signal_name: str | None, part: str | None, unit: str | None, is_resumed: bool
+) -> Generator[tuple[Path, Callable[[], "Recording"]]]:
+    """Yield a growing recording's path, and what opens it as it is now; a live stream is written beside ``out``."""
+    from neurograft.recordings import is_live, live_source, open_binary, open_growing, receiving, signal_named
+
+    named = None if signal_name is None else signal_named(signal_name)
+    if not is_live(path):
+        if unit is not None:
+            raise OptionError("--unit is for live streams. Leave it out.")
+        yield path, open_growing(path, signal=named, part=part)
+        return
+    if named is None:
+        raise OptionError(f"{path} does not tell what its numbers are. Give --signal: membrane_v or intracellular_v.")
+    stem = out.with_name(f"{out.stem}.live")
+    with receiving(live_source(path, unit=unit), stem, signal=named, is_continued=is_resumed) as live:
+        print(f"receiving {path}; what comes is kept in {live.sidecar.with_suffix('.raw')}", file=sys.stderr)
+
+        def opened() -> "Recording":
+            live.require_running()
+            return open_binary(live.sidecar, is_growing=True)
+
+        yield live.sidecar, opened
 
 
 def follow(
@@ -72,14 +99,10 @@ def follow(
 
 def _opened(opened: Callable[[], "Recording"]) -> "Recording | None":
     """Return the recording as it is now; None while there is no whole frame."""
-    from neurograft.errors import RecordingError
-
     try:
         return opened()
-    except RecordingError as problem:
-        if "is empty" in str(problem) or "which is not beside it" in str(problem):
-            return None
-        raise
+    except EmptyRecordingError:
+        return None
 
 
 @contextmanager

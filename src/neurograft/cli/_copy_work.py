@@ -12,9 +12,13 @@ from neurograft.errors import OptionError
 if TYPE_CHECKING:
     from neurograft.copying import Work, WorkFolder
     from neurograft.recordings import Recording
+    from neurograft.spikes import SpikeTrains
 
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with a copy that was stopped, or join what shards have read.")
+]
+SkipUnreadable = Annotated[
+    bool, typer.Option("--skip-unreadable", help="Take frames of a damaged file that cannot be read as not recorded.")
 ]
 Shard = Annotated[
     str | None,
@@ -41,6 +45,7 @@ class How:
     scheduler: str | None
     memory: str
     n_jobs: int
+    is_skipping: bool = False
 
     def folder(self) -> Path:
         """Return where pieces are kept: beside the output."""
@@ -48,9 +53,34 @@ class How:
 
     def require_recording(self) -> None:
         """Refuse what makes no sense for spikes, which are all in memory."""
-        for name, given in (("--resume", self.is_resumed), ("--shard", self.shard), ("--scheduler", self.scheduler)):
+        for name, given in (
+            ("--resume", self.is_resumed),
+            ("--shard", self.shard),
+            ("--scheduler", self.scheduler),
+            ("--skip-unreadable", self.is_skipping),
+        ):
             if given:
                 raise OptionError(f"{name} is for recordings of potentials; the file holds spikes. Leave it out.")
+
+    def opened(self, source: "Recording | SpikeTrains") -> "Recording | SpikeTrains":
+        """Return what is copied, a recording without its unreadable frames where that was asked for."""
+        from neurograft.spikes import SpikeTrains
+
+        if not self.is_skipping or isinstance(source, SpikeTrains):
+            return source
+        from neurograft.recordings import Skipping
+
+        return Skipping(inner=source)
+
+    def require_here(self) -> None:
+        """Refuse what spreads or mends a recording that is whole."""
+        for name, given in (
+            ("--shard", self.shard),
+            ("--scheduler", self.scheduler),
+            ("--skip-unreadable", self.is_skipping),
+        ):
+            if given:
+                raise OptionError(f"{name} is for recordings that have ended, and --follow for those that grow.")
 
     def share(self) -> tuple[int, int]:
         """Return which share of how many."""
@@ -99,10 +129,12 @@ class Opener:
     path: Path
     signal: str | None
     part: str | None
+    is_skipping: bool = False
 
     def __call__(self) -> "Recording":
         """Return the recording."""
-        from neurograft.recordings import OpenOptions, open_recording, signal_named
+        from neurograft.recordings import OpenOptions, Skipping, open_recording, signal_named
 
         named = None if self.signal is None else signal_named(self.signal)
-        return open_recording(self.path, signal=named, options=OpenOptions(part=self.part))
+        recording = open_recording(self.path, signal=named, options=OpenOptions(part=self.part))
+        return Skipping(inner=recording) if self.is_skipping else recording

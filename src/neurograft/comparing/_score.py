@@ -138,7 +138,9 @@ def _confusions(table: Table) -> tuple[Int64[ndarray, "2 2"], Int64[ndarray, "ki
     found = np.flatnonzero(table.call_of_true >= 0)
     call = table.call_of_true[found]
     sign = np.zeros((2, 2), dtype=np.int64)
-    np.add.at(sign, ((table.true.weight_v[found] < 0).astype(int), (table.called.weight_v[call] < 0).astype(int)), 1)
+    has_sign = table.called.kind[call] != Kind.UNDECIDED
+    is_negative = ((table.true.weight_v[found] < 0)[has_sign], (table.called.weight_v[call] < 0)[has_sign])
+    np.add.at(sign, tuple(side.astype(int) for side in is_negative), 1)
     kind = np.zeros((_NONE + 1, _NONE + 1), dtype=np.int64)
     np.add.at(kind, (table.true.kind[found], table.called.kind[call]), 1)
     kind[:, _NONE] += np.bincount(table.true.kind[table.call_of_true < 0], minlength=_NONE + 1)

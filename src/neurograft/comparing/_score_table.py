@@ -96,6 +96,12 @@ class Part:
         row = np.flatnonzero(self.is_true & (self.table.call_of_true >= 0))
         return row, self.table.call_of_true[row]
 
+    def found_as_known(self) -> tuple[ndarray, ndarray]:
+        """Return the same without calls whose kind, and so sign, is said to be undecided."""
+        row, call = self.found()
+        known = self.table.called.kind[call] != Kind.UNDECIDED
+        return row[known], call[known]
+
     def listed(self) -> Found:
         """Return what the synapses found are and were called."""
         row, call = self.found()
@@ -125,14 +131,17 @@ class Part:
         )
 
     def sign_error(self) -> Share:
-        """Return the share of found synapses whose sign is wrong."""
-        row, call = self.found()
+        """Return the share of found synapses whose sign is wrong, undecided kinds left out."""
+        row, call = self.found_as_known()
         wrong = self.table.true.weight_v[row] * self.table.called.weight_v[call] < 0
         return share(int(np.count_nonzero(wrong)), row.size)
 
     def kind_error(self) -> Share:
-        """Return the share of found synapses whose kind is wrong; a plain CHEMICAL fits every chemical kind."""
-        row, call = self.found()
+        """Return the share of found synapses whose kind is wrong; a plain CHEMICAL fits every chemical kind.
+
+        Undecided kinds are left out.
+        """
+        row, call = self.found_as_known()
         true, called = self.table.true.kind[row], self.table.called.kind[call]
         is_chemical = (true != Kind.ELECTRICAL) & (called != Kind.ELECTRICAL)
         is_plain = (true == Kind.CHEMICAL) | (called == Kind.CHEMICAL)
@@ -153,8 +162,8 @@ class Part:
         )
 
     def strength(self) -> StrengthError:
-        """Return the strength errors of the synapses found."""
-        row, call = self.found()
+        """Return the strength errors of the synapses found whose kind is decided."""
+        row, call = self.found_as_known()
         true_v, called_v = self.table.true.weight_v[row], self.table.called.weight_v[call]
         se_v = self.table.called.weight_se_v[call]
         stated = ~np.isnan(se_v)

@@ -10,7 +10,7 @@ from numpy import ndarray
 from neurograft.copying._boxes import box_z
 from neurograft.copying._crosstalk import MIN_RATE_HZ, CrossTalk, cross_talk
 from neurograft.copying._design import ZERO
-from neurograft.copying._electrical import passes_on
+from neurograft.copying._electrical import may_be_junction, passes_on
 from neurograft.copying._mixture import Judged, expected_fdr
 from neurograft.copying._neurons import Neurons
 from neurograft.copying._regression import Fit
@@ -39,6 +39,7 @@ class Called(NamedTuple):
     """What each ordered pair is."""
 
     is_synapse: Bool[ndarray, "pre post"]
+    is_kind_open: Bool[ndarray, "pre post"]  # synapses that may be gap junctions
     is_electrical: Bool[ndarray, "pre post"]
     is_path: Bool[ndarray, "pre post"]  # polysynaptic
     undecidable: UInt8[ndarray, "pre post"]
@@ -64,11 +65,13 @@ def call(
     talk, rejected = _cross_talk(recording, cells, fit, judged, ~np.isnan(judged.direct), progress)
     is_open = ~np.isnan(judged.direct) & (undecidable == Undecidable.DECIDED) & ~talk
     undecidable[talk] = Undecidable.CROSS_TALK
-    is_electrical = _electrical(recording, fit, judged, is_open)
+    comes_through = passes_on(fit) & ~talk
+    is_electrical = _electrical(recording, fit, judged, is_open, comes_through)
     is_open = is_open & ~is_electrical
     q = np.full(is_open.shape, np.nan)
     q[is_open] = np.clip(expected_fdr(1 - judged.direct[is_open]), 0.0, 1.0)
     is_synapse = is_open & (q <= fdr)
+    is_kind_open = is_synapse & may_be_junction(comes_through, judged.sign)
     common = judged.family[Family.COMMON] + judged.family[Family.ELECTRICAL]
     undecidable[is_open & ~is_synapse & (common > SURE)] = Undecidable.COMMON_DRIVE
     limit_v = _limits(judged, is_synapse, n_tests=int(np.count_nonzero(is_open)), fdr=fdr)
@@ -78,10 +81,12 @@ def call(
     sure = np.where(np.any(is_synapse, axis=1), judged.excitatory, 0.5)
     sign = np.where(sure > SURE, 1, np.where(sure < 1 - SURE, -1, 0)).astype(np.int8)
     is_path = is_open & ~is_synapse & (judged.family[Family.INDIRECT] > SURE)
-    return Called(is_synapse, is_electrical, is_path, undecidable, q, limit_v, sign, rejected)
+    return Called(is_synapse, is_kind_open, is_electrical, is_path, undecidable, q, limit_v, sign, rejected)
 
 
-def _electrical(recording: Recording, fit: Fit, judged: Judged, is_open: ndarray) -> Bool[ndarray, "pre post"]:
+def _electrical(
+    recording: Recording, fit: Fit, judged: Judged, is_open: ndarray, comes_through: Bool[ndarray, "pre post"]
+) -> Bool[ndarray, "pre post"]:
     """Return the pairs that pass on spikes both ways, by their likeliest explanation or by what only junctions do."""
     electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
     both_ways = (electric + electric.T > 2 * _SUSPECT) & (np.minimum(electric, electric.T) > _ONE_WAY)
@@ -90,7 +95,6 @@ def _electrical(recording: Recording, fit: Fit, judged: Judged, is_open: ndarray
     if recording.rate_hz < MIN_RATE_HZ:  # an amplifier's copy may do the same
         return named
     talk = np.where(is_open, judged.family[Family.CROSS_TALK], 1.0)
-    comes_through = passes_on(fit)
     return named | (comes_through & comes_through.T & (talk + talk.T < 2 * _SUSPECT))
 
 

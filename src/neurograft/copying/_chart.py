@@ -1,7 +1,7 @@
 """From calls to the synaptic map: kinds, delays, columns beside the weight, evidence for every pair."""
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
 from neurograft.copying._calls import Called
@@ -31,6 +31,7 @@ def chart(
     position_um: Float64[ndarray, "neurons 3"],
     provenance: Provenance,
     fdr: float,
+    two_in_one: Bool[ndarray, " neurons"],
 ) -> SynapseMap:
     """Return the map of chemical, electrical and polysynaptic connections, with the evidence of all pairs."""
     parts = [np.argwhere(mask) for mask in (called.is_synapse, called.is_path, called.is_electrical)]
@@ -51,6 +52,7 @@ def chart(
     chance = 1 - np.where(electrical, np.where(named > _NAMED, named, np.nan), judged.direct[i, j])
     kind = np.full(len(i), Kind.ELECTRICAL, dtype=np.uint8)
     kind[:n_chemical] = _kinds(spikes, i[:n_chemical], j[:n_chemical], weight_v[:n_chemical], fdr=fdr)
+    kind[:n_chemical][called.is_kind_open[i[:n_chemical], j[:n_chemical]]] = Kind.UNDECIDED
     kind[n_chemical : n_chemical + n_paths] = Kind.POLYSYNAPTIC
     return synapse_map(
         n_neurons=spikes.n_neurons,
@@ -66,6 +68,7 @@ def chart(
         sign=called.sign,
         extra={
             "local_fdr": chance,
+            "shared_pad": two_in_one[i] + 2.0 * two_in_one[j],
             "excitatory_alone": np.where(electrical, np.nan, alone),
             **{name: _padded(column, len(i)) for name, column in _columns(single).items()},
         },

@@ -1,19 +1,22 @@
 """Reading pieces on a Dask cluster: the same function, sent to workers that open the recording themselves."""
 
-from collections.abc import Callable, Iterator, Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, final
 
 from neurograft.copying._read import Piece, ReadOptions, read_piece
 from neurograft.copying._work import Arrays
-from neurograft.errors import MissingExtraError, WorkError
+from neurograft.errors import MissingExtraError, NeurograftError, WorkError
 from neurograft.recordings import Recording
 
 LOCAL = "local"
 _CONNECT_S = 10
+_GIVE_UP_S = 2
 _AHEAD = 2  # pieces sent to each worker, so that none waits
 _WORKERS_LOCAL = 2
 _MOST_SENT = 3  # times that a piece whose worker died with the result is sent again
@@ -44,7 +47,7 @@ class OnDask:
             client = self._client()
         except OSError as problem:  # also what a broken connection and a time-out are
             raise WorkError(self._lost(f"did not answer within {_CONNECT_S} s")) from problem
-        with client:
+        with _closed_soon(client):
             todo = iter(range(len(pieces)))
             place: dict[Any, int] = {}
             times_sent = [0] * len(pieces)
@@ -62,7 +65,7 @@ class OnDask:
             for future in waiting:
                 k, result = place.pop(future.key), None
                 if future.status == "error":
-                    raise future.exception()
+                    raise self._told(future.exception())
                 if future.status == "finished":
                     with suppress(OSError, CancelledError):  # the worker that held it died before it was fetched
                         result = future.result()
@@ -78,6 +81,8 @@ class OnDask:
     def _client(self) -> Any:
         from distributed import Client, LocalCluster
 
+        for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it tells of lost connections, we tell
         if self.address == LOCAL:
             cluster = LocalCluster(
                 n_workers=_WORKERS_LOCAL, threads_per_worker=1, dashboard_address=":0", silence_logs=50
@@ -85,11 +90,31 @@ class OnDask:
             return Client(cluster)
         return Client(self.address, timeout=_CONNECT_S)
 
+    def _told(self, problem: Exception) -> Exception:
+        """Return what a worker raised; what is neither a file's fault nor ours is its software's."""
+        if isinstance(problem, (NeurograftError, OSError, ValueError)):
+            return problem
+        return WorkError(
+            f"A worker of {self.address} cannot do its piece: {problem} Pieces that had come back are kept. Install "
+            "the same versions of neurograft and its libraries on all workers, then run the same command with --resume."
+        )
+
     def _lost(self, what: str) -> str:
         return (
             f"The Dask scheduler {self.address} {what}. Pieces that had come back are kept. "
             "Start it again (dask scheduler; dask worker ADDRESS), then run the same command with --resume."
         )
+
+
+@contextmanager
+def _closed_soon(client: Any) -> Generator[None]:
+    """Close a client in the end; one whose scheduler is gone would try to reach it for a minute."""
+    try:
+        yield
+    finally:
+        is_lost = client.status != "running"
+        with suppress(OSError, TimeoutError, asyncio.TimeoutError, AssertionError):
+            client.close(timeout=_GIVE_UP_S if is_lost else _CONNECT_S)
 
 
 def read_there(opener: Callable[[], Recording], piece: Piece, options: ReadOptions) -> Arrays:

@@ -8,6 +8,7 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.copying._peaks import DetectionOptions
+from neurograft.copying._presence import Presence, presence
 from neurograft.copying._read import Reading
 from neurograft.recordings import Recording, Signal, n_channels
 
@@ -31,9 +32,13 @@ class Detected(NamedTuple):
     """What detection found out about each channel."""
 
     events: Events
-    noise_v: Float64[ndarray, " channels"]  # robust sd of the 2 ms rise, median over the recording
-    ok_share: Float64[ndarray, " channels"]  # of samples that are neither NaN nor stuck
+    presence: Presence
     implausible: Int64[ndarray, " channels"]  # steep events refused only for their width
+
+    @property
+    def noise_v(self) -> Float64[ndarray, " channels"]:
+        """Robust sd of the 2 ms rise, median over the recording."""
+        return self.presence.noise_v
 
 
 def detect(recording: Recording, reading: Reading, options: DetectionOptions) -> Detected:
@@ -45,9 +50,7 @@ def detect(recording: Recording, reading: Reading, options: DetectionOptions) ->
     amplitude_v, width, dip_v = values
     candidates = Events(channel, segment.astype(np.int64), frame, amplitude_v, width / recording.rate_hz, dip_v)
     order = np.lexsort((candidates.frame, candidates.segment, candidates.channel))
-    noise_v = np.median([r["noise_v"] for r in parts], axis=0)
-    ok_share = np.sum([r["n_ok"] for r in parts], axis=0) / sum(p.stop - p.first for p in reading.pieces)
-    return _judge(candidates.select(order), recording, options, noise_v, ok_share)
+    return _judge(candidates.select(order), recording, options, presence(recording, reading))
 
 
 def running_amplitude_v(
@@ -79,7 +82,7 @@ def _running_amplitude(time_s, amplitude_v, window_s, out):
         first = last
 
 
-def _judge(found: Events, recording: Recording, options: DetectionOptions, noise_v: ndarray, ok: ndarray) -> Detected:
+def _judge(found: Events, recording: Recording, options: DetectionOptions, there: Presence) -> Detected:
     """Keep what is wide and high enough to be an action potential of its channel."""
     low_s, high_s = options.width_s
     n = n_channels(recording)
@@ -87,7 +90,7 @@ def _judge(found: Events, recording: Recording, options: DetectionOptions, noise
     if recording.signal is Signal.MEMBRANE_V:
         high = found.amplitude_v >= options.min_membrane_v
     else:
-        high = found.amplitude_v >= 2 * options.noise_sds * noise_v[found.channel]
+        high = found.amplitude_v >= 2 * options.noise_sds * there.noise_v[found.channel]
     kept = found.select(fits & high)
     implausible = _implausible(found.select(high & ~fits), kept, n)
     time_s = np.array(recording.segment_start_s)[kept.segment] + kept.frame / recording.rate_hz
@@ -96,7 +99,7 @@ def _judge(found: Events, recording: Recording, options: DetectionOptions, noise
         mine = slice(*np.searchsorted(kept.channel, [c, c + 1]))
         running_v = running_amplitude_v(time_s[mine], kept.amplitude_v[mine], window_s=options.running_s)
         keep[mine] = kept.amplitude_v[mine] >= options.running_share * running_v
-    return Detected(kept.select(keep), noise_v, ok, implausible)
+    return Detected(kept.select(keep), there, implausible)
 
 
 def _implausible(refused: Events, kept: Events, n: int) -> Int64[ndarray, " channels"]:

@@ -7,7 +7,7 @@ full-rate course (``_crosstalk``).  Nothing is learnt from the recording: the sh
 """
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from neurograft.copying._boxes import box_z
@@ -23,3 +23,13 @@ def passes_on(fit: Fit) -> Bool[ndarray, "pre post"]:
     up = np.nan_to_num(box_z(fit, ZERO)) > _UP_Z
     down = np.min([np.nan_to_num(box_z(fit, box)) for box in _DOWN_BOXES], axis=0) < -_DOWN_Z
     return up & down
+
+
+def may_be_junction(
+    comes_through: Bool[ndarray, "pre post"], sign: Float64[ndarray, "pre post"]
+) -> Bool[ndarray, "pre post"]:
+    """Tell which pairs, if they are called inhibitory, may owe that to a junction's after-potential.
+
+    It is enough that the spike comes through in one direction: of the other there may be too few.
+    """
+    return (sign < 0) & (comes_through | comes_through.T)

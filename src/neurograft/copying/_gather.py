@@ -1,6 +1,7 @@
 """Reading all pieces: by this process, threads of it, a share on each of many machines, or Dask; kept as they come."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, final, runtime_checkable
 
@@ -57,12 +58,12 @@ class Work:
 def read_all(recording: Recording, options: ReadOptions, work: Work, progress: Progress) -> Reading:
     """Return all pieces' results, read now or taken from the store."""
     pieces = pieces_of(recording, options.factor)
-    keys = [piece_key(recording, piece, options) for piece in pieces]
+    keys = _keys(recording, pieces, options)
     known = {k: kept for k, key in enumerate(keys) if (kept := work.store.get(key)) is not None}
     missing = [k for k in range(len(pieces)) if k not in known]
     for k, result in _read(recording, pieces, missing, options, work):
         is_tail = work.is_growing and k == len(pieces) - 1
-        known[k] = result if is_tail else work.store.put(keys[k], result)
+        known[k] = result if is_tail else work.store.put(_key(recording, pieces, keys, k, options), result)
         progress(_READING, len(known), len(pieces))
     return Reading(pieces, [known[k] for k in range(len(pieces))])
 
@@ -70,16 +71,29 @@ def read_all(recording: Recording, options: ReadOptions, work: Work, progress: P
 def read_share(recording: Recording, options: ReadOptions, work: Work, progress: Progress) -> tuple[int, int]:
     """Read this call's share into the store; return how many pieces are done, by whoever, and how many there are."""
     pieces = pieces_of(recording, options.factor)
-    keys = [piece_key(recording, piece, options) for piece in pieces]
+    keys = _keys(recording, pieces, options)
     done = {k for k, key in enumerate(keys) if work.store.get(key) is not None}
     first, step = work.share
     for k, result in _read(
         recording, pieces, [k for k in range(first, len(pieces), step) if k not in done], options, work
     ):
-        work.store.put(keys[k], result)
+        work.store.put(_key(recording, pieces, keys, k, options), result)
         done.add(k)
         progress(_READING, len(done), len(pieces))
     return len(done), len(pieces)
+
+
+def _keys(recording: Recording, pieces: list[Piece], options: ReadOptions) -> list[str]:
+    """Return the pieces' names, up to the first whose samples cannot be read: those before it are worth keeping."""
+    keys: list[str] = []
+    with suppress(OSError, ValueError, NeurograftError):
+        for piece in pieces:
+            keys.append(piece_key(recording, piece, options))
+    return keys
+
+
+def _key(recording: Recording, pieces: list[Piece], keys: list[str], k: int, options: ReadOptions) -> str:
+    return keys[k] if k < len(keys) else piece_key(recording, pieces[k], options)
 
 
 def _read(
@@ -97,5 +111,6 @@ def _read(
         kept = "" if isinstance(work.store, Nowhere) else "What was read is kept. "
         raise WorkError(
             f"Reading failed after {n_done} of {len(pieces)} pieces of {pieces[0].stop - pieces[0].first} frames: "
-            f"{problem} {kept}Repair or replace the file, then run the same command with --resume."
+            f"{problem} {kept}Repair or replace the file, then run the same command with --resume; or leave out what "
+            "cannot be read: --resume --skip-unreadable."
         ) from problem

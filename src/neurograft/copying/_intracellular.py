@@ -20,6 +20,7 @@ from neurograft.copying._design import ACAUSAL, LagBoxes, lag_boxes
 from neurograft.copying._detect import Detected, detect
 from neurograft.copying._fdr import empirical_null, two_sided_p
 from neurograft.copying._gather import Work, read_all, read_share
+from neurograft.copying._hum import rate_doubts
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
 from neurograft.copying._null_width import narrowed
@@ -31,6 +32,7 @@ from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOpt
 from neurograft.copying._thin import Thin, thin_of
 from neurograft.copying._threads import in_order
 from neurograft.copying._timeline import Timeline, timeline
+from neurograft.copying._two_in_one import two_in_one
 from neurograft.copying._usable import MIN_RATE_HZ, require_spikes, require_usable
 from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, in_memory, own_course, row_weights
 from neurograft.copying._work import Nowhere, WorkFolder
@@ -38,15 +40,17 @@ from neurograft.errors import CopyError
 from neurograft.maps import SynapseMap, Undecidable
 from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue, Provenance
-from neurograft.recordings import Recording, epochs_s, n_channels
+from neurograft.recordings import Recording, duration_s, epochs_s, n_channels
 from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MV
 
 MIN_SPIKES = 8.0  # after which the target was seen, quiet: a mean over fewer potentials is not normal
 _NULL_TESTS, _MOST_SHIFTS = 3000, 20
 _NULL_NEURONS = 400  # as many, drawn at random, tell how statistics behave at shifted designs
+_MOST_TOLD = 8  # channels, in a sentence
 _LEARNT_FROM, _PAIRS_AT_ONCE = 50_000, 10_000
 _MIN_SHIFT_S = 1.0
+_MOST_SPANS = 1000  # of times that a map's provenance tells
 _LOCAL_LEVELS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
 
@@ -116,9 +120,11 @@ class IntracellularCopy:
     null: NullEvidence
     shape: Shape
     mixture: Mixture
+    flags: tuple[str, ...]  # sentences on the whole recording; none when nothing is in doubt
     channels: tuple[ChannelReport, ...]
     rejected: tuple[RejectedPair, ...]
     properties: Properties
+    unusable_s: Float64[ndarray, "stretches 2"]  # times in which no channel has a usable sample
 
 
 def copy_intracellular(
@@ -153,6 +159,8 @@ def copy_intracellular(
     line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
     thin = thin_of(recording, reading, factor)
     traces = replace(_traces(thin, line, cells, gains, options), memory=work.memory, n_threads=work.n_threads)
+    is_two = two_in_one(recording, cells, found.noise_v)
+    flags = rate_doubts(thin, cells.events, rate_hz=recording.rate_hz) + _two_told(recording, cells, is_two)
     n_firing = sum(len(rows) > 0 for rows in traces.spike_row)
     work.memory.require(n_neurons=len(cells.channel), n_firing=n_firing, n_boxes=len(boxes.low))
     traces = in_memory(traces, progress)
@@ -178,8 +186,9 @@ def copy_intracellular(
     synapses = chart(
         spikes, found_.fit, judgement.judged, called, single,
         position_um=np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)]),
-        provenance=_provenance(options),
+        provenance=_provenance(options, flags, recording, found),
         fdr=options.fdr,
+        two_in_one=is_two,
     )  # fmt: skip
     return IntracellularCopy(
         map=synapses,
@@ -187,9 +196,11 @@ def copy_intracellular(
         null=_null_evidence(found_, judgement, called, undecidable, options, single),
         shape=found_.shape,
         mixture=judgement.mixture,
-        channels=_reports(recording, found, cells, gains),
+        flags=flags,
+        channels=_reports(recording, found, cells, gains, is_two),
         rejected=called.rejected,
         properties=single,
+        unusable_s=found.presence.unusable_s,
     )
 
 
@@ -443,19 +454,40 @@ def _null_evidence(
     )
 
 
-def _reports(recording: Recording, found: Detected, cells: Neurons, gains: Coupling) -> tuple[ChannelReport, ...]:
-    counts = np.bincount(cells.events.channel, minlength=n_channels(recording))
+def _two_told(recording: Recording, cells: Neurons, is_two: Bool[ndarray, " neurons"]) -> tuple[str, ...]:
+    labels = [recording.channel_labels[c] for c in cells.channel[is_two]]
+    if not labels:
+        return ()
+    named = ", ".join(labels[:_MOST_TOLD]) + (f" and {len(labels) - _MOST_TOLD} more" if labels[_MOST_TOLD:] else "")
+    return (
+        f"likely two neurons in one channel: {named}. Which of the two a synapse belongs to is not known, and its "
+        "weight may be off; column shared_pad marks these synapses.",
+    )
+
+
+def _reports(
+    recording: Recording, found: Detected, cells: Neurons, gains: Coupling, is_two: Bool[ndarray, " neurons"]
+) -> tuple[ChannelReport, ...]:
+    counts, there = np.bincount(cells.events.channel, minlength=n_channels(recording)), found.presence
+    nothing_share = float(np.diff(there.unusable_s).sum()) / duration_s(recording)  # told of the recording as a whole
     reports: list[ChannelReport] = []
     for c, label in enumerate(recording.channel_labels):
         neuron, flags = int(cells.merged_into[c]), list[str]()
-        if found.ok_share[c] < BAD_SHARE:
-            flags.append(f"bad channel: {1 - found.ok_share[c]:.0%} of its samples are constant, saturated or NaN")
+        ok_share, since_s, until_s = (float(x[c]) for x in (there.ok_share, there.since_s, there.until_s))
+        if not np.isnan(since_s):
+            flags.append(f"appears after about {since_s:.4g} s: nothing before is used")
+        if not np.isnan(until_s):
+            flags.append(f"vanishes after about {until_s:.4g} s: nothing later is used")
+        if there.present_share[c] < BAD_SHARE:
+            flags.append(f"bad channel: {1 - ok_share:.0%} of its samples are constant, saturated or NaN")
         elif cells.is_outside[c]:
             flags.append("hears action potentials from outside of every cell: not a neuron's potential")
-        elif found.ok_share[c] < 1:
-            flags.append(f"{1 - found.ok_share[c]:.1%} of its samples are constant, saturated or NaN and are left out")
+        elif 1 - ok_share > nothing_share:
+            flags.append(f"{1 - ok_share:.1%} of its samples are constant, saturated or NaN and are left out")
         if cells.channel[neuron] != c:
             flags.append(f"shows the same neuron as channel {recording.channel_labels[cells.channel[neuron]]}: merged")
+        if is_two[neuron]:
+            flags.append("likely two neurons: action potentials of two sizes take turns")
         if counts[c] == 0:
             flags.append("no action potential: nothing can be said of its outputs")
         if not gains.is_known[c]:
@@ -466,6 +498,11 @@ def _reports(recording: Recording, found: Detected, cells: Neurons, gains: Coupl
     return tuple(reports)
 
 
-def _provenance(options: IntracellularOptions) -> Provenance:
-    parameters = cast("dict[str, JsonValue]", asdict(options))
+def _provenance(
+    options: IntracellularOptions, flags: tuple[str, ...], recording: Recording, found: Detected
+) -> Provenance:
+    """Return the parameters, and which times the map rests on: segments, and stretches in them without a sample."""
+    parameters = cast("dict[str, JsonValue]", asdict(options)) | {"flags": list[JsonValue](flags)}
+    spans_s = {"segments_s": epochs_s(recording), "unusable_s": found.presence.unusable_s}
+    parameters |= cast("dict[str, JsonValue]", {name: spans[:_MOST_SPANS].tolist() for name, spans in spans_s.items()})
     return Provenance(command="copy_intracellular", parameters=parameters, seed=options.seed)

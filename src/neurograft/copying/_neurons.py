@@ -18,7 +18,7 @@ SHARED_SHARE = 0.2  # coupling alone makes no two neurons fire together this oft
 ARTEFACT_SHARE, ARTEFACT_CHANNELS = 0.5, 4  # events on this share of the channels (and so many) are a stimulus
 ONE_NEURON_SHARE = 0.9
 RING = 8  # windows on either side that tell how often neurons fire together by chance
-BAD_SHARE = 0.5  # of samples usable; below it a channel is left out
+BAD_SHARE = 0.5  # of samples usable while a channel is there; below it the channel is left out
 # An electrode outside of every cell (Ham 2021, figure 2: 0.2 mV where the inside shows 4 mV) sees the slope of
 # potentials, so a trough goes before the peak; a dead one sees an amplifier's share of its neighbours.
 OUTSIDE_AMPLITUDE, OUTSIDE_DIP, ARRAY_CHANNELS = 0.1, 0.3, 4  # of the array's median; of the peak; from so many on
@@ -44,7 +44,7 @@ class Neurons(NamedTuple):
 def neurons(recording: Recording, found: Detected) -> Neurons:
     """Return the neurons; of several pads on one, that with the highest action potentials over noise stands."""
     n = n_channels(recording)
-    is_bad = (found.ok_share < BAD_SHARE) | (found.noise_v <= 0)
+    is_bad = (found.presence.present_share < BAD_SHARE) | (found.noise_v <= 0)
     is_outside = _outside(found.events, n)
     if recording.signal is not Signal.INTRACELLULAR_V:
         is_outside[:] = False

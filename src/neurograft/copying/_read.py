@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, final, no_type_check
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numba import njit
 from numpy import ndarray
 
@@ -75,6 +75,7 @@ def piece_key(recording: Recording, piece: Piece, options: ReadOptions) -> str:
 def read_piece(recording: Recording, piece: Piece, options: ReadOptions, most_samples: int | None = None) -> Arrays:
     """Return a piece's candidates, each channel's noise and good samples, and its rows (NaN where a sample was bad).
 
+    And the stretches of frames in which no channel has a good row.
     ``most_samples`` bounds what is read at a time, and changes nothing in the result.
     """
     detection, factor, rate_hz = options.detection, options.factor, recording.rate_hz
@@ -103,8 +104,20 @@ def read_piece(recording: Recording, piece: Piece, options: ReadOptions, most_sa
         "values": values[:, order],
         "noise_v": noise_v,
         "n_ok": n_ok,
+        "nothing": piece.first + factor * _nothing_in(rows),
         MAPPED: rows,
     }
+
+
+def _nothing_in(rows: ndarray) -> Int64[ndarray, "stretches 2"]:
+    """Return first and one past the last row of each stretch in which no channel, [channel, row], has a number."""
+    is_empty = np.ones(rows.shape[1], dtype=np.bool_)
+    for channel in rows:
+        is_empty &= np.isnan(channel)
+        if not is_empty.any():
+            break
+    step = np.diff(np.concatenate([[0], is_empty, [0]]).astype(np.int8))
+    return np.column_stack([np.flatnonzero(step > 0), np.flatnonzero(step < 0)]).astype(np.int64)
 
 
 @final

@@ -12,6 +12,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Mapping
+from io import BufferedWriter
 from pathlib import Path
 from typing import Protocol, final, runtime_checkable
 
@@ -22,7 +23,7 @@ from neurograft.errors import WorkError
 from neurograft.files import written_whole
 from neurograft.version import VERSION
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAPPED = "rows"  # the one large array of a result: a file of its own, memory-mapped when read
 _CHECKED_BYTES = 1 << 24
 
@@ -86,7 +87,7 @@ class WorkFolder:
         try:
             if MAPPED in result:
                 with written_whole(self._mapped(key)) as part, part.open("wb") as stream:
-                    np.save(stream, result[MAPPED], allow_pickle=False)
+                    _save(stream, result[MAPPED])
                 small[MAPPED + "_crc"] = np.array(_crc(result[MAPPED]))
             with written_whole(self._file(key)) as part, part.open("wb") as stream:
                 np.savez(stream, **small)  # pyright: ignore[reportArgumentType]
@@ -116,6 +117,13 @@ class WorkFolder:
             f"{why}: {self.path} holds {self.count()} finished pieces, which are kept. "
             "Make room, or move the folder with the output to a larger disk; then run the same command with --resume."
         )
+
+
+def _save(stream: BufferedWriter, array: ndarray) -> None:
+    """Write a NumPy file; NumPy itself writes in C, and does not tell why it could not."""
+    array = np.ascontiguousarray(array)
+    np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+    stream.write(array.data.cast("B"))
 
 
 def key_of(step: str, parameters: object, content: str) -> str:

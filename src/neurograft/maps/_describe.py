@@ -11,7 +11,7 @@ from neurograft.units import MS, MV
 def describe(m: SynapseMap) -> tuple[str, ...]:
     """Return at most ten lines for a person: size, signs, kinds, strengths, delays, errors, origin."""
     n_pairs = m.n_neurons * (m.n_neurons - 1)
-    chemical = m.weight_v[m.kind != Kind.ELECTRICAL]
+    chemical = m.weight_v[(m.kind != Kind.ELECTRICAL) & (m.kind != Kind.UNDECIDED)]
     signs = f"{_part(m.sign > 0)} excitatory, {_part(m.sign < 0)} inhibitory, {_part(m.sign == 0)} unknown or mixed"
     lines = [f"synaptic map: {m.n_neurons} neurons, {m.n_synapses} synapses", f"neurons: {signs}"]
     if m.n_synapses:
@@ -20,7 +20,8 @@ def describe(m: SynapseMap) -> tuple[str, ...]:
         kinds = [f"{np.sum(m.kind == k)} {k.name.lower().replace('_', ' ')}" for k in Kind if np.any(m.kind == k)]
         lines.append("kinds: " + ", ".join(kinds))
         lines.append(
-            f"signs: {np.sum(chemical > 0)} excite, {np.sum(chemical < 0)} inhibit (electrical ones not counted)"
+            f"signs: {np.sum(chemical > 0)} excite, {np.sum(chemical < 0)} inhibit "
+            "(electrical and undecided ones not counted)"
         )
         noise_v = stated_noise_v(m)
         stated = "" if noise_v is None else f"; in {noise_v / MV:g} mV of noise"
@@ -37,6 +38,8 @@ def describe(m: SynapseMap) -> tuple[str, ...]:
         made = f"made by: neurograft {m.provenance.version} {m.provenance.command}"
         seed = "" if m.provenance.seed is None else f", seed {m.provenance.seed}"
         lines.append(made + seed + "".join(f", from {name}" for name in list(m.provenance.inputs)[:3]))
+        flags = m.provenance.parameters.get("flags")
+        lines += [f"flagged: {flag}" for flag in flags] if isinstance(flags, list) else []
     return tuple(lines)
 
 

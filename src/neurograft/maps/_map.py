@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import final
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int8, Int32, Int64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64, UInt8
 from numpy import ndarray
 
 from neurograft.arrays import frozen, require_finite, require_ids
@@ -26,7 +26,11 @@ class Kind(IntEnum):
     EXCITATORY_STRONG = 2  # "eventful": drives spikes of the postsynaptic neuron
     INHIBITORY = 3
     ELECTRICAL = 4  # one row for each direction
-    POLYSYNAPTIC = 5  # a path through neurons in between, kept for study, never pasted or run
+    POLYSYNAPTIC = 5  # a path through neurons in between
+    UNDECIDED = 6  # joined, but the data do not tell an inhibitory synapse from a gap junction; weight_v as if chemical
+
+
+FOR_STUDY = (Kind.POLYSYNAPTIC, Kind.UNDECIDED)  # kept in the map, never pasted or run
 
 
 class Undecidable(IntEnum):
@@ -110,6 +114,11 @@ class SynapseMap:
     def n_synapses(self) -> int:
         """Number of synapses of every kind."""
         return self.pre.size
+
+    @property
+    def is_used(self) -> Bool[ndarray, " synapses"]:
+        """Which synapses are pasted and run: all but those kept for study."""
+        return ~np.isin(self.kind, FOR_STUDY)
 
     def select(self, keep: ndarray) -> "SynapseMap":
         """Return the map with only the synapses that the boolean mask keeps; neurons and evidence stay."""

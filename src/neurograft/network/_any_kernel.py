@@ -48,19 +48,19 @@ def _advance(which, state, refractory, drive_v, inputs, constants, spiked):
 @njit(cache=True, nogil=True)
 @no_type_check
 def _arrive(
-    step, origin, first, delays, past_neuron, past_start, start, target, weight, flat, reading, stimulus, noise_v,
+    step, origin, first, delays, past_neuron, past_start, rows, flat, reading, stimulus, noise_v,
     has_noise, poisson, has_poisson, seed, words, n_local,
 ):  # fmt: skip
     """Add up what reaches the neurons in a step, in the order of ``run_stepwise``."""
     if reading.synapse.size:
         n = deliver_read(
-            step, origin, delays, past_neuron, past_start, start, target, reading.weight, reading.noise,
+            step, origin, delays, past_neuron, past_start, rows.start, rows.target, reading.weight, reading.noise,
             reading.synapse, flat, seed,
         )  # fmt: skip
         if n and reading.levels:
             convert(flat, reading.levels, reading.step_v)
     else:
-        deliver(step, origin, delays, past_neuron, past_start, start, target, weight, flat)
+        deliver(step, origin, delays, past_neuron, past_start, rows, flat)
     if has_noise:
         add_noise(seed, step, first, noise_v, flat[:n_local], words)
     if has_poisson:
@@ -73,7 +73,7 @@ def _arrive(
 @no_type_check
 def run_any(
     which, step, n_steps, origin, first, delays, past_neuron, past_start, out_neuron, out_start, out_origin,
-    start, target, weight, reading, stimulus, inputs, n_channels, state, refractory, drive_v, noise_v, has_noise,
+    rows, reading, stimulus, inputs, n_channels, state, refractory, drive_v, noise_v, has_noise,
     poisson, has_poisson, seed, constants, spiked, words, recorded, voltage_v,
 ):  # fmt: skip
     """Do up to ``n_steps`` steps of one group; return how many were done before the output was full."""
@@ -84,7 +84,7 @@ def run_any(
         if at + n_local > out_neuron.size:
             return k - step
         _arrive(
-            k, origin, first, delays, past_neuron, past_start, start, target, weight, inner, reading, stimulus, noise_v,
+            k, origin, first, delays, past_neuron, past_start, rows, inner, reading, stimulus, noise_v,
             has_noise, poisson, has_poisson, seed, words, n_local,
         )  # fmt: skip
         if inputs.shape[0] > n_channels:

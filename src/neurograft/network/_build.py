@@ -48,7 +48,15 @@ def build_engine(
         synapses = m.synapses(neuron, options.step_s)
     else:
         synapses = _synapses(m, models, kind, place, options.step_s)
-    bounds = _bounds(kind[order], synapses.n_incoming(), options.n_threads)
+    stretches = _stretches(kind[order])
+    bounds = _bounds(stretches, synapses.n_incoming(), options.n_threads)
+    has_words = not options.skip_quiet and plasticity is None and hook is None
+    units = {
+        kind[order[a]]: synapses.units(
+            a, b, n_channels=models[kind[order[a]]].stepper(options.step_s).n_channels, is_rounded=options.round_weights
+        )
+        for a, b in (stretches if has_words else [])
+    }
     recorded = place[np.array(options.record_voltage_of, dtype=np.int64)]
     drive_v, noise_sd_v = drive.mean_at_v(0.0)[order], drive.noise_sd_v[order]
     groups: list[Group] = []
@@ -66,7 +74,9 @@ def build_engine(
             model=model,
             stepper=stepper,
             first=first,
-            rows=synapses.rows(first=first, last=last, n_channels=stepper.n_channels),
+            rows=synapses.rows(
+                first=first, last=last, n_channels=stepper.n_channels, units=units.get(kind[order[first]])
+            ),
             state=state,
             refractory=np.zeros(last - first, dtype=np.int32),
             noise_v=noise_sd_v[first:last] * stepper.noise_kick,
@@ -189,12 +199,16 @@ def _synapses(m: SynapseMap, models: Sequence[NeuronModel], kind: ndarray, place
     )
 
 
-def _bounds(kind: ndarray, n_incoming: ndarray, n_parts: int) -> list[tuple[int, int]]:
-    """Return stretches of neurons: each model's neurons cut into parts of about equal work."""
+def _stretches(kind: ndarray) -> list[tuple[int, int]]:
+    """Return where each model's neurons are in the engine's order."""
+    return list(pairwise([0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), kind.size]))
+
+
+def _bounds(stretches: list[tuple[int, int]], n_incoming: ndarray, n_parts: int) -> list[tuple[int, int]]:
+    """Return each model's neurons cut into parts of about equal work."""
     work = n_incoming + _SYNAPSES_PER_NEURON
-    edges = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), kind.size]
     bounds: list[tuple[int, int]] = []
-    for first, last in pairwise(edges):
+    for first, last in stretches:
         done = np.cumsum(work[first:last])
         cuts = first + np.searchsorted(done, done[-1] * np.arange(1, n_parts) / n_parts)
         inner = sorted({first, *(int(c) for c in cuts), last})

@@ -135,11 +135,10 @@ def run_quiet(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Sp
 
 def run_compiled(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
     """Advance in one compiled call."""
-    rows = group.rows
     group.voltage_v = np.empty((n_steps, group.recorded.size))
     return run_lif(
         clock.step, n_steps, past.origin, group.first, clock.delays, past.neuron, past.start, out.neuron, out.start,
-        out.origin, rows.start, rows.target, rows.weight, group.inputs, group.state, group.refractory,
+        out.origin, group.rows, group.inputs, group.state, group.refractory,
         group.drive_v, group.noise_v, bool(np.any(group.noise_v)), group.poisson, group.has_poisson, clock.seed,
         group.stepper.constants, group.spiked, group.words, group.recorded, group.voltage_v,
     )  # fmt: skip
@@ -147,7 +146,7 @@ def run_compiled(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
 
 def run_model(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
     """Advance any built-in model, under a stimulus or with cells that are read, in compiled calls."""
-    rows, done = group.rows, 0
+    done = 0
     stimulus = group.stimulus if group.stimulus is not None else no_stimulus()
     group.voltage_v = np.empty((n_steps, group.recorded.size))
     while done < n_steps:
@@ -158,7 +157,7 @@ def run_model(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Sp
         wanted = min(n_steps - done, until - step)
         did = run_any(
             group.which, step, wanted, past.origin, group.first, clock.delays, past.neuron, past.start, out.neuron,
-            out.start, out.origin, rows.start, rows.target, rows.weight, reading, stimulus, group.inputs,
+            out.start, out.origin, group.rows, reading, stimulus, group.inputs,
             group.stepper.n_channels, group.state, group.refractory, group.drive_v, group.noise_v,
             bool(np.any(group.noise_v)), group.poisson, group.has_poisson, clock.seed, group.stepper.constants,
             group.spiked, group.words, group.recorded, group.voltage_v[done:],
@@ -171,7 +170,7 @@ def run_model(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Sp
 
 def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
     """Advance step by step from Python, with any model; the same operations in the same order."""
-    rows, inputs = group.rows, group.inputs
+    inputs, inner = group.inputs, group.inputs[: group.stepper.n_channels].reshape(-1)
     has_noise = bool(np.any(group.noise_v))
     group.voltage_v = np.empty((n_steps, group.recorded.size))
     step = clock.step
@@ -182,10 +181,7 @@ def run_stepwise(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out:
         if group.synapses is not None:
             group.synapses.deliver(k, clock, past, inputs.reshape(-1))
         else:
-            deliver(
-                k, past.origin, clock.delays, past.neuron, past.start,
-                rows.start, rows.target, rows.weight, inputs.reshape(-1),
-            )  # fmt: skip
+            deliver(k, past.origin, clock.delays, past.neuron, past.start, group.rows, inner)
         if has_noise:
             add_noise(clock.seed, k, group.first, group.noise_v, inputs[0], group.words)
         if group.has_poisson:

@@ -1,6 +1,5 @@
 """Groups of neurons whose synapses change while they run; the engine calls them in place of its own delivery."""
 
-from dataclasses import replace
 from typing import final, no_type_check
 
 import numpy as np
@@ -66,7 +65,7 @@ class GroupPlasticity:
         self._post_seen = np.zeros(n_neurons, dtype=np.int64)
         self._wanted, self._listed = np.empty(n), np.empty(n, dtype=np.int64)
         self._count, self._rate_hz = np.zeros(n_neurons), np.full(n_neurons, np.nan)
-        self._rows = replace(rows, weight=rows.weight.copy())
+        self._rows = rows._replace(weight=rows.weight.copy())
 
     def _pools(self, m: SynapseMap, synapse: ndarray) -> tuple[ndarray, ...]:
         n = synapse.size

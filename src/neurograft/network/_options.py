@@ -23,6 +23,10 @@ class RunOptions:
     ``skip_quiet`` leaves integrate-and-fire neurons (kicks or exponential currents) alone while nothing reaches
     them and they cannot spike; their equation is solved in closed form when something does.  It is as exact, and
     as reproducible, but rounds differently: spikes may part from those of stepping where the network is chaotic.
+
+    ``round_weights`` keeps every weight as a whole number of 1/32,767 of the largest in the network (fewer steps above
+    65,536 neurons times channels; 1/8,191 up to four times that): 4 bytes a synapse with its delay, about what a chip
+    resolves.  Where all weights are multiples of some unit they are kept so anyway, unchanged.
     """
 
     step_s: float = 0.1 * MS
@@ -31,6 +35,7 @@ class RunOptions:
     record_states: tuple[str, ...] = ("v",)  # of those neurons, by the names of their model's ``Stepper``
     record_to: Path | None = None  # spikes and states are written there chunk by chunk; what is whole stays readable
     skip_quiet: bool = False  # pays where few of many neurons are active; see the class
+    round_weights: bool = False  # not exact; see the class
     start_v: Float64[ndarray, " neurons"] | None = None  # without: spread evenly between reset and threshold
     chunk_s: float = 0.25  # progress is told, Ctrl-C heard and states checked that often, in model time
 

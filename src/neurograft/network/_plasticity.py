@@ -204,7 +204,7 @@ class Plasticity:
         """Return which synapses of the map learn."""
         if self.is_plastic is not None:
             return self.is_plastic
-        return (m.weight_v > 0) & (m.kind != Kind.ELECTRICAL) & (m.kind != Kind.POLYSYNAPTIC)
+        return (m.weight_v > 0) & (m.kind != Kind.ELECTRICAL) & m.is_used
 
 
 def short_term_of(m: SynapseMap) -> tuple[ndarray, ndarray, ndarray]:

@@ -15,9 +15,10 @@ from numpy import ndarray
 from scipy.special import ndtr, ndtri
 
 from neurograft.errors import RunError
+from neurograft.network._levels import rounded_units, target_bits
 from neurograft.network._poisson import count_of
 from neurograft.network._random import STREAM_WIRING, philox
-from neurograft.network._rows import Rows
+from neurograft.network._rows import Rows, Units, float_rows, word_rows
 from neurograft.neurons import Lif, NeuronModel
 
 _BITS = 12  # of the coarse table of delays
@@ -117,7 +118,18 @@ class DrawnSynapses:
             total[p.post] += p.n_synapses / self.net.sizes[p.post]
         return np.repeat(np.rint(total).astype(np.int64), self.net.sizes)
 
-    def rows(self, *, first: int, last: int, n_channels: int) -> Rows:
+    def units(self, first: int, last: int, *, n_channels: int, is_rounded: bool) -> Units | None:
+        """Return units to which drawn weights, multiples of nothing, shall be rounded; None without rounding."""
+        if not is_rounded:
+            return None
+        largest = np.zeros(n_channels)
+        for _, _, amplitude, spread, channel, _ in self._table():
+            largest[int(channel)] = max(largest[int(channel)], abs(amplitude) + spread * _NORMALS[-1])
+        most_incoming = 2 * int(self.n_incoming().max())  # the mean is known, the largest a little above it
+        volts = rounded_units(largest, n_neurons=last - first, most_incoming=most_incoming)
+        return Units(volts, target_bits((last - first) * n_channels))
+
+    def rows(self, *, first: int, last: int, n_channels: int, units: Units | None = None) -> Rows:
         """Draw the synapses onto neurons ``first`` to ``last - 1``, source by source."""
         edges, begin = self._laws()
         net = self.net
@@ -126,18 +138,16 @@ class DrawnSynapses:
         n_of = [
             rng.multinomial(p.n_synapses, np.full(net.sizes[p.pre], 1.0 / net.sizes[p.pre])) for p in net.projections
         ]
-        table = np.zeros((len(net.projections), 6))  # first and number of targets, weight, spread, channel, sign
-        for k, p in enumerate(net.projections):
-            amplitude, channel = self.neuron.amplitude(np.array([p.weight_v]))
-            scale = amplitude[0] / p.weight_v if p.weight_v else 0.0
-            table[k] = (start_of[p.post], net.sizes[p.post], amplitude[0], abs(scale) * p.weight_sd_v, channel[0],
-                        np.sign(amplitude[0]))  # fmt: skip
+        table = self._table()
         n_delays = edges.shape[1]
         start = np.zeros(net.n_neurons * n_delays + 1, dtype=np.int64)
         whole = first == 0 and last == net.n_neurons
         size = net.n_synapses if whole else self._count(n_of, table, first, last)
         is_small = (last - first) * n_channels <= 1 << 16
-        target, weight = np.empty(size, dtype=np.uint16 if is_small else np.uint32), np.empty(size, dtype=np.float32)
+        n_floats, n_words = (size, 0) if units is None else (0, size)
+        target = np.empty(n_floats, dtype=np.uint16 if is_small else np.uint32)
+        weight, word = np.empty(n_floats, dtype=np.float32), np.empty(n_words, dtype=np.int32)
+        volts, bits = (np.ones(n_channels, dtype=np.float32), 0) if units is None else units
         at = 0
         for population in range(len(net.sizes)):
             mine = [k for k, p in enumerate(net.projections) if p.pre == population]
@@ -145,9 +155,21 @@ class DrawnSynapses:
             at = _draw(
                 net.seed, int(start_of[population]), np.array(mine, dtype=np.int64), counts, table, begin, edges,
                 32 - _BITS, _NORMALS, first, last, n_delays, at, start, target, weight,
+                word, volts, 1 << bits,
             )  # fmt: skip
         assert at == size
-        return Rows(start=start, target=target, weight=weight)
+        return float_rows(start, target, weight) if units is None else word_rows(start, word, units)
+
+    def _table(self) -> ndarray:
+        """Return for each projection first and number of targets, amplitude, its spread, channel and sign."""
+        start_of = np.concatenate([[0], np.cumsum(self.net.sizes)])
+        table = np.zeros((len(self.net.projections), 6))
+        for k, p in enumerate(self.net.projections):
+            amplitude, channel = self.neuron.amplitude(np.array([p.weight_v]))
+            scale = amplitude[0] / p.weight_v if p.weight_v else 0.0
+            table[k] = (start_of[p.post], self.net.sizes[p.post], amplitude[0], abs(scale) * p.weight_sd_v, channel[0],
+                        np.sign(amplitude[0]))  # fmt: skip
+        return table
 
     def _count(self, n_of: list[ndarray], table: ndarray, first: int, last: int) -> int:
         """Return how many synapses end on these neurons."""
@@ -205,7 +227,7 @@ def _count_onto(seed, first_source, projection, n_of, law, first, last):
 @no_type_check
 def _draw(
     seed, first_source, projections, counts, table, begin, edges, shift, normals, first, last, n_delays, at, start,
-    target, weight,
+    target, weight, word, unit, scale,
 ):  # fmt: skip
     """Fill the rows of one population's neurons; return where the next row begins."""
     most = 0
@@ -238,7 +260,11 @@ def _draw(
         for s in range(n):
             to = at + free[delay[s]]
             free[delay[s]] += 1
-            target[to] = posts[s]
-            weight[to] = values[s]
+            if word.size:
+                channel = np.int64(posts[s]) // n_local
+                word[to] = np.int32(np.int64(np.rint(values[s] / unit[channel])) * scale + posts[s])
+            else:
+                target[to] = posts[s]
+                weight[to] = values[s]
         at += n
     return at

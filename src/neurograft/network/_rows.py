@@ -2,15 +2,23 @@
 # ruff: noqa: PLR0917 - compiled functions take their arguments by place
 
 from dataclasses import dataclass
-from typing import final, no_type_check
+from typing import NamedTuple, final, no_type_check
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64, UInt16, UInt32
+from jaxtyping import Float64, Int32, Int64
 from numba import njit
 from numpy import ndarray
 
 from neurograft.errors import RunError
-from neurograft.maps import Kind, SynapseMap
+from neurograft.maps import SynapseMap
+from neurograft.network._levels import rounded_units, target_bits, units_of
+
+
+class Units(NamedTuple):
+    """The unit of each channel of one model, and how many bits of a word hold its targets."""
+
+    volts: ndarray  # float32, one a channel
+    bits: int
 
 
 @final
@@ -30,28 +38,54 @@ class Synapses:
         """Return how many synapses each neuron receives."""
         return np.bincount(self.post, minlength=self.n_neurons)
 
-    def rows(self, *, first: int, last: int, n_channels: int) -> "Rows":
-        """Return the rows of the synapses onto neurons ``first`` to ``last - 1``."""
-        return rows_of(self, n_neurons=self.n_neurons, first=first, last=last, n_channels=n_channels)
+    def units(self, first: int, last: int, *, n_channels: int, is_rounded: bool) -> Units | None:
+        """Return the units of the synapses onto neurons ``first`` to ``last - 1``, None where they have none."""
+        here = slice(None) if last - first == self.n_neurons else (self.post >= first) & (self.post < last)
+        amplitude, channel, post = self.amplitude[here], self.channel[here], self.post[here] - first
+        n = last - first
+        volts = units_of(amplitude, channel, post, n_neurons=n, n_channels=n_channels)
+        if volts is None and is_rounded and amplitude.size:
+            largest = np.zeros(n_channels)
+            np.maximum.at(largest, channel, np.abs(amplitude))
+            volts = rounded_units(largest, n_neurons=n, most_incoming=int(np.bincount(post).max()))
+        return None if volts is None else Units(volts, target_bits(n * n_channels))
+
+    def rows(self, *, first: int, last: int, n_channels: int, units: Units | None = None) -> "Rows":
+        """Return the rows of the synapses onto neurons ``first`` to ``last - 1``, with units as words."""
+        return rows_of(self, first=first, last=last, n_channels=n_channels, units=units)
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rows:
-    """Synapses onto one partition of neurons.
+class Rows(NamedTuple):
+    """Synapses onto one partition of neurons, in one of two forms.
 
     The synapses of source ``i`` with delay ``delays[d]`` are ``start[i * n_delays + d]`` up to the next
-    start.  ``target`` is channel * n_local + (post - first).  6 bytes a synapse while that fits 16 bits.
+    start.  A target is channel * n_local + (post - first).  Weights are 32-bit floats beside targets of 16 bits, or
+    of 32 where there are more than 65,536: 6 or 8 bytes a synapse.  Or, see ``units_of``, ``word`` holds for each
+    synapse its target in the lower ``bits``, and its weight in units of its channel in the others: 4 bytes.
     """
 
-    start: Int64[ndarray, " rows_and_end"]
-    target: UInt16[ndarray, " synapses"] | UInt32[ndarray, " synapses"]
-    weight: Float32[ndarray, " synapses"]
+    start: ndarray  # int64, rows and end
+    target: ndarray  # uint16 or uint32, one a synapse; empty with words
+    weight: ndarray  # float32, one a synapse; empty with words
+    word: ndarray  # int32, one a synapse; empty without units
+    unit: ndarray  # float32, one a channel; empty without units
+    bits: np.int32  # of a word that hold the target
 
     @property
     def n_bytes(self) -> int:
         """Memory held."""
-        return self.start.nbytes + self.target.nbytes + self.weight.nbytes
+        return sum(column.nbytes for column in self[:-1])
+
+
+def float_rows(start: ndarray, target: ndarray, weight: ndarray) -> Rows:
+    """Return rows whose weights are any numbers."""
+    return Rows(start, target, weight, np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32), np.int32(0))
+
+
+def word_rows(start: ndarray, word: ndarray, units: Units) -> Rows:
+    """Return rows whose weights are whole numbers of units."""
+    none = np.empty(0, dtype=np.uint16)
+    return Rows(start, none, np.empty(0, dtype=np.float32), word, units.volts, np.int32(units.bits))
 
 
 def delay_steps(m: SynapseMap, used: ndarray, step_s: float) -> Int32[ndarray, " synapses"]:
@@ -69,22 +103,28 @@ def delay_steps(m: SynapseMap, used: ndarray, step_s: float) -> Int32[ndarray, "
 
 
 def used_synapses(m: SynapseMap) -> ndarray:
-    """Return which synapses run: all but polysynaptic paths, whose synapses in between are not in the map."""
-    return m.kind != Kind.POLYSYNAPTIC
+    """Return which synapses run: not polysynaptic paths, whose synapses are not in the map, nor undecided kinds."""
+    return m.is_used
 
 
-def rows_of(synapses: Synapses, *, n_neurons: int, first: int, last: int, n_channels: int) -> Rows:
+def rows_of(synapses: Synapses, *, first: int, last: int, n_channels: int, units: Units | None) -> Rows:
     """Return the rows of the synapses onto neurons ``first`` to ``last - 1``."""
     n_delays = max(1, synapses.delays.size)
     size = (last - first) * n_channels
-    start = np.zeros(n_neurons * n_delays + 1, dtype=np.int64)
+    start = np.zeros(synapses.n_neurons * n_delays + 1, dtype=np.int64)
     _count(synapses.pre, synapses.post, synapses.delay_index, n_delays, first, last, start)
     np.cumsum(start, out=start)
-    target = np.empty(int(start[-1]), dtype=np.uint16 if size <= 1 << 16 else np.uint32)
-    weight = np.empty(int(start[-1]), dtype=np.float32)
-    columns = (synapses.pre, synapses.post, synapses.delay_index, synapses.channel, synapses.amplitude)
-    _fill(*columns, n_delays, first, last, start[:-1].copy(), target, weight)
-    return Rows(start=start, target=target, weight=weight)
+    n = int(start[-1])
+    where = (synapses.pre, synapses.post, synapses.delay_index, synapses.channel, synapses.amplitude)
+    ahead = (n_delays, first, last, start[:-1].copy())
+    if units is not None:
+        word = np.empty(n, dtype=np.int32)
+        _fill_words(*where, *ahead, units.volts.astype(np.float64), 1 << units.bits, word)
+        return word_rows(start, word, units)
+    target = np.empty(n, dtype=np.uint16 if size <= 1 << 16 else np.uint32)
+    weight = np.empty(n, dtype=np.float32)
+    _fill(*where, *ahead, target, weight)
+    return float_rows(start, target, weight)
 
 
 @njit(cache=True)
@@ -105,3 +145,15 @@ def _fill(pre, post, delay_index, channel, amplitude, n_delays, first, last, fre
             free[row] = at + 1
             target[at] = channel[s] * (last - first) + post[s] - first
             weight[at] = amplitude[s]
+
+
+@njit(cache=True)
+@no_type_check
+def _fill_words(pre, post, delay_index, channel, amplitude, n_delays, first, last, free, unit, scale, word):
+    for s in range(pre.size):
+        if first <= post[s] < last:
+            row = np.int64(pre[s]) * n_delays + delay_index[s]
+            at = free[row]
+            free[row] = at + 1
+            level = np.int64(np.rint(amplitude[s] / unit[channel[s]]))
+            word[at] = np.int32(level * scale + channel[s] * (last - first) + post[s] - first)

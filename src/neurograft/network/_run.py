@@ -47,7 +47,7 @@ class Activity:
     step_s: float
     wall_s: float
     n_events: int  # spikes delivered over synapses, counted at the spike
-    n_synapses_left_out: int  # polysynaptic paths, which are not run
+    n_synapses_left_out: int  # polysynaptic paths and undecided kinds, which are not run
     is_complete: bool
     states: Mapping[str, Float64[ndarray, "state_steps recorded"]] = field(default_factory=dict[str, ndarray])
     checkpoint: Checkpoint | None = None  # where a further run can go on; ``spikes`` then start where it did
@@ -116,6 +116,11 @@ def run(
         raise RunError("skip_quiet cannot be used with a stimulus, which may wake any neuron. Leave one of them out.")
     if synapses is not None and (options.skip_quiet or not isinstance(m, SynapseMap)):
         raise RunError("Synapses of one's own need a map and no skip_quiet. Change these options.")
+    if options.round_weights and (options.skip_quiet or plasticity is not None or synapses is not None):
+        raise RunError(
+            "round_weights cannot be used with skip_quiet, with plastic synapses or with cells read at every event, "
+            "whose weights are kept otherwise. Leave one of them out."
+        )
     if plasticity is not None:
         _check_plasticity(m, plasticity, options, resume)
     engine = build_engine(

@@ -34,7 +34,7 @@ def run_team(groups: list[Group], clock: Clock, past: Spikes, n_steps: int, *, p
         group.voltage_v = np.empty((n_steps, group.recorded.size))
         return _member(
             me, gate, outs, starts, block, clock.step, n_steps, past.origin, group.first, clock.delays, past.neuron,
-            past.start, group.rows.start, group.rows.target, group.rows.weight, group.inputs, group.state,
+            past.start, group.rows, group.inputs, group.state,
             group.refractory, group.drive_v, group.noise_v, bool(np.any(group.noise_v)), group.poisson,
             group.has_poisson, clock.seed, group.stepper.constants, group.spiked, group.words, group.recorded,
             group.voltage_v,
@@ -63,9 +63,8 @@ def _merge(outs, starts, block, at, past_neuron, past_start):
 @njit(cache=True, nogil=True)
 @no_type_check
 def _member(
-    me, gate, outs, starts, block, step, n_steps, origin, first, delays, past_neuron, past_start, start, target,
-    weight, inputs, state, refractory, drive_v, noise_v, has_noise, poisson, has_poisson, seed, constants, spiked,
-    words, recorded, voltage_v,
+    me, gate, outs, starts, block, step, n_steps, origin, first, delays, past_neuron, past_start, rows, inputs, state,
+    refractory, drive_v, noise_v, has_noise, poisson, has_poisson, seed, constants, spiked, words, recorded, voltage_v,
 ):  # fmt: skip
     """Advance one group block by block; the first member merges what all did while the others wait."""
     n_members, done = outs.shape[0], 0
@@ -76,8 +75,8 @@ def _member(
         if past_start[step + done - origin] + most > past_neuron.size:
             return done
         run_lif(
-            step + done, n, origin, first, delays, past_neuron, past_start, outs[me], starts[me], step + done, start,
-            target, weight, inputs, state, refractory, drive_v, noise_v, has_noise, poisson, has_poisson, seed,
+            step + done, n, origin, first, delays, past_neuron, past_start, outs[me], starts[me], step + done, rows,
+            inputs, state, refractory, drive_v, noise_v, has_noise, poisson, has_poisson, seed,
             constants, spiked, words, recorded, voltage_v[done : done + n],
         )  # fmt: skip
         meet(gate, n_members)

@@ -27,7 +27,7 @@ from neurograft.neurons._synapses import (
 )
 from neurograft.units import MS, MV
 
-_STRETCH = 512  # neurons worked on together: their numbers stay in the first cache
+_STRETCH = np.uint64(128)  # neurons worked on together: few, because one that spikes has all of them looked at again
 
 
 @final
@@ -135,31 +135,33 @@ def _alpha_step(tau_m_s: float, tau_syn_s: float, step_s: float) -> tuple[float,
     return float(step[0, 0]), float(step[1, 0]), float(step[2, 0]), float(step[2, 1])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, inline="always")
 @no_type_check
-def _fire(v, refractory, threshold, reset, steps, first, spiked, n):
-    """Reset neurons at threshold; most stretches have none, which a loop without branches finds out."""
-    has = 0
-    for i in range(v.size):
-        has |= np.int64(v[i] >= threshold)
-    if has:
-        for i in range(v.size):
-            if v[i] >= threshold:
-                v[i] = reset
-                refractory[i] = steps
-                spiked[n] = first + i
-                n += 1
+def _fire(v, refractory, threshold, reset, steps, first, last, spiked, n):
+    """Reset neurons at threshold, list them after the first ``n`` and return how many are listed then."""
+    for i in range(first, last):
+        if v[i] >= threshold:
+            v[i] = reset
+            refractory[i] = steps
+            spiked[n] = i
+            n += 1
     return n
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _hold(v, refractory, reset):
-    """Keep refractory neurons at reset for this step."""
-    for i in range(v.size):
+def _move_delta(v, refractory, drive, kick, decay, gain, threshold, reset, first, last):
+    """Move a stretch of neurons, keep refractory ones at reset, and tell whether any is at threshold."""
+    has = False
+    for i in range(first, last):
+        moved = gain * drive[i] + decay * v[i] + kick[i]
+        kick[i] = 0.0
         left = refractory[i]
-        v[i] = reset if left > 0 else v[i]
+        moved = reset if left > 0 else moved
         refractory[i] = max(left - 1, 0)
+        v[i] = moved
+        has |= moved >= threshold
+    return has
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -168,25 +170,41 @@ def advance_delta(state, refractory, drive_v, inputs, constants, spiked):
     """Step neurons whose synapses shift the potential."""
     decay, gain, threshold, reset = constants[0], constants[1], constants[2], constants[3]
     steps = np.int32(constants[4])
-    n = 0
-    for first in range(0, state.shape[1], _STRETCH):
-        last = min(first + _STRETCH, state.shape[1])
-        v, hold, drive = state[0, first:last], refractory[first:last], drive_v[first:last]
-        kick = inputs[0, first:last]
-        for i in range(v.size):
-            v[i] = gain * drive[i] + decay * v[i] + kick[i]
-            kick[i] = 0.0
-        _hold(v, hold, reset)
-        n = _fire(v, hold, threshold, reset, steps, first, spiked, n)
+    v, kick = state[0], inputs[0]
+    n, first, size = 0, np.uint64(0), np.uint64(v.size)
+    while first < size:
+        last = min(first + _STRETCH, size)
+        if _move_delta(v, refractory, drive_v, kick, decay, gain, threshold, reset, first, last):
+            n = _fire(v, refractory, threshold, reset, steps, first, last, spiked, n)
+        first = last
     return n
 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _decay_and_add(current, decay, arrived):
-    for i in range(current.size):
+def _decay_and_add(current, decay, arrived, first, last):
+    for i in range(first, last):
         current[i] = decay * current[i] + arrived[i]
         arrived[i] = 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _move_exponential(
+    v, refractory, drive, kick, current_e, current_i, decay, gain, into_v_e, into_v_i, threshold, reset, first, last
+):  # fmt: skip
+    """Move potentials as ``_move_delta`` does, with what the currents of the step before bring."""
+    has = False
+    for i in range(first, last):
+        synaptic = into_v_e * current_e[i] + into_v_i * current_i[i]
+        moved = gain * drive[i] + decay * v[i] + synaptic + kick[i]
+        kick[i] = 0.0
+        left = refractory[i]
+        moved = reset if left > 0 else moved
+        refractory[i] = max(left - 1, 0)
+        v[i] = moved
+        has |= moved >= threshold
+    return has
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -196,20 +214,20 @@ def advance_exponential(state, refractory, drive_v, inputs, constants, spiked):
     decay, gain, threshold, reset = constants[0], constants[1], constants[2], constants[3]
     steps = np.int32(constants[4])
     decay_e, into_v_e, decay_i, into_v_i = constants[5], constants[6], constants[7], constants[8]
-    n = 0
-    for first in range(0, state.shape[1], _STRETCH):
-        last = min(first + _STRETCH, state.shape[1])
-        v, hold, drive = state[0, first:last], refractory[first:last], drive_v[first:last]
-        current_e, current_i = state[1, first:last], state[2, first:last]
-        kick = inputs[0, first:last]
-        for i in range(v.size):
-            synaptic = into_v_e * current_e[i] + into_v_i * current_i[i]
-            v[i] = gain * drive[i] + decay * v[i] + synaptic + kick[i]
-            kick[i] = 0.0
-        _decay_and_add(current_e, decay_e, inputs[1, first:last])
-        _decay_and_add(current_i, decay_i, inputs[2, first:last])
-        _hold(v, hold, reset)
-        n = _fire(v, hold, threshold, reset, steps, first, spiked, n)
+    v, current_e, current_i = state[0], state[1], state[2]
+    kick, arrived_e, arrived_i = inputs[0], inputs[1], inputs[2]
+    n, first, size = 0, np.uint64(0), np.uint64(v.size)
+    while first < size:
+        last = min(first + _STRETCH, size)
+        has = _move_exponential(
+            v, refractory, drive_v, kick, current_e, current_i, decay, gain, into_v_e, into_v_i, threshold, reset,
+            first, last,
+        )  # fmt: skip
+        _decay_and_add(current_e, decay_e, arrived_e, first, last)
+        _decay_and_add(current_i, decay_i, arrived_i, first, last)
+        if has:
+            n = _fire(v, refractory, threshold, reset, steps, first, last, spiked, n)
+        first = last
     return n
 
 
@@ -235,4 +253,4 @@ def advance_alpha(state, refractory, drive_v, inputs, constants, spiked):
         else:
             v[i] = gain * drive_v[i] + decay * v[i] + synaptic + inputs[0, i]
         inputs[0, i] = 0.0
-    return _fire(v, refractory, threshold, reset, steps, 0, spiked, 0)
+    return _fire(v, refractory, threshold, reset, steps, 0, v.size, spiked, 0)

@@ -23,7 +23,7 @@ from neurograft.cells import (
     to_ns,
 )
 from neurograft.errors import OptionError
-from neurograft.maps import NOISE_KEY, Kind, SynapseMap, stated_noise_v
+from neurograft.maps import NOISE_KEY, SynapseMap, stated_noise_v
 from neurograft.pasting._around import AroundDefects
 from neurograft.pasting._encode import Encoder, Encoding, default_encoder
 from neurograft.pasting._order import SharedInputsOrder
@@ -97,14 +97,14 @@ def paste(
 ) -> MemoryImage:
     """Return the image of a map in a memory; the same map, card, options and seed give the same image.
 
-    Polysynaptic paths are left out and counted.  Weights beyond full scale are held at the end of the
-    window and flagged CLIPPED.  Raises ImageError where the map does not fit.
+    Polysynaptic paths and undecided kinds are left out and counted.  Weights beyond full scale are held at the
+    end of the window and flagged CLIPPED.  Raises ImageError where the map does not fit.
     """
     options = options or PasteOptions()
     if not 0 <= seed < 2**63:
         raise OptionError(f"seed is {seed}. Give a whole number from 0 to below 2**63.")
-    origin = np.flatnonzero(m.kind != Kind.POLYSYNAPTIC)
-    pasted = m if origin.size == m.n_synapses else m.select(m.kind != Kind.POLYSYNAPTIC)
+    origin = np.flatnonzero(m.is_used)
+    pasted = m if origin.size == m.n_synapses else m.select(m.is_used)
     progress("placing", 0, 1)
     options = replace(options, scaling=options.scaling or default_encoder(memory))
     assert options.scaling is not None

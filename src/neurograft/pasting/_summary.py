@@ -67,7 +67,7 @@ class PasteSummary:
             f"{self.pulses} pulses, {self.pulses_mean:.2f} a cell, 95th percentile {self.pulses_p95:g}",
             f"{self.n_failed} cells out of band ({self.n_failed / n:.2%}), {self.n_defective} defective, "
             f"{self.n_spare_rows} spare rows used",
-            f"{self.n_clipped} synapses clipped, {self.n_left_out} polysynaptic paths left out",
+            f"{self.n_clipped} synapses clipped, {self.n_left_out} paths and undecided kinds left out",
             f"{self.n_unused} cells of used rows and columns hold nothing"
             + (f"; {self.unused_pulses} pulses program them to 0" if self.unused_pulses else ""),
             f"error of weights {self.weight_error:.1%}, of postsynaptic sums {self.product_error:.1%}",

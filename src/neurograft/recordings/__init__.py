@@ -7,8 +7,13 @@ from neurograft.recordings._channel_cache import ChannelCache as ChannelCache
 from neurograft.recordings._describe import describe as describe
 from neurograft.recordings._flags import ChannelFlags as ChannelFlags
 from neurograft.recordings._flags import check_channels as check_channels
+from neurograft.recordings._growing import open_growing as open_growing
 from neurograft.recordings._identity import samples_hash as samples_hash
 from neurograft.recordings._lazy import LazyRecording as LazyRecording
+from neurograft.recordings._live import LiveSource as LiveSource
+from neurograft.recordings._live import receiving as receiving
+from neurograft.recordings._live_address import is_live as is_live
+from neurograft.recordings._live_address import live_source as live_source
 from neurograft.recordings._open import open_recording as open_recording
 from neurograft.recordings._options import OpenOptions as OpenOptions
 from neurograft.recordings._options import signal_named as signal_named
@@ -22,3 +27,4 @@ from neurograft.recordings._recording import n_channels as n_channels
 from neurograft.recordings._sniff import FileKind as FileKind
 from neurograft.recordings._sniff import kind_of as kind_of
 from neurograft.recordings._spikeinterface import from_spikeinterface as from_spikeinterface
+from neurograft.recordings._unreadable import Skipping as Skipping

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from neurograft.errors import RecordingError, did_you_mean
+from neurograft.errors import EmptyRecordingError, RecordingError, did_you_mean
 from neurograft.files import written_whole
 from neurograft.recordings._lazy import LazyRecording, lazy_recording
 from neurograft.recordings._options import signal_named
@@ -82,6 +82,8 @@ def open_binary(path: Path, *, is_growing: bool = False) -> LazyRecording:
     def fetch(segment: int, start: int, stop: int) -> ndarray:
         held = mapped[segment]
         if order == "channels":
+            if files[segment].stat().st_size < held.offset + held.nbytes:  # to read on would end the process
+                raise RecordingError(f"{files[segment]} was cut off while it was read.")
             return held[:, start:stop].T
         # read instead of mapped: pages of a mapped file count as this process's memory until the system wants them
         offset = held.offset + start * held.strides[0]
@@ -138,11 +140,13 @@ def _map(
     dtype = np.dtype(_choice(samples, "dtype", _DTYPES, sidecar)).newbyteorder(">" if big else "<")
     header_bytes = int(_number(samples, "header_bytes", sidecar, "samples", low=0, missing=0))
     if not file.is_file():
-        raise RecordingError(f"{sidecar} names {file.name}, which is not beside it. Put it there or correct the name.")
+        raise EmptyRecordingError(
+            f"{sidecar} names {file.name}, which is not beside it. Put it there or correct the name."
+        )
     held = file.stat().st_size - header_bytes
     frame_bytes = n * dtype.itemsize
     if held < (frame_bytes if is_growing else 1):
-        raise RecordingError(f"{file} has {max(held, 0)} bytes after a header of {header_bytes}: it is empty.")
+        raise EmptyRecordingError(f"{file} has {max(held, 0)} bytes after a header of {header_bytes}: it is empty.")
     if held % frame_bytes and not is_growing:
         raise RecordingError(
             f"{file} has {held} bytes after a header of {header_bytes}: {held // frame_bytes} frames of {frame_bytes} "

@@ -10,7 +10,7 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from neurograft.arrays import frozen
-from neurograft.errors import RecordingError, did_you_mean
+from neurograft.errors import EmptyRecordingError, NeurograftError, RecordingError, did_you_mean
 from neurograft.recordings._recording import Signal
 
 GAP_S = 1.0  # between sweeps of a file that does not tell when they began
@@ -27,6 +27,7 @@ class LazyRecording:
     where unknown.  Memory in use is bounded by the piece that is asked for.
     """
 
+    path: Path  # names the recording in errors
     rate_hz: float
     signal: Signal
     channel_labels: tuple[str, ...]
@@ -46,13 +47,29 @@ class LazyRecording:
                 f"Frames {start} to {stop} of segment {segment} were asked for, but the segments have "
                 f"{self.segment_frames} frames. Ask for frames inside a segment."
             )
-        raw = self.fetch(segment, start, stop)
+        raw = self._fetched(segment, start, stop)
         if raw.dtype.kind in "iu" and raw.dtype.itemsize <= _EXACT_IN_FLOAT32_BYTES:
             scaled = raw.astype(np.float32)  # exact, and half the memory of float64
             scaled *= self.gain.astype(np.float32)
             scaled += self.offset.astype(np.float32)
             return scaled
         return (raw * self.gain + self.offset).astype(np.float32)
+
+    def _fetched(self, segment: int, start: int, stop: int) -> ndarray:
+        """Return samples as they lie in the file; what cannot be read is told with where it lies."""
+        where = f"{self.path}: frames {start} to {stop} of segment {segment} ({start / self.rate_hz:.6g} s on)"
+        try:
+            raw = self.fetch(segment, start, stop)
+        except (NeurograftError, AssertionError, TypeError, MemoryError):
+            raise
+        except Exception as problem:  # every library fails in its own way on a damaged file or a lost connection
+            raise RecordingError(
+                f"{where} cannot be read: {str(problem) or type(problem).__name__}. "
+                "The file is damaged, or what it lies on does not answer."
+            ) from problem
+        if len(raw) != stop - start:
+            raise RecordingError(f"{where} are not all there: {len(raw)} came back. The file is cut off.")
+        return raw
 
 
 def lazy_recording(
@@ -78,7 +95,7 @@ def lazy_recording(
     empty = [k for k, frames in enumerate(segment_frames) if frames <= 0]
     if empty or not segment_frames:
         where = f"segment {empty[0]}" if empty else "it"
-        raise RecordingError(f"{path}: {where} has no sample. The recording is empty or was stopped at once.")
+        raise EmptyRecordingError(f"{path}: {where} has no sample. The recording is empty or was stopped at once.")
     gains, offsets = (np.broadcast_to(np.asarray(x, dtype=np.float64), (n,)) for x in (gain, offset))
     if not (np.all(np.isfinite(gains)) and np.all(np.isfinite(offsets)) and np.all(gains != 0)):
         bad = int(np.flatnonzero(~np.isfinite(gains) | ~np.isfinite(offsets) | (gains == 0))[0])
@@ -87,6 +104,7 @@ def lazy_recording(
             "Set a gain that is finite and not zero."
         )
     return LazyRecording(
+        path=path,
         rate_hz=float(rate_hz),
         signal=signal,
         channel_labels=_unique(channel_labels),

@@ -1,5 +1,6 @@
 """NWB ElectricalSeries (extracellular), with h5py alone."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,11 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from neurograft.errors import RecordingError
+from neurograft.recordings._clock import Clock, Stretch, clock_of
 from neurograft.recordings._hdf5_files import read_whole
 from neurograft.recordings._lazy import LazyRecording, lazy_recording
 from neurograft.recordings._options import ask_part
 from neurograft.recordings._recording import Signal
-
-_BLOCK = 1 << 20
 
 
 def series_of_type(file: Any, *types: str) -> list[str]:
@@ -32,11 +32,17 @@ def series_of_type(file: Any, *types: str) -> list[str]:
 
 
 def open_electrical_series(
-    path: Path, *, signal: Signal | None = None, part: str | None = None, file: Any = None
+    path: Path,
+    *,
+    signal: Signal | None = None,
+    part: str | None = None,
+    file: Any = None,
+    is_growing: bool = False,
 ) -> LazyRecording:
     """Return one ElectricalSeries in volts; ``part`` is its path in the file where there are several.
 
-    ``file`` is the open HDF5 file, where it lies somewhere else than under ``path``.
+    ``file`` is the open HDF5 file, where it lies somewhere else than under ``path``.  Of one that still grows the
+    frames are taken that have all their numbers now.
     """
     try:
         file = h5py.File(path, "r") if file is None else file
@@ -45,19 +51,19 @@ def open_electrical_series(
             if not names:
                 raise RecordingError(f"{path} holds no ElectricalSeries. Give a recording, or open it as what it is.")
             raise ask_part(path, "electrical series", {n: f"{file[n + '/data'].shape} samples" for n in names}, part)
-        return _series(path, file, part or names[0], signal or Signal.EXTRACELLULAR_V)
+        return _series(path, file, part or names[0], signal or Signal.EXTRACELLULAR_V, is_growing)
     except (OSError, KeyError) as problem:
         raise RecordingError(f"{path} is not a whole NWB file: {problem}. Copy it again.") from problem
 
 
-def _series(path: Path, file: Any, name: str, signal: Signal) -> LazyRecording:
+def _series(path: Path, file: Any, name: str, signal: Signal, is_growing: bool) -> LazyRecording:
     series: Any = file[name]
     data: Any = series["data"]
     n = 1 if data.ndim == 1 else data.shape[1]
     unit = str(data.attrs.get("unit", "volts"))
     if unit.lower() not in ("volts", "v", "volt"):
         raise RecordingError(f"{path}: {name} is in {unit!r}. Its 'conversion' has to lead to volts; correct the file.")
-    rate_hz, start_s = rate_and_start(path, series, name)
+    clock = _clock(path, series, name, data.shape[0], is_growing)
     gain = np.full(n, float(data.attrs.get("conversion", 1.0)))
     if "channel_conversion" in series:
         gain = gain * np.asarray(series["channel_conversion"][()], dtype=np.float64)
@@ -66,16 +72,16 @@ def _series(path: Path, file: Any, name: str, signal: Signal) -> LazyRecording:
     labels, position_um = _electrodes(path, electrodes, rows, n)
 
     def fetch(segment: int, start: int, stop: int) -> ndarray:
-        del segment  # there is one
-        return data[start:stop].reshape(-1, n)
+        first = clock.stretches[segment].first
+        return data[first + start : first + stop].reshape(-1, n)
 
     return lazy_recording(
         path=path,
         fetch=fetch,
-        rate_hz=rate_hz,
+        rate_hz=clock.rate_hz,
         signal=signal,
-        segment_frames=[data.shape[0]],
-        segment_start_s=[start_s],
+        segment_frames=[stop - first for first, stop, _ in clock.stretches],
+        segment_start_s=[start_s for *_, start_s in clock.stretches],
         channel_labels=labels,
         position_um=position_um,
         gain=gain,
@@ -103,31 +109,33 @@ def _electrodes(
     return labels, None
 
 
-def rate_and_start(path: Path, series: Any, name: str) -> tuple[float, float]:
-    """Return the rate and the start of an HDF5 time series; unevenly sampled ones are refused."""
+def _clock(path: Path, series: Any, name: str, n_frames: int, is_growing: bool) -> Clock:
+    """Return rate and stretches of an HDF5 time series."""
     if "starting_time" in series:
-        return float(series["starting_time"].attrs["rate"]), float(series["starting_time"][()])
+        start_s, rate_hz = float(series["starting_time"][()]), float(series["starting_time"].attrs["rate"])
+        return Clock(rate_hz, (Stretch(0, n_frames, start_s),))
     if "timestamps" not in series:
         raise RecordingError(f"{path}: {name} has neither a starting_time nor timestamps. Correct the file.")
-    return even_rate(path, series["timestamps"], name)
+    times_s = series["timestamps"]
+    if is_growing:
+        n_frames = min(len(times_s), n_frames)
+        times_s = times_s[:n_frames]
+    if len(times_s) != n_frames:
+        raise RecordingError(
+            f"{path}: {name} has {len(times_s)} timestamps for {n_frames} samples. The file is cut off; copy it again."
+        )
+    return clock_of(path, times_s, name)
 
 
 def even_rate(path: Path, timestamps: Any, name: str) -> tuple[float, float]:
-    """Return rate and start of sample times, or refuse them, naming the first that is off by half a step."""
-    n = len(timestamps)
-    if n < 2:
-        raise RecordingError(f"{path}: {name} has {n} samples. A recording needs two.")
-    start_s, stop_s = float(timestamps[0]), float(timestamps[n - 1])
-    step_s = (stop_s - start_s) / (n - 1)
-    for begin in range(0, n, _BLOCK):
-        times_s = np.asarray(timestamps[begin : begin + _BLOCK])
-        off = np.flatnonzero(
-            ~(np.abs(times_s - (start_s + step_s * np.arange(begin, begin + len(times_s)))) < step_s / 2)
+    """Return rate and start of sample times, or refuse them where they jump, naming the first that does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rate_hz, (first, *later) = clock_of(path, timestamps, name)
+    if later:
+        k = later[0].first
+        raise RecordingError(
+            f"{path}: {name} is sampled unevenly: its clock jumps from {float(timestamps[k - 1])} s to "
+            f"{float(timestamps[k])} s at sample {k}. Save it as one series a stretch."
         )
-        if off.size:
-            k = begin + int(off[0])
-            raise RecordingError(
-                f"{path}: {name} is sampled unevenly: sample {k} is at {times_s[off[0]]} s, {start_s + step_s * k} s "
-                "would be even. Save it at one rate, or as one series a stretch."
-            )
-    return 1.0 / step_s, start_s
+    return rate_hz, first.start_s

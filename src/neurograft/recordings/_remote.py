@@ -16,6 +16,7 @@ from neurograft.recordings._nwb import open_electrical_series
 from neurograft.recordings._options import ask_signal
 from neurograft.recordings._recording import Signal
 from neurograft.recordings._spikeinterface import from_spikeinterface
+from neurograft.recordings._zarr_chunks import insist_on_answers
 
 _BLOCK_BYTES = 8 << 20  # of an HDF5 file, fetched at once and kept
 _MOST_METADATA = 10_000
@@ -67,6 +68,7 @@ def _zarr(url: str, system: Any, inside: str, signal: Signal | None) -> LazyReco
         raise RecordingError(f"{url} holds a {type(loaded).__name__}, not a recording.")
     if signal is None:
         raise ask_signal(Path(url), "a SpikeInterface store does not tell what its numbers are.")
+    insist_on_answers(loaded)
     return from_spikeinterface(loaded, path=Path(url), signal=signal)
 
 

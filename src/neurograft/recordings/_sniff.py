@@ -174,12 +174,13 @@ def _hdf5(path: Path, *, matlab: bool) -> Format:
         return Format.MATLAB
     try:
         with h5py.File(path, "r") as file:
-            return _of_groups(file)
+            return format_of_hdf5(file)
     except (OSError, KeyError, RuntimeError) as problem:
         raise RecordingError(f"{path} is a damaged HDF5 file: {problem}. Copy it again.") from problem
 
 
-def _of_groups(file: Any) -> Format:
+def format_of_hdf5(file: Any) -> Format:
+    """Return the format of an open HDF5 file."""
     told = file.attrs.get("format")
     if "3BRecInfo" in file or ("TOC" in file and any(name.startswith("Well_") for name in file)):
         found = Format.BIOCAM

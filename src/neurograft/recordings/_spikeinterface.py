@@ -9,16 +9,19 @@ import inspect
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
 
 from neurograft.errors import MissingExtraError, RecordingError
+from neurograft.recordings._clock import Clock, clock_of
 from neurograft.recordings._lazy import LazyRecording, lazy_recording
+from neurograft.recordings._maxwell import maxwell_clock
 from neurograft.recordings._options import ask_signal
 from neurograft.recordings._pickles import require_no_pickle
 from neurograft.recordings._recording import Signal
+from neurograft.recordings._zarr_chunks import missing_frames, require_chunks
 from neurograft.units import UV
 
 # Formats of devices that record outside cells and nothing else; other formats can hold either.
@@ -29,15 +32,18 @@ _NOT_FROM_NEO = {".cbin": ("compressedbinaryibl",), ".h5": ("mcsh5", "sinapsrese
 _MAX_INFO_BYTES = 1 << 24
 
 
-def open_saved(path: Path, *, signal: Signal | None = None) -> LazyRecording:
-    """Return a recording that SpikeInterface saved as a binary folder or a Zarr store."""
+def open_saved(path: Path, *, signal: Signal | None = None, is_growing: bool = False) -> LazyRecording:
+    """Return a recording that SpikeInterface saved as a binary folder or a Zarr store.
+
+    Of a store that still grows frames are taken up to the first whose chunk is not there yet.
+    """
     require_no_pickle(path, error=RecordingError)
     loaded = load_saved(path)
     if not hasattr(loaded, "get_traces"):
         raise RecordingError(f"{path} holds a {type(loaded).__name__}, not a recording.")
     if signal is None:
         raise ask_signal(path, "a SpikeInterface folder does not tell what its numbers are.")
-    return from_spikeinterface(loaded, path=path, signal=signal)
+    return from_spikeinterface(loaded, path=path, signal=signal, is_growing=is_growing)
 
 
 def load_saved(path: Path) -> Any:
@@ -71,7 +77,8 @@ def open_vendor(path: Path, *, signal: Signal | None = None, part: str | None = 
         _require_decodable(recording, path, name)
         if signal is None and name not in _EXTRACELLULAR:
             raise ask_signal(path, f"a file of the kind {name!r} does not tell what its numbers are.")
-        return from_spikeinterface(recording, path=path, signal=signal or Signal.EXTRACELLULAR_V)
+        clock = maxwell_clock(path, recording) if name == "maxwell" else None
+        return from_spikeinterface(recording, path=path, signal=signal or Signal.EXTRACELLULAR_V, clock=clock)
     if failures:
         raise RecordingError(
             f"{path} was opened by none of its readers; where one asks for a stream, give OpenOptions(part=…):\n"
@@ -134,10 +141,13 @@ def candidates(path: Path) -> list[str]:
     return [*dict.fromkeys(names), *_NOT_FROM_NEO.get(path.suffix.lower(), ())]
 
 
-def from_spikeinterface(recording: Any, *, path: Path, signal: Signal) -> LazyRecording:
+def from_spikeinterface(
+    recording: Any, *, path: Path, signal: Signal, clock: Clock | None = None, is_growing: bool = False
+) -> LazyRecording:
     """Return a SpikeInterface recording as one of ours: its segments, gains and pad positions; read lazily.
 
-    ``path`` names the recording in errors.  A recording without gains to microvolts is refused.
+    ``path`` names the recording in errors.  A recording without gains to microvolts is refused.  Where sample times
+    or the ``clock`` of its one segment jump, segments are parted.
     """
     if signal is Signal.MEMBRANE_A:
         units = recording.get_property("physical_unit")
@@ -148,24 +158,54 @@ def from_spikeinterface(recording: Any, *, path: Path, signal: Signal) -> LazyRe
             f"{path} does not tell the microvolts of a count. Set them before saving: "
             "recording.set_channel_gains(…); recording.set_channel_offsets(…)."
         )
-    segments = range(recording.get_num_segments())
-    starts = [recording.get_start_time(segment_index=k) for k in segments]
+    rate_hz, spans = _spans(recording, path, clock)
+    missing = [missing_frames(recording, k) for k in range(recording.get_num_segments())]
+    if is_growing and len(missing[-1]):
+        spans[-1] = spans[-1]._replace(stop=max(int(missing[-1][0, 0]), spans[-1].first))
 
     def fetch(segment: int, start: int, stop: int) -> ndarray:
-        return np.asarray(recording.get_traces(segment_index=segment, start_frame=start, end_frame=stop))
+        k, first, _, _ = spans[segment]
+        require_chunks(path, missing[k], first + start, first + stop)
+        return np.asarray(recording.get_traces(segment_index=k, start_frame=first + start, end_frame=first + stop))
 
+    starts = [span.start_s for span in spans]
     return lazy_recording(
         path=path,
         fetch=fetch,
-        rate_hz=float(recording.get_sampling_frequency()),
+        rate_hz=rate_hz,
         signal=signal,
-        segment_frames=[int(recording.get_num_samples(segment_index=k)) for k in segments],
-        segment_start_s=[float(s) for s in starts] if all(s is not None for s in starts) else None,
+        segment_frames=[span.stop - span.first for span in spans],
+        segment_start_s=[float(s) for s in starts if s is not None] if None not in starts else None,
         channel_labels=[str(x) for x in recording.get_channel_ids()],
         position_um=np.array(recording.get_channel_locations()[:, :2], np.float64) if recording.has_probe() else None,
         gain=np.asarray(gains, dtype=np.float64) * UV,
         offset=np.asarray(offsets, dtype=np.float64) * UV,
     )
+
+
+class _Span(NamedTuple):
+    """Frames of one of SpikeInterface's segments that are one of ours."""
+
+    segment: int
+    first: int
+    stop: int
+    start_s: float | None
+
+
+def _spans(recording: Any, path: Path, clock: Clock | None) -> tuple[float, list[_Span]]:
+    """Return the rate, that of the sample times where there are any, and the segments, parted where these jump."""
+    rate_hz, out = float(recording.get_sampling_frequency()), list[_Span]()
+    for k in range(recording.get_num_segments()):
+        here = clock
+        if clock is None and recording.has_time_vector(segment_index=k):
+            here = clock_of(path, recording.get_times(segment_index=k), f"segment {k}")
+            rate_hz = here.rate_hz if k == 0 else rate_hz
+        if here is None:
+            n = int(recording.get_num_samples(segment_index=k))
+            out.append(_Span(k, 0, n, recording.get_start_time(segment_index=k)))
+        else:
+            out += [_Span(k, *stretch) for stretch in here.stretches]
+    return rate_hz, out
 
 
 def saved_kind(path: Path) -> str | None:

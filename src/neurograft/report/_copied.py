@@ -29,6 +29,7 @@ def copied_chapters(title: str, copied: IntracellularCopy) -> list[Section]:
         "like true ones. Without bursts: the fit again, without any row of a network burst."
     )
     evidence: list[Block] = [
+        *(Note(text=f"{flag[0].upper()}{flag[1:]}", level=Level.WARNING) for flag in copied.flags),
         KeyNumbers(numbers=_numbers(copied)),
         calibration_figure(copied),
         decoy_table(copied),

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from scipy import sparse
 
 from neurograft.errors import OptionError, SeriesError
-from neurograft.maps import Kind, SynapseMap, synapse_map
+from neurograft.maps import SynapseMap, synapse_map
 from neurograft.network import Drive, Modulation, RunOptions, run
 from neurograft.reservoirs._check import checked_series
 from neurograft.reservoirs._echo_state import drive_nodes, with_radius
@@ -56,7 +56,7 @@ class Dale:
 
 def matrix_of(m: SynapseMap) -> sparse.csr_array:
     """Return a map's strengths in volts as a matrix [post, pre]; polysynaptic paths are left out, parallels summed."""
-    used = np.flatnonzero(m.kind != Kind.POLYSYNAPTIC)
+    used = np.flatnonzero(m.is_used)
     entries = (m.weight_v[used], (m.post[used], m.pre[used]))
     matrix = sparse.csr_array(sparse.coo_array(entries, shape=(m.n_neurons, m.n_neurons)))
     matrix.eliminate_zeros()  # an inhibitory synapse may cancel an electrical one

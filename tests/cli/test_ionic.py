@@ -67,6 +67,31 @@ def test_a_small_particle_neuron_goes_on_from_its_checkpoint(neurograft, tmp_pat
     assert (tmp_path / "n.npz").read_bytes() == kept
 
 
+def test_the_neuron_of_stripes_repeats_with_its_seed(neurograft, tmp_path):
+    words = ("ionic", "neuron", "--depth", "stripes", "--microseconds", "20")
+    traces = []
+    for seed in ("1", "1", "2"):
+        said = neurograft(*words, "--seed", seed, "-o", tmp_path / "t.csv")
+        assert said.code == 0, said.err
+        traces.append((tmp_path / "t.csv").read_text())
+    assert traces[0] == traces[1] != traces[2]
+
+
+def test_a_pair_of_molecules_is_pulled_and_goes_on(neurograft, tmp_path):
+    pytest.importorskip("openmm", reason="molecules need the extra md")
+    words = ("ionic", "pair", "--side-nm", "2.3", "--visit-ps", "0.5", "--settle-ps", "0.5", "--json")
+    kept = ("--checkpoint", tmp_path / "u.npz", "-o", tmp_path / "pair.csv")
+    said = neurograft(*words, *kept, "--rounds", "4")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["rounds"] == 4
+    assert (tmp_path / "pair.csv").read_text().startswith("distance_nm,work_kt,error_kt\n0.")
+    again = json.loads(neurograft(*words, *kept, "--rounds", "5").out)
+    assert (again["resumed"], again["rounds"]) == (True, 5)
+    refused = neurograft(*words, "--checkpoint", tmp_path / "u.npz", "--salt", "CaSO4")
+    assert refused.code == 2
+    assert "start anew" in refused.err
+
+
 def test_phase_tells_where_it_spikes(neurograft):
     said = neurograft("ionic", "phase", "--layers", "2", "--valences", "2", "--batteries", "0.05", "--json")
     assert json.loads(said.out)["points"][0]["spikes"] is True
@@ -100,7 +125,11 @@ def test_figures_are_one_page(neurograft, tmp_path):
     said = neurograft("ionic", "figures", "--quick", "-o", tmp_path / "f.html", "--json")
     assert said.code == 0, said.err
     assert json.loads(said.out)["ions, 5 ps, n at 0.3"] == pytest.approx(0.804, rel=0.06)
-    assert "Where spiking is possible" in (tmp_path / "f.html").read_text()
+    page = (tmp_path / "f.html").read_text()
+    for title in ("Where spiking is possible", "Reservoirs at both ends", "Molecules", "Ions across the field"):
+        assert title in page
+    peaks = [v for name, v in json.loads(said.out).items() if name.startswith("neuron, stripes") and "peak" in name]
+    assert peaks == [pytest.approx(40.6, abs=2.2)]
 
 
 @pytest.mark.parametrize(

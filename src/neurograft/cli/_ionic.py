@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neurograft.cli._ionic_md import md_command
+from neurograft.cli._ionic_pair import pair_command
 from neurograft.cli._options import AsJson, Seed, show
 from neurograft.cli._progress import shown_progress
 from neurograft.errors import OptionError
@@ -23,6 +24,7 @@ ionic_app = typer.Typer(
 
 
 ionic_app.command("md")(md_command)
+ionic_app.command("pair")(pair_command)
 
 
 class Depth(StrEnum):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurograft.copying._events import N_NEXT, Events, _add_events
-from neurograft.copying._plasticity import PAIRED_S, efficacy, plastic, plasticity_grid
+from neurograft.copying._plasticity import PAIRED_S, _project, efficacies, efficacy, plastic, plasticity_grid
 from neurograft.copying._vesicles import histogram, vesicles
 
 RATE_HZ = 1000.0
@@ -37,6 +37,26 @@ def test_event_sums_are_those_of_the_written_out_products(seed, n_spikes, n_rows
 def test_a_second_answer_is_smaller_by_what_was_spent_and_has_not_come_back(use, recovery_s, interval_s):
     pair = efficacy(np.array([interval_s]), use, recovery_s, 0.0)
     assert pair == pytest.approx([1.0, 1 - use * np.exp(-interval_s / recovery_s)])  # Tsodyks and Markram 1997, eq. 1
+
+
+def test_synapses_side_by_side_are_those_one_by_one():
+    grid, interval_s = plasticity_grid(), np.random.default_rng(0).exponential(0.2, 60) + 1e-3
+    each = np.array([efficacy(interval_s, *row) for row in zip(*grid[:3], strict=True)])
+    assert efficacies(interval_s, grid) == pytest.approx(each.T, rel=1e-9)
+
+
+@given(st.integers(0, 10_000), st.integers(3, 40))
+@settings(deadline=None, max_examples=10)
+def test_sums_of_a_grid_are_those_of_every_overlap(seed, n):
+    rng = np.random.default_rng(seed)
+    q = rng.standard_normal((n, N_NEXT + 1)) * (rng.random((n, N_NEXT + 1)) < 0.7)
+    pair, factor = Events(np.arange(n), rng.standard_normal(n), q, 1.0, 1.0), rng.random((n, 5))
+    score, own, overlap = np.zeros((3, 5))
+    _project(factor, pair.s, q, pair.all_overlaps(np.ones(n)), score, own, overlap)
+    each = np.array([pair.all_overlaps(f) for f in factor.T])
+    assert score == pytest.approx(factor.T @ pair.s)
+    assert own == pytest.approx(np.sum(factor.T * each, axis=1))
+    assert overlap == pytest.approx(each.sum(axis=1))
 
 
 def test_regular_spikes_reach_the_published_steady_state():

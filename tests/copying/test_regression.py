@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from test_design import dense_design
 
+from neurograft.copying import _gram, _regression
 from neurograft.copying._coupling import Coupling
 from neurograft.copying._design import lag_boxes
 from neurograft.copying._gram import Factor
@@ -89,6 +90,20 @@ def test_filling_blanks_from_the_fit_gives_each_targets_own_weighted_least_squar
         errors = [np.abs(f.beta[others, :, j] - expected).max() for f in (exact, quick, plain)]
         assert errors[0] < 1e-8  # of coefficients near 1e-3; the ridge is 1e-6
         assert errors[1] < 0.1 * errors[2]  # the kept share alone is where filling starts
+
+
+def test_filling_stops_where_a_factor_of_32_bits_tells_no_more(monkeypatch):
+    traces = made()
+    monkeypatch.setattr(_gram, "MOST_COLUMNS_OF_64_BITS", 0)
+    calls, solve = [], Factor.solve
+    monkeypatch.setattr(Factor, "solve", lambda self, right: calls.append(1) or solve(self, right))
+    enough = fitted(traces, 60)[0]
+    assert 3 <= len(calls) < 40  # a third is blanked here, and of 61 solutions none would be left out
+    monkeypatch.setattr(_regression, "_ENOUGH", 0.0)
+    all_steps = fitted(traces, 60)[0]
+    size = np.sqrt(np.mean(all_steps.beta.astype(np.float64) ** 2, axis=(0, 1)))
+    moved = np.sqrt(np.mean((enough.beta.astype(np.float64) - all_steps.beta) ** 2, axis=(0, 1)))
+    assert np.max(moved / size) < 3e-5  # what is left to change, and what 32 bits lose
 
 
 def test_moments_do_not_depend_on_how_the_recording_is_cut():

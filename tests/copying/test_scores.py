@@ -98,8 +98,10 @@ def test_what_templates_come_to_is_the_sum_over_their_bayes_factors(size):
     rival = rng.random((np.count_nonzero(~is_direct), len(_RIVAL_SD_V)))
     sd = 1.2
     seen = weighed(
-        found.z[:, OPEN].T / sd,
-        found.information[:, OPEN].T / sd**2,
+        found.z,
+        found.information,
+        np.argwhere(OPEN),
+        sd=sd,
         is_direct=is_direct,
         is_under=KINDS.is_under_talk,
         is_talk=KINDS.family == Family.CROSS_TALK,

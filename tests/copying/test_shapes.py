@@ -11,12 +11,11 @@ from neurograft.copying._shapes import (
     _OPENING_S,
     _RISE_S,
     cascade,
-    images,
     rise_and_decay_s,
     shape_grid,
     shaped,
 )
-from neurograft.copying._templates import no_courses
+from neurograft.copying._templates import images_of, no_courses
 from neurograft.copying._whiten import Whitener
 
 BOXES = lag_boxes(1000.0)
@@ -62,7 +61,8 @@ def test_rise_and_decay_are_those_of_the_slowest_parts():
 def coefficients(which, weight_v, seed=0, n_spikes=4000, noise_v=1e-3):
     """Coefficients of a neuron's synapses on all others, of known course, in white noise."""
     rng = np.random.default_rng(seed)
-    image = np.stack([images(GRID, WHITENER, BOXES, j)[which[j]] for j in range(N)], axis=1)
+    each = images_of(GRID.course[which], GRID.first, WHITENER, BOXES)
+    image = np.stack([each[j, :, j] for j in range(N)], axis=1)
     block = np.diag(1 / (n_spikes * BOXES.width.astype(float)))
     noise = noise_v * np.sqrt(np.diag(block))[:, None] * rng.standard_normal((N, len(BOXES.low), N))
     return Fit(

@@ -12,10 +12,12 @@ from neurograft.copying._regression import Fit
 from neurograft.copying._scores import NEVER_V2, score_pairs
 from neurograft.copying._slow import MIN_SHARE, baseline
 from neurograft.copying._templates import Family, Shape, TemplateOptions, Templates, templates
+from neurograft.copying._threads import in_order
 from neurograft.copying._whiten import Whitener
 
 _STRONG_Z = 6.0
 _SHAPE_NEURONS = 200  # as many presynaptic neurons decide the common shape
+_TARGETS_AT_ONCE = 512
 
 
 class Scores(NamedTuple):
@@ -37,13 +39,12 @@ def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
     bursts meet the other's membrane at the same phases again and again, which looks like nothing and like everything.
     """
     by_target = _by_target(kinds.image)
-    talk = int(np.argmax(kinds.family == Family.CROSS_TALK))
+    talk, under = int(np.argmax(kinds.family == Family.CROSS_TALK)), _run(kinds.is_under_talk)
     out = _nothing(len(kinds.image), pre, fit.beta.shape[2])
     for k, i in enumerate(pre):
         if fit.n_spikes[i] > 0:
             pulses = kinds.own.pulses(int(i))
-            by_target[:, :, talk] = pulses[0].T
-            gained, excess = _score(fit, int(i), by_target, kinds.is_under_talk, pulses, out, k)
+            gained, excess = _score(fit, int(i), by_target, under, talk, pulses, out, k)
             gained -= (len(pulses) - 1) * np.log(np.maximum(fit.n_kept[i], 2.0))
             out.z[talk, k] = np.maximum(np.abs(out.z[talk, k]), np.sqrt(np.maximum(gained, 0.0)))
             out.z[:, k] /= np.sqrt(excess)
@@ -52,15 +53,31 @@ def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
     return out
 
 
-def alone(fit: Fit, image: Float64[ndarray, "templates boxes neurons"], pre: Int64[ndarray, " pre"]) -> Scores:
+def alone(
+    fit: Fit, image: Float64[ndarray, "templates boxes neurons"], pre: Int64[ndarray, " pre"], *, n_threads: int = 1
+) -> Scores:
     """Return the fit of each image with nothing else."""
-    by_target, never = _by_target(image), np.zeros(len(image), dtype=np.bool_)
+    by_target, none = _by_target(image), np.zeros((0, *image.shape[1:]))
     out = _nothing(len(image), pre, image.shape[2])
-    for k, i in enumerate(pre):
+
+    def fill(k: int) -> None:
+        i = int(pre[k])
         if fit.n_spikes[i] > 0:
-            _score(fit, int(i), by_target, never, np.zeros((0, *image.shape[1:])), out, k)
+            _score(fit, i, by_target, (0, 0), -1, none, out, k)
             out.z[:, k, i] = out.information[:, k, i] = 0.0
+
+    for _ in in_order(n_threads, fill, range(len(pre))):
+        pass
     return out
+
+
+def _run(mask: Bool[ndarray, " templates"]) -> tuple[int, int]:
+    """Return the first and one past the last of the templates that a mask marks, which follow each other."""
+    marked = np.flatnonzero(mask)
+    if not marked.size:
+        return 0, 0
+    assert np.ptp(marked) == len(marked) - 1
+    return int(marked[0]), int(marked[-1]) + 1
 
 
 def _nothing(n_templates: int, pre: Int64[ndarray, " pre"], n: int) -> Scores:
@@ -75,12 +92,15 @@ def _score(
     fit: Fit,
     i: int,
     by_target: Float64[ndarray, "neurons boxes templates"],
-    is_under: Bool[ndarray, " templates"],
+    under: tuple[int, int],
+    talk: int,
     pulses: Float64[ndarray, "pulses boxes neurons"],
     out: Scores,
     k: int,
 ) -> tuple[Float64[ndarray, " neurons"], Float64[ndarray, " neurons"]]:
     """Fill z and information of neuron i's outputs; return what pulses explain over slow changes, and the excess.
+
+    Templates ``under`` are the run beneath cross-talk; number ``talk`` is the neuron's own course.
 
     Both are of chi-squared: the excess is what the best template leaves for each degree of freedom, at least 1.
 
@@ -94,14 +114,21 @@ def _score(
     score_pairs(
         fit.beta[i].astype(np.float64), seen, np.linalg.inv(fit.inverse_block[i]), noise2,
         np.maximum(fit.slow_v**2, NEVER_V2), baseline(fit.boxes, 1)[:, :, 0],
-        np.ascontiguousarray(pulses.transpose(2, 0, 1)), by_target, is_under,
+        np.ascontiguousarray(pulses.transpose(2, 0, 1)), by_target, under, talk,
         out.z[:, k], out.information[:, k], gained, excess,
     )  # fmt: skip
     return gained, excess
 
 
 def choose_shape(
-    fit: Fit, options: TemplateOptions, whitener: Whitener, boxes: LagBoxes, row_rate_hz: float, usable: ndarray
+    fit: Fit,
+    options: TemplateOptions,
+    whitener: Whitener,
+    boxes: LagBoxes,
+    row_rate_hz: float,
+    usable: Bool[ndarray, " post"],
+    *,
+    n_threads: int = 1,
 ) -> Shape:
     """Return the time constants that explain most of the strong pairs; the middle ones when none is strong.
 
@@ -111,15 +138,26 @@ def choose_shape(
     """
     pre = np.flatnonzero(usable & (fit.n_spikes > 0))[:_SHAPE_NEURONS]
     shapes = [Shape(rise_s, decay_s) for rise_s in options.rise_s for decay_s in options.decay_s if rise_s < decay_s]
-    best: list[ndarray] = []
-    for shape in shapes:
-        image = templates(shape, options, whitener, boxes, row_rate_hz, with_rivals=False).image
-        best.append(np.max(alone(fit, image, pre).z ** 2, axis=0)[:, usable])
-    strong = np.max(best, axis=0) > _STRONG_Z**2
+    best = np.zeros((len(shapes), len(pre), len(usable)))
+    for first in range(0, len(usable), _TARGETS_AT_ONCE):
+        block = np.arange(first, min(first + _TARGETS_AT_ONCE, len(usable)))
+        near, filters = fit.to(block), whitener.of(block)
+        each = [templates(shape, options, filters, boxes, row_rate_hz, with_rivals=False).image for shape in shapes]
+        by_target = np.concatenate([_by_target(image) for image in each], axis=2)
+
+        def fill(k: int, near: Fit = near, by_target: ndarray = by_target, block: ndarray = block) -> None:
+            out = _nothing(by_target.shape[2], pre[:1], len(block))
+            _score(near, int(pre[k]), by_target, (0, 0), -1, np.zeros((0, len(boxes.low), len(block))), out, 0)
+            best[:, k, block] = np.max(out.z.reshape(len(shapes), -1, len(block)) ** 2, axis=1)
+
+        for _ in in_order(n_threads, fill, range(len(pre))):
+            pass
+    best[:, np.arange(len(pre)), pre] = 0.0
+    strong = np.max(best[:, :, usable], axis=0) > _STRONG_Z**2
     if not strong.any():
         return shapes[len(shapes) // 2]
     power = _power(fit, pre)[:, usable][strong]
-    return shapes[int(np.argmax([np.sum(z2[strong] / power) for z2 in best]))]
+    return shapes[int(np.argmax([np.sum(z2[:, usable][strong] / power) for z2 in best]))]
 
 
 def _power(fit: Fit, pre: Int64[ndarray, " pre"]) -> Float64[ndarray, "pre post"]:

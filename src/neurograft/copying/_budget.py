@@ -33,6 +33,10 @@ class Budget:
         """Return how much one block of prepared traces may take."""
         return min(self.n_bytes // 32, 1 << 28)
 
+    def events_at_once(self) -> int:
+        """Return of how many single potentials sums may be kept: 60 bytes each, in a quarter of the memory."""
+        return max(self.n_bytes // 240, 1 << 20)
+
     def require(self, *, n_neurons: int, n_firing: int, n_boxes: int) -> None:
         """Refuse a network whose matrices do not fit."""
         needed = needed_bytes(n_neurons=n_neurons, n_firing=n_firing, n_boxes=n_boxes)

@@ -58,11 +58,12 @@ def call(
     *,
     fdr: float,
     plausible_v: float,
+    n_threads: int = 1,
     progress: Progress,
 ) -> Called:
     """Return which pairs are synapses at this false-discovery rate, and why the others are not."""
     undecidable = undecidable.copy()
-    talk, rejected = _cross_talk(recording, cells, fit, judged, ~np.isnan(judged.direct), progress)
+    talk, rejected = _cross_talk(recording, cells, fit, judged, ~np.isnan(judged.direct), n_threads, progress)
     is_open = ~np.isnan(judged.direct) & (undecidable == Undecidable.DECIDED) & ~talk
     undecidable[talk] = Undecidable.CROSS_TALK
     comes_through = passes_on(fit) & ~talk
@@ -108,7 +109,7 @@ def _limits(judged: Judged, called: ndarray, *, n_tests: int, fdr: float) -> Flo
 
 
 def _cross_talk(
-    recording: Recording, cells: Neurons, fit: Fit, judged: Judged, is_open: ndarray, progress: Progress
+    recording: Recording, cells: Neurons, fit: Fit, judged: Judged, is_open: ndarray, n_threads: int, progress: Progress
 ) -> tuple[Bool[ndarray, "pre post"], tuple[RejectedPair, ...]]:
     """Return the pairs that are an amplifier's, by the rows alone or by the full-rate traces, and say why."""
     at_once = np.nan_to_num(np.abs(box_z(fit, ZERO))) > _SUSPECT_Z
@@ -117,7 +118,7 @@ def _cross_talk(
     why = {(int(i), int(j)): "cross-talk: up and at once back down after the spike" for i, j in np.argwhere(is_talk)}
     suspects = np.argwhere(is_open & (at_once | other)).astype(np.int64)
     if len(suspects) and recording.rate_hz >= MIN_RATE_HZ:
-        seen = _full_rate(recording, cells, suspects, progress)
+        seen = _full_rate(recording, cells, suspects, n_threads, progress)
         for k in np.flatnonzero(seen.is_cross_talk):
             i, j = (int(m) for m in suspects[k])
             is_talk[i, j] = True
@@ -127,13 +128,15 @@ def _cross_talk(
 
 
 def _full_rate(
-    recording: Recording, cells: Neurons, suspects: Int64[ndarray, "pairs 2"], progress: Progress
+    recording: Recording, cells: Neurons, suspects: Int64[ndarray, "pairs 2"], n_threads: int, progress: Progress
 ) -> CrossTalk:
     """Average the full-rate traces of the suspects and of their presynaptic neurons, and judge them."""
     pre, own = np.unique(suspects[:, 0], return_inverse=True)
     frames = {int(i): cells.frames(int(i)) for i in np.unique(suspects)}
     both = np.concatenate([suspects, np.column_stack([pre, pre])])
-    found = averages(recording, frames, cells.channel, both, before_s=3 * MS, after_s=8 * MS, progress=progress)
+    found = averages(
+        recording, frames, cells.channel, both, before_s=3 * MS, after_s=8 * MS, n_threads=n_threads, progress=progress
+    )
     n = len(suspects)
     return cross_talk(found.select(np.arange(n)), found.select(n + own.ravel()))
 

@@ -94,13 +94,13 @@ def add_box_sums(
 @njit(cache=True, nogil=True)
 @no_type_check
 def _add_box_sums(rows, start, edges, values, sums):
-    """Add differences of running sums at the edges of every spike's boxes.
+    """Add up running sums at every edge of all spikes' boxes; a box's sum is what lies between its two edges.
 
     By tiles of many rows and few targets, whose running sums stay in the processor's cache; a neuron's sums over one
     tile are added up beside it.
     """
     n_rows, n_targets, n_boxes = len(values), values.shape[1], len(edges) - 1
-    running, mine = np.zeros((_TALL + 1, _WIDE)), np.zeros((n_boxes, _WIDE))
+    running, mine = np.zeros((_TALL + 1, _WIDE)), np.zeros((n_boxes + 1, _WIDE))
     for top in range(0, n_rows, _TALL):
         height = min(_TALL, n_rows - top)
         for left in range(0, n_targets, _WIDE):
@@ -119,18 +119,14 @@ def _add_box_sums(rows, start, edges, values, sums):
                 mine[:] = 0.0
                 for s in range(s_first, s_last):
                     at = train[s] - top
-                    begin = min(max(at + edges[0], 0), height)
-                    for b in range(n_boxes):
-                        end = min(max(at + edges[b + 1], 0), height)
-                        if begin < end:
-                            above, below, total = running[end], running[begin], mine[b]
-                            for j in range(width):
-                                total[j] += above[j] - below[j]
-                            begin = end
+                    for b in range(n_boxes + 1):
+                        below, total = running[min(max(at + edges[b], 0), height)], mine[b]
+                        for j in range(width):
+                            total[j] += below[j]
                 for b in range(n_boxes):
-                    out, own = sums[i * n_boxes + b, left : left + width], mine[b]
+                    out, above, below = sums[i * n_boxes + b, left : left + width], mine[b + 1], mine[b]
                     for j in range(width):
-                        out[j] += own[j]
+                        out[j] += above[j] - below[j]
 
 
 @njit(cache=True, nogil=True)
@@ -138,7 +134,7 @@ def _add_box_sums(rows, start, edges, values, sums):
 def subtract_prediction(rows, start, edges, beta, values):
     """Take the sum of every spike's coefficients in its boxes out of rows 0 on of the values, by the same tiles."""
     n_rows, n_targets, n_boxes = len(values), values.shape[1], len(edges) - 1
-    steps, mine, level = np.zeros((_TALL + 1, _WIDE)), np.zeros((n_boxes, _WIDE)), np.zeros(_WIDE)
+    steps, mine, level = np.zeros((_TALL + 1, _WIDE)), np.zeros((n_boxes + 1, _WIDE)), np.zeros(_WIDE)
     for top in range(0, n_rows, _TALL):
         height = min(_TALL, n_rows - top)
         for left in range(0, n_targets, _WIDE):
@@ -150,20 +146,18 @@ def subtract_prediction(rows, start, edges, beta, values):
                 s_last = np.searchsorted(train, top + height - edges[0])
                 if s_first >= s_last:
                     continue
+                mine[:] = 0.0  # what the prediction changes by at each edge
                 for b in range(n_boxes):
-                    mine[b, :width] = beta[i * n_boxes + b, left : left + width]
+                    own, on, off = beta[i * n_boxes + b, left : left + width], mine[b], mine[b + 1]
+                    for j in range(width):
+                        on[j] += own[j]
+                        off[j] -= own[j]
                 for s in range(s_first, s_last):
                     at = train[s] - top
-                    begin = min(max(at + edges[0], 0), height)
-                    for b in range(n_boxes):
-                        end = min(max(at + edges[b + 1], 0), height)
-                        if begin < end:
-                            on, off, own = steps[begin], steps[end], mine[b]
-                            for j in range(width):
-                                on[j] += own[j]
-                            for j in range(width):
-                                off[j] -= own[j]
-                            begin = end
+                    for b in range(n_boxes + 1):
+                        step, change = steps[min(max(at + edges[b], 0), height)], mine[b]
+                        for j in range(width):
+                            step[j] += change[j]
             level[:] = 0.0
             for t in range(height):
                 step, left_over = steps[t], values[top + t, left : left + width]

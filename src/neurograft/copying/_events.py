@@ -15,7 +15,8 @@ from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes, joined, subtract_prediction
 from neurograft.copying._regression import Fit
-from neurograft.copying._whiten import Traces, Whitener, prepared
+from neurograft.copying._threads import in_order
+from neurograft.copying._whiten import Block, Traces, Whitener, prepared
 from neurograft.progress import Progress
 
 N_NEXT = 2  # later spikes of the same neuron whose courses may overlap
@@ -57,8 +58,9 @@ def events(
     rows, start = joined(traces.spike_row)
     posts = np.unique(pairs[:, 1])
     of_post = {int(j): np.flatnonzero(pairs[:, 1] == j) for j in posts}
-    for block in traces.blocks(posts):
-        progress("measuring single potentials", int(np.searchsorted(posts, block[0])), len(posts))
+    blocks = traces.blocks(posts)
+
+    def fill(block: Block) -> None:
         beta = np.ascontiguousarray(fit.beta[:, :, block].reshape(-1, len(block)), dtype=np.float64)
         filter_ = whitener.of(block)
         for part in prepared(traces, block):
@@ -72,6 +74,9 @@ def events(
                     i = pairs[k, 0]
                     own, train = fit.beta[i, :n_boxes, j].astype(np.float64), traces.spike_row[i]
                     _add_events(left, worth, part.first_row, train, boxes.low, boxes.high, own, course[k], s[k], q[k])
+
+    for done, _ in enumerate(in_order(traces.n_threads, fill, blocks)):
+        progress("measuring single potentials", done + 1, len(blocks))
     constant = level[0] / np.maximum(level[1], 1e-12)
     return [
         Events(
@@ -89,17 +94,26 @@ def events(
 @no_type_check
 def _add_events(left, weight, first_row, train, low, high, beta, course, s, q):
     """Add one pair's sums over the rows of one piece, its own answer put back first."""
-    n, n_lags = len(left), len(course)
-    own = left.copy()
-    for k in range(np.searchsorted(train, first_row - high[-1]), np.searchsorted(train, first_row + n - low[0])):
-        for b in range(len(low)):
-            for t in range(max(train[k] + low[b] - first_row, 0), min(train[k] + high[b] - first_row, n)):
-                own[t] += beta[b]
-    for k in range(np.searchsorted(train, first_row - n_lags), np.searchsorted(train, first_row + n)):
+    n, n_lags, before, after = len(left), len(course), -low[0], high[-1]
+    own = np.zeros(before + after)  # the pair's own answer, row by row
+    for b in range(len(low)):
+        own[before + low[b] : before + high[b]] += beta[b]
+    begin, near = np.searchsorted(train, first_row - n_lags), 0
+    if begin < len(train):
+        near = np.searchsorted(train, train[begin] - after)
+    for k in range(begin, np.searchsorted(train, first_row + n)):
         at = train[k] - first_row
+        while train[near] + after <= train[k]:
+            near += 1
         for u in range(max(-at, 0), min(n_lags, n - at)):
+            value, m = left[at + u], near
+            while m < len(train) and train[m] <= train[k] + u + before:
+                lag = train[k] + u - train[m]
+                if lag < after:
+                    value += own[before + lag]
+                m += 1
             weighted = weight[at + u] * course[u]
-            s[0, k] += weighted * own[at + u]
+            s[0, k] += weighted * value
             s[1, k] += weighted
             for m in range(q.shape[1]):
                 if k + m < len(train):

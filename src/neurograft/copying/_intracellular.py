@@ -168,11 +168,12 @@ def copy_intracellular(
     found_ = _fitted(traces, worth, boxes, options, progress)
     whitener = found_.whitener
     undecidable = _untestable(cells, gains, found_.fit)
-    found_ = found_._replace(fit=narrowed(found_.fit, found_.kinds, _is_open(undecidable)))
+    progress("judging pairs", 0, 1)
+    found_ = found_._replace(fit=narrowed(found_.fit, found_.kinds, _is_open(undecidable), n_threads=work.n_threads))
     judgement = _judged(found_, undecidable, options, work.n_threads)
     called = call(
         recording, cells, found_.fit, judgement.judged, undecidable,
-        fdr=options.fdr, plausible_v=options.plausible_v, progress=progress,
+        fdr=options.fdr, plausible_v=options.plausible_v, n_threads=work.n_threads, progress=progress,
     )  # fmt: skip
     spikes = _spikes(recording, cells)
     single = properties(
@@ -190,10 +191,11 @@ def copy_intracellular(
         fdr=options.fdr,
         two_in_one=is_two,
     )  # fmt: skip
+    progress("testing the map on designs that are turned", 0, 1)
     return IntracellularCopy(
         map=synapses,
         spikes=spikes,
-        null=_null_evidence(found_, judgement, called, undecidable, options, single),
+        null=_null_evidence(found_, judgement, called, undecidable, options, single, work.n_threads),
         shape=found_.shape,
         mixture=judgement.mixture,
         flags=flags,
@@ -238,6 +240,7 @@ def _fitted(
     progress: Progress,
 ) -> _Fitted:
     line, n = traces.line, len(traces.channel)
+    progress("factorising the design", 0, 1)
     whitener, (true,) = fits(traces, [design(traces.spike_row, boxes, worth, n_threads=traces.n_threads)], progress)
     null = np.arange(n)
     if n > _NULL_NEURONS:
@@ -247,7 +250,8 @@ def _fitted(
     designs = [design(train, boxes, worth, n_threads=traces.n_threads) for train in trains]
     _, shifted = fits(some, designs, progress, whitener=whitener.of(null))
     usable = true.noise.max(axis=0) > 0
-    shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable)
+    progress("finding the potentials' common shape", 0, 1)
+    shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable, n_threads=traces.n_threads)
     first, last = reach(whitener, boxes)
     mine = own_course(traces, first, last, progress)
     own = OwnCourses(mine.course, first, whitener, boxes)
@@ -412,6 +416,7 @@ def _null_evidence(
     undecidable: ndarray,
     options: IntracellularOptions,
     measured: Properties,
+    n_threads: int,
 ) -> NullEvidence:
     is_open = _is_open(undecidable)
     among = is_open[np.ix_(found.null, found.null)]
@@ -421,7 +426,7 @@ def _null_evidence(
     kinds, scale = found.kinds.among(found.null), np.count_nonzero(is_open) / max(np.count_nonzero(among), 1)
     worst = float(np.min(judgement.judged.direct[called.is_synapse], initial=1.0))
     false = [
-        _judge_all(f, kinds, among, judgement.mixture, judgement.sd, options, among).direct[among]
+        _judge_all(f, kinds, among, judgement.mixture, judgement.sd, options, among, n_threads).direct[among]
         for f in found.shifted
     ]
     decoys = scale * sum(int(np.count_nonzero(direct >= worst)) for direct in false)
@@ -434,7 +439,7 @@ def _null_evidence(
     n_calls = int(np.count_nonzero(called.is_synapse))
     commonest = int(np.argmax(judgement.mixture.direct.sum(axis=1)))
     image = found.kinds.of(Family.DIRECT).image[commonest : commonest + 1]
-    efron = empirical_null(alone(found.fit, image, np.arange(len(is_open))).z[0][is_open])
+    efron = empirical_null(alone(found.fit, image, np.arange(len(is_open)), n_threads=n_threads).z[0][is_open])
     p_shift, p_before = two_sided_p(single), two_sided_p(before)
     levels = [(level, np.mean(p_shift <= level), np.mean(p_before <= level)) for level in _LEVELS if before.size]
     return NullEvidence(

@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from neurograft.copying._amplitude import Scores
 from neurograft.copying._evidence import weighed
+from neurograft.copying._posterior import BULK, EARLY, LATE, summed
 from neurograft.copying._templates import Family, Templates
 from neurograft.units import MV
 
@@ -121,10 +122,13 @@ def judge(
 
     Each neuron's sign is learnt from its pairs that are sure, all open ones where none are named.
     """
-    is_direct, pre = kinds.family == Family.DIRECT, np.nonzero(is_open)[0]
+    is_direct, pairs = kinds.family == Family.DIRECT, np.argwhere(is_open)
+    pre, post = pairs.T
     seen = weighed(
-        found.z[:, is_open].T / sd,
-        found.information[:, is_open].T / sd**2,
+        found.z,
+        found.information,
+        pairs,
+        sd=sd,
         is_direct=is_direct,
         is_under=kinds.is_under_talk,
         is_talk=kinds.family == Family.CROSS_TALK,
@@ -133,36 +137,25 @@ def judge(
         direct_sd_v=_DIRECT_SD_V,
         rival_sd_v=_RIVAL_SD_V,
     )
-    either, by_rival, nothing = seen[:2], seen.rival, seen.nothing
     s = slice(None) if is_sure is None else is_sure[is_open]
-    rest = (by_rival.sum(axis=1) + nothing * mixture.nothing)[s]
-    ups, downs = either[0][s].sum(axis=1), either[1][s].sum(axis=1)
-    excitatory = _excitatory(ups, downs, rest, pre[s], len(is_open), is_dale)
-    chance = _chance(excitatory, is_dale)[pre, None]
-    up, down = chance * either[0], (1 - chance) * either[1]
-    latency_s, rivals = kinds.of(Family.DIRECT).latency_s, kinds.family[kinds.family != Family.DIRECT]
-    bulk = mixture.is_bulk
+    rest = (seen.rival.sum(axis=1) + seen.nothing * mixture.nothing)[s]
+    excitatory = _excitatory(seen.plus[s].sum(axis=1), seen.minus[s].sum(axis=1), rest, pre[s], len(is_open), is_dale)
+    latency_s, bulk = kinds.of(Family.DIRECT).latency_s, mixture.is_bulk
     late = ~bulk & (latency_s > latency_s[bulk].max(initial=0.0))
-    joint = np.stack([by_rival[:, rivals == family].sum(axis=1) for family in Family])
-    joint[Family.DIRECT] = (up + down)[:, bulk].sum(axis=1)
-    joint[Family.INDIRECT] += (up + down)[:, late].sum(axis=1)
-    joint[Family.COMMON] += (up + down)[:, ~bulk & ~late].sum(axis=1)
-    rest = joint[1:].sum(axis=0) + nothing * mixture.nothing
+    stage = np.where(bulk, BULK, np.where(late, LATE, EARLY))
+    rivals = kinds.family[kinds.family != Family.DIRECT]
+    sums = summed(seen, _chance(excitatory, is_dale)[pre], stage, latency_s, rivals, len(Family))
+    joint = sums.joint
+    rest = joint[1:].sum(axis=0) + seen.nothing * mixture.nothing
     total = joint[0] + rest
     prior = mixture.direct[bulk].sum()
     tiny = np.finfo(np.float64).tiny
     log_odds = np.log(np.maximum(joint[0], tiny)) - np.log(np.maximum(rest, tiny)) - np.log(prior / (1 - prior))
-    weight = np.where(bulk, up + down, 0.0)
-    weight /= np.maximum(weight.sum(axis=1), tiny)[:, None]
-    best = np.argmax(weight, axis=1)
-    z = found.z[kinds.family == Family.DIRECT][:, is_open].T[np.arange(len(best)), best]
-    root = np.sqrt(found.information[kinds.family == Family.DIRECT][:, is_open].T[np.arange(len(best)), best])
-    mean_s = weight @ latency_s
-    spread_s = np.sqrt(np.maximum(weight @ latency_s**2 - mean_s**2, 0.0))
+    best = np.flatnonzero(is_direct)[sums.best]
+    z, root = found.z[best, pre, post], np.sqrt(found.information[best, pre, post])
     with np.errstate(divide="ignore", invalid="ignore"):
-        columns = (joint[0] / total, log_odds, np.sign((up - down)[:, bulk].sum(axis=1)), z / root, sd / root)
-        alone = either[0][:, bulk].sum(axis=1) / np.maximum((either[0] + either[1])[:, bulk].sum(axis=1), tiny)
-    spread = [_spread(column, is_open) for column in (*columns, mean_s, spread_s, alone)]
+        columns = (joint[0] / total, log_odds, sums.sign, z / root, sd / root, *sums[3:])
+    spread = [_spread(column, is_open) for column in columns]
     family = np.stack([_spread(part / total, is_open) for part in joint])
     return Judged(
         direct=spread[0],

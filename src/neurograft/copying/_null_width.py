@@ -21,10 +21,10 @@ _NARROWEST = 0.4
 _MIDDLE_HALF_OF_NORMAL = 1.3489795003921634
 
 
-def narrowed(fit: Fit, kinds: Templates, is_open: Bool[ndarray, "pre post"]) -> Fit:
+def narrowed(fit: Fit, kinds: Templates, is_open: Bool[ndarray, "pre post"], *, n_threads: int = 1) -> Fit:
     """Return the fit with the noise that the statistics of its own pairs show, never more than is stated."""
     image = kinds.image[(kinds.family == Family.DIRECT) & ~kinds.is_under_talk][::_EACH]
-    z = alone(fit, image, np.arange(len(is_open))).z
+    z = alone(fit, image, np.arange(len(is_open)), n_threads=n_threads).z
     return fit._replace(noise=fit.noise * null_width(z, is_open))
 
 

@@ -6,7 +6,7 @@ candidates are local peaks, so an action potential is found wherever it rides: i
 underneath it stays high for long.
 """
 
-# ruff: noqa: PLR0917  (kernels take their arrays by position)
+# ruff: noqa: PLR0912, PLR0917  (kernels loop, and take their arrays by position)
 from dataclasses import dataclass
 from typing import NamedTuple, final, no_type_check
 
@@ -16,6 +16,8 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.units import MS, MV
+
+BLOCK = 16  # samples that are looked at together before each is
 
 
 @final
@@ -49,17 +51,30 @@ def find_peaks(volts: Float64[ndarray, " frames"], *, lag: int, widest: int, thr
     """
     most = len(volts) // (lag + 1) + 2
     frame, values = np.empty(most, dtype=np.int64), np.empty((3, most))
-    n = find_peaks_in(volts, lag, widest, threshold_v, frame, values)
+    by_block = volts[: len(volts) // BLOCK * BLOCK].reshape(-1, BLOCK)
+    n = find_peaks_in(volts, by_block.min(axis=1), by_block.max(axis=1), lag, widest, threshold_v, frame, values)
     return Peaks(frame[:n], *values[:, :n])
 
 
 @njit(cache=True)
 @no_type_check
-def find_peaks_in(volts, lag, widest, threshold_v, frame, values):
-    """Fill frames and values; return how many."""
+def find_peaks_in(volts, lowest, highest, lag, widest, threshold_v, frame, values):
+    """Fill frames and values; return how many.
+
+    ``lowest`` and ``highest`` are of every ``BLOCK`` samples: where those of a block are not as far from the lowest
+    of the ``lag`` samples before as the threshold, none of it is looked at.
+    """
     n, found = len(volts), 0
-    peak = 1
+    peak, back = 1, -(-lag // BLOCK)
     while peak < n:
+        if peak % BLOCK == 0 and peak // BLOCK < len(highest):
+            block = peak // BLOCK
+            low = lowest[block]
+            for q in range(max(block - back, 0), block):
+                low = min(low, lowest[q])
+            if highest[block] - low <= threshold_v:
+                peak += BLOCK
+                continue
         top = volts[peak]
         is_peak = top > volts[peak - 1] and (peak + 1 == n or top >= volts[peak + 1])
         low = top

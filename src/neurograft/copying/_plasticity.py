@@ -6,6 +6,7 @@ grows from ``use`` at each spike, falls back with ``facilitation_s``.  A grid of
 pair's single potentials; how common each is, is learnt from all synapses of one sign in the recording.
 """
 
+# ruff: noqa: PLR0917  (kernels take their arrays by position)
 from itertools import product
 from typing import NamedTuple, no_type_check
 
@@ -14,8 +15,10 @@ from jaxtyping import Float64, Int64
 from numba import njit
 from numpy import ndarray
 
+from neurograft.copying._bells import decay
 from neurograft.copying._events import Events
 from neurograft.copying._pooled import pooled
+from neurograft.copying._threads import in_order
 from neurograft.units import MS, MV
 
 _USE = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8)
@@ -71,21 +74,36 @@ def efficacy(
     return out
 
 
+def efficacies(interval_s: Float64[ndarray, " intervals"], grid: PlasticityGrid) -> Float64[ndarray, "spikes grid"]:
+    """Return the efficacies of all synapses of the grid."""
+    out = np.empty((len(interval_s) + 1, len(grid.use)))
+    slow = np.maximum(grid.facilitation_s, 1e-9)  # none is over before the next spike
+    _efficacies(interval_s, grid.use, 1 / grid.recovery_s, 1 / slow, out)
+    return out
+
+
 def plastic(
-    seen: list[Events], pre: Int64[ndarray, " pairs"], sign: Float64[ndarray, " pairs"], row_rate_hz: float
+    seen: list[Events],
+    pre: Int64[ndarray, " pairs"],
+    sign: Float64[ndarray, " pairs"],
+    row_rate_hz: float,
+    *,
+    n_threads: int = 1,
 ) -> Plastic:
-    """Return every pair's posterior; ``pre`` says which pairs share their spikes."""
+    """Return every pair's posterior; ``pre``, sorted, says which pairs share their spikes."""
     grid = plasticity_grid()
     n_grid = len(grid.use)
     log_likely, log_mean = np.zeros((len(seen), n_grid)), np.zeros((len(seen), n_grid))
     excess = np.ones(len(seen))
-    factors: dict[int, ndarray] = {}
-    for k, pair in enumerate(seen):
-        if int(pre[k]) not in factors:
-            factors.clear()  # pairs come sorted by pre
-            interval_s = np.diff(pair.row) / row_rate_hz
-            factors[int(pre[k])] = np.array([efficacy(interval_s, *row) for row in zip(*grid[:3], strict=True)])
-        log_likely[k], log_mean[k], excess[k] = _likelihoods(pair, factors[int(pre[k])])
+
+    def fill(mine: Int64[ndarray, " some"]) -> None:
+        factor = efficacies(np.diff(seen[mine[0]].row) / row_rate_hz, grid)
+        for k in mine:
+            log_likely[k], log_mean[k], excess[k] = _likelihoods(seen[k], factor)
+
+    same = np.split(np.arange(len(seen)), np.flatnonzero(np.diff(pre)) + 1) if seen else []
+    for _ in in_order(n_threads, fill, same):
+        pass
     prior = np.full(n_grid, (1 - _CONSTANT) / (n_grid - 1))
     prior[0] = _CONSTANT
     posterior = pooled(log_likely, sign, group=np.arange(n_grid), prior=prior, weight=_SMOOTHING)
@@ -115,23 +133,41 @@ def joined_plastic(parts: list[Plastic]) -> Plastic:
     return Plastic(**columns, efficacy=tuple(row for part in parts for row in part.efficacy))
 
 
-def _likelihoods(pair: Events, factor: Float64[ndarray, "grid spikes"]) -> tuple[ndarray, ndarray, float]:
+def _likelihoods(pair: Events, factor: Float64[ndarray, "spikes grid"]) -> tuple[ndarray, ndarray, float]:
     """Return log likelihood and log of the mean efficacy for each synapse of the grid, and the excess variance."""
-    overlaps = np.array([pair.all_overlaps(row) for row in factor])
-    own = np.maximum(np.einsum("gk,gk->g", factor, overlaps), 1e-300)
-    score = factor @ pair.s
-    total = float(pair.all_overlaps(np.ones(len(pair.s))).sum())
-    mean = np.maximum(overlaps.sum(axis=1) / max(total, 1e-300), 1e-3)
+    score, own, overlap = np.zeros((3, factor.shape[1]))
+    of_one = pair.all_overlaps(np.ones(len(pair.s)))
+    _project(factor, pair.s, pair.q, of_one, score, own, overlap)
+    own = np.maximum(own, 1e-300)
+    mean = np.maximum(overlap / max(float(of_one.sum()), 1e-300), 1e-3)
     best = int(np.argmax(score**2 / own))
     usable = pair.q[:, 0] > _LEAST_SEEN * pair.whole
     noise2 = max(pair.noise_v**2, 1e-300)
     excess = 1.0
     if usable.any():
-        left = (pair.s - score[best] / own[best] * overlaps[best])[usable]
+        left = (pair.s - score[best] / own[best] * pair.all_overlaps(factor[:, best]))[usable]
         excess = max(float(np.mean(left**2 / pair.q[usable, 0])) / noise2, 1.0)
     information = own / (noise2 * excess)
     precise = information + (mean / _SIZE_V) ** 2
     return 0.5 * ((score / (noise2 * excess)) ** 2 / precise - np.log(precise)), np.log(mean), excess
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _project(factor, s, q, of_one, score, own, overlap):
+    """Add f's, f'Qf and 1'Qf for each column f of ``factor``; Q is symmetric, ``q`` its diagonals from the main one."""
+    n, n_grid = factor.shape
+    for k in range(n):
+        f, value, all_of_one = factor[k], s[k], of_one[k]
+        for g in range(n_grid):
+            score[g] += f[g] * value
+            overlap[g] += f[g] * all_of_one
+            own[g] += q[k, 0] * f[g] * f[g]
+        for m in range(1, q.shape[1]):
+            if k + m < n and q[k, m] != 0.0:
+                other, twice = factor[k + m], 2.0 * q[k, m]
+                for g in range(n_grid):
+                    own[g] += twice * f[g] * other[g]
 
 
 def _mean_efficacies(
@@ -147,7 +183,7 @@ def _mean_efficacies(
     return tuple(out)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 @no_type_check
 def _efficacy(interval_s, use, recovery_s, facilitation_s, out):
     """Walk from spike to spike: what is ready, and the share of it that is released."""
@@ -159,3 +195,20 @@ def _efficacy(interval_s, use, recovery_s, facilitation_s, out):
         left = u * np.exp(-interval_s[k] / facilitation_s) if facilitation_s > 0.0 else 0.0
         u = left + use * (1.0 - left)
         out[k + 1] = ready * u / use
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _efficacies(interval_s, use, recovering, forgetting, out):
+    """Walk as ``_efficacy`` does, for all synapses of a grid side by side; rates are one over time constants."""
+    ready, u = np.ones(len(use)), use.copy()
+    out[0] = 1.0
+    for k in range(len(interval_s)):
+        row, wait = out[k + 1], -interval_s[k]
+        for g in range(len(use)):
+            left = 1.0 - ready[g] * (1.0 - u[g])
+            now = 1.0 - left * decay(wait * recovering[g])
+            kept = u[g] * decay(wait * forgetting[g])
+            u[g] = kept + use[g] * (1.0 - kept)
+            ready[g] = now
+            row[g] = now * u[g] / use[g]

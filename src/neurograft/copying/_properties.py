@@ -36,7 +36,6 @@ EXCITATORY_ERROR, INHIBITORY_ERROR, PAD_ERROR = 0.15, 0.25, 0.15
 _RESTED_SD = 1.0
 _STANDS_SE, _JUDGED_SE = 2.0, 4.0  # a synapse of four standard errors stands in 98 % of cases when it is there
 _MOST_HISTOGRAMS = 12
-_EVENTS_AT_ONCE = 8_000_000
 
 
 class Properties(NamedTuple):
@@ -72,13 +71,14 @@ def properties(
     is_synapse: Bool[ndarray, "pre post"],
     progress: Progress,
 ) -> Properties:
-    """Return what the called synapses are like; reads the recording once more (once for every 8 million spikes)."""
+    """Return what the called synapses are like; reads the rows once more, or as often as memory asks for."""
     pairs = np.argwhere(is_synapse).astype(np.int64)
     sign = judged.sign[pairs[:, 0], pairs[:, 1]]
     grid = shape_grid(whitener, fit.boxes, traces.line.rate_hz)
-    shape = shaped(fit, whitener, fit.boxes, grid, own, pairs, sign)
+    progress("fitting each synapse's course", 0, 1)
+    shape = shaped(fit, whitener, fit.boxes, grid, own, pairs, sign, n_threads=traces.n_threads)
     n_spikes = np.array([len(traces.spike_row[i]) for i in pairs[:, 0]], dtype=np.int64)
-    block = np.cumsum(n_spikes) // _EVENTS_AT_ONCE
+    block = np.cumsum(n_spikes) // traces.memory.events_at_once()
     plasticity: list[Plastic] = []
     small: list[Vesicles] = []
     clear: list[tuple[float, int, AmplitudeHistogram]] = []
@@ -86,8 +86,9 @@ def properties(
         mine = np.flatnonzero(block == b)
         course = _courses(grid, whitener, pairs[mine], shape.best[mine])
         seen = events(traces, whitener, fit.boxes, fit, row_weight, pairs[mine], course, progress)
-        plasticity.append(plastic(seen, pairs[mine, 0], sign[mine], traces.line.rate_hz))
-        small.append(vesicles(seen, plasticity[-1]))
+        progress("measuring plasticity and vesicles", 0, 1)
+        plasticity.append(plastic(seen, pairs[mine, 0], sign[mine], traces.line.rate_hz, n_threads=traces.n_threads))
+        small.append(vesicles(seen, plasticity[-1], n_threads=traces.n_threads))
         clear += _clearest(seen, small[-1], mine)
     plasticity = plasticity or [plastic([], pairs[:, 0], sign, traces.line.rate_hz)]
     about = joined_plastic(plasticity)

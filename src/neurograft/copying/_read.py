@@ -15,7 +15,7 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.copying._chunks import Chunk, affordable_frames, cut, flat_frames, mark_bad
-from neurograft.copying._peaks import DetectionOptions, find_peaks_in
+from neurograft.copying._peaks import BLOCK, DetectionOptions, find_peaks_in
 from neurograft.copying._work import MAPPED, Arrays, digest, key_of
 from neurograft.recordings import Recording, n_channels
 
@@ -158,9 +158,28 @@ def _noise_v(parts: _Parts, piece: Piece, lag: int) -> Float64[ndarray, " channe
         return np.zeros(rise.shape[1])
     known = np.isfinite(rise)
     if known.all():
-        return _MAD_TO_SD * np.median(np.abs(rise - np.median(rise, axis=0)), axis=0)
+        return _MAD_TO_SD * _deviations(rise)
     rise[:, ~known.any(axis=0)] = 0.0
     return _MAD_TO_SD * np.nanmedian(np.abs(rise - np.nanmedian(rise, axis=0)), axis=0)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _deviations(rise):
+    """Return each column's median distance from its median, some columns turned into contiguous ones at a time."""
+    n_rises, n = rise.shape
+    out, trace = np.empty(n), np.empty((_TOGETHER, n_rises))
+    for left in range(0, n, _TOGETHER):
+        width = min(_TOGETHER, n - left)
+        for k in range(n_rises):
+            for c in range(width):
+                trace[c, k] = rise[k, left + c]
+        for c in range(width):
+            middle = np.median(trace[c])
+            for k in range(n_rises):
+                trace[c, k] = abs(trace[c, k] - middle)
+            out[left + c] = np.median(trace[c])
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -168,33 +187,29 @@ def _noise_v(parts: _Parts, piece: Piece, lag: int) -> Float64[ndarray, " channe
 def _scan(volts, begin, end, flat, factor, lag, widest, threshold_v, rows, n_ok):
     """Fill the rows of frames ``begin`` to ``end``; return channel, frame and three values of their candidates."""
     n_frames, n = volts.shape
-    trace, good = np.empty((_TOGETHER, n_frames)), np.empty((_TOGETHER, n_frames), dtype=np.bool_)
+    trace, is_ok = np.empty((_TOGETHER, n_frames)), np.empty(n_frames, dtype=np.bool_)
+    low, high = np.empty((2, n_frames // BLOCK, _TOGETHER), dtype=np.float32)
+    is_bad = np.empty(_TOGETHER, dtype=np.bool_)
     most = n_frames // (lag + 1) + 2
     frame, value = np.empty(most, dtype=np.int64), np.empty((3, most))
     found, room = 0, 1024
     channels, frames, values = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64), np.empty((3, room))
     for left in range(0, n, _TOGETHER):
         width = min(_TOGETHER, n - left)
-        for k in range(n_frames):
-            for c in range(width):
-                trace[c, k] = volts[k, left + c]
+        _turn(volts, left, width, begin, end, factor, trace, rows, low, high, is_bad)
         for c in range(width):
-            v, is_ok = trace[c], good[c]
-            is_ok[:] = True
-            mark_bad(v, flat, is_ok)
-            for k in range(begin, end):
-                n_ok[left + c] += is_ok[k]
-            for r in range((end - begin) // factor):
-                total, whole = 0.0, True
-                for k in range(begin + r * factor, begin + (r + 1) * factor):
-                    total += v[k]
-                    whole = whole and is_ok[k]
-                if whole:
-                    rows[left + c, r] = total / factor
+            v, calm = trace[c], flat >= 2 * BLOCK and not is_bad[c]
+            for block in range(len(low)):  # a run of twice a block holds a whole one
+                calm = calm and low[block, c] < high[block, c]
+            if calm:
+                n_ok[left + c] += end - begin
+            else:
+                _with_bad(v, begin, end, flat, factor, is_ok, rows[left + c], low[:, c], high[:, c])
+                n_ok[left + c] += is_ok[begin:end].sum()
             if threshold_v[left + c] <= 0.0:
                 continue
-            for p in range(find_peaks_in(v, lag, widest, threshold_v[left + c], frame, value)):
-                if frame[p] < begin or frame[p] >= end or not is_ok[frame[p]]:
+            for p in range(find_peaks_in(v, low[:, c], high[:, c], lag, widest, threshold_v[left + c], frame, value)):
+                if frame[p] < begin or frame[p] >= end or not (calm or is_ok[frame[p]]):
                     continue
                 if found == room:
                     room *= 2
@@ -204,3 +219,58 @@ def _scan(volts, begin, end, flat, factor, lag, widest, threshold_v, rows, n_ok)
                 values[:, found] = value[:, p]
                 found += 1
     return channels[:found].copy(), frames[:found].copy(), values[:, :found].copy()
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _turn(volts, left, width, begin, end, factor, trace, rows, low, high, is_bad):
+    """Turn some channels into contiguous traces, fill their rows, and find each block's extremes, in one walk.
+
+    Rows and extremes are right where no sample is bad; ``is_bad`` tells where one is not a number.
+    """
+    total, bad = np.zeros(_TOGETHER), np.zeros(_TOGETHER, dtype=np.float32)
+    last = begin + (end - begin) // factor * factor
+    for k in range(len(volts)):
+        line = volts[k, left : left + width]
+        for c in range(width):
+            trace[c, k] = line[c]
+        for c in range(width):
+            bad[c] += line[c] - line[c]  # not a number becomes and stays one
+        block = k // BLOCK
+        if block < len(low):
+            lowest, highest = low[block], high[block]
+            if k % BLOCK == 0:
+                for c in range(width):
+                    lowest[c] = line[c]
+                    highest[c] = line[c]
+            for c in range(width):
+                x = line[c]
+                lowest[c] = x if x < lowest[c] else lowest[c]
+                highest[c] = x if x > highest[c] else highest[c]
+        if begin <= k < last:
+            for c in range(width):
+                total[c] += line[c]
+            if (k - begin) % factor == factor - 1:
+                for c in range(width):
+                    rows[left + c, (k - begin) // factor] = total[c] / factor
+                    total[c] = 0.0
+    for c in range(width):
+        is_bad[c] = bad[c] != 0.0
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _with_bad(v, begin, end, flat, factor, is_ok, rows, low, high):
+    """Do the same for one trace that may have bad samples: its rows are NaN where one is."""
+    is_ok[:] = True
+    mark_bad(v, flat, is_ok)
+    for r in range((end - begin) // factor):
+        total, whole = 0.0, True
+        for k in range(begin + r * factor, begin + (r + 1) * factor):
+            total += v[k]
+            whole = whole and is_ok[k]
+        rows[r] = total / factor if whole else np.nan
+    for block in range(len(low)):
+        low[block], high[block] = v[block * BLOCK], v[block * BLOCK]
+        for k in range(block * BLOCK, (block + 1) * BLOCK):
+            low[block], high[block] = min(low[block], v[k]), max(high[block], v[k])

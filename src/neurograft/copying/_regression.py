@@ -28,6 +28,7 @@ from neurograft.copying._whiten import Block, Prepared, Traces, Whitener, autore
 from neurograft.progress import Progress
 
 _TINY = 1e-9  # of a column's total: what is left when all of it was taken away
+_ENOUGH = 1e-4  # of a target's coefficients: what is left is foreseen to a tenth, and 32 bits lose as much
 
 
 class Design(NamedTuple):
@@ -100,6 +101,16 @@ class Fit(NamedTuple):
     slow_v: Float64[ndarray, "two post"]  # size of slow changes that go with spikes: constant and slope
     boxes: LagBoxes
 
+    def to(self, targets: Int64[ndarray, " some"]) -> "Fit":
+        """Return the coefficients to some targets."""
+        return self._replace(
+            beta=self.beta[:, :, targets],
+            share=self.share[:, :, targets],
+            noise=self.noise[:, targets],
+            n_kept=self.n_kept[:, targets],
+            slow_v=self.slow_v[:, targets],
+        )
+
 
 def fits(
     traces: Traces,
@@ -118,9 +129,11 @@ def fits(
     coefficient = np.zeros((traces.options.ar_order, n))
     for targets, white, sums, blanked in _groups(traces, designs, whitener, progress):
         coefficient[:, targets] = white.coefficient
+        progress("solving for all pairs", targets.start, n)
         for d, m, made in zip(designs, sums, out, strict=True):
             made.put(targets, d, m, *_solved(d, m, blanked, n_steps, traces.n_threads))
-    return Whitener(coefficient), [made.fit(d) for d, made in zip(designs, out, strict=True)]
+    progress("inverting each neuron's block", 0, 1)
+    return Whitener(coefficient), [made.fit(d, traces.n_threads) for d, made in zip(designs, out, strict=True)]
 
 
 class _Made(NamedTuple):
@@ -152,7 +165,7 @@ class _Made(NamedTuple):
         self.noise[:, targets] = np.sqrt(variance * noise)
         self.n_kept[firing, targets] = near / float(d.boxes.near().width[0])
 
-    def fit(self, d: Design) -> Fit:
+    def fit(self, d: Design, n_threads: int) -> Fit:
         """Return the fit of all targets."""
         n_boxes = len(d.boxes.low)
         block = np.zeros((len(d.n_spikes), n_boxes, n_boxes))
@@ -163,7 +176,7 @@ class _Made(NamedTuple):
             inverse_block=block,
             share=self.share,
             noise=self.noise,
-            slow_v=slow_sd(self.beta, block, self.share, self.noise, d.boxes),
+            slow_v=slow_sd(self.beta, block, self.share, self.noise, d.boxes, n_threads=n_threads),
             n_spikes=d.n_spikes,
             n_kept=self.n_kept,
             boxes=d.boxes,
@@ -249,11 +262,19 @@ def _solved(
     observed = m.sums.T - kept * mean[:, None]
     share = kept / np.maximum(d.total, 1.0)
     beta = d.factor.solve(np.where(share >= MIN_SHARE, observed / np.maximum(share, MIN_SHARE), 0.0))
-    for _ in range(n_steps):
+    moved = np.full(len(beta), np.inf)
+    for step in range(n_steps):
         filled, extra = _filled(d, beta, blanked, n_threads)
         lift = extra / weight  # the constant's own share of what is missing
         filled += lift[:, None] * (d.total - kept) - np.outer(lift * (whole - m.weight) + extra, d.total / whole)
-        beta = d.factor.solve(observed + filled)
+        before, beta = beta, d.factor.solve(observed + filled)
+        before = np.subtract(beta, before, out=before)
+        last, moved = moved, np.sqrt(np.einsum("tc,tc->t", before, before))
+        ratio = np.minimum(moved / np.maximum(last, 1e-300), 0.9)  # steps shrink by the share that is blanked
+        left, size = ratio / (1 - ratio), np.sqrt(np.einsum("tc,tc->t", beta, beta))
+        if d.factor.dtype == np.float32 and step > 0 and np.all(moved * left <= _ENOUGH * size):
+            beta += left[:, None] * before  # the steps that would follow, were they to shrink on by that share
+            break
     explained = np.sum(beta * observed, axis=1) / weight
     return beta.T, np.maximum(m.sum_e2 / weight - mean**2 - explained, 0.0)
 

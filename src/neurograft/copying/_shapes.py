@@ -8,17 +8,20 @@ in ``_mixture``), and every figure is a posterior mean with its standard deviati
 """
 
 # ruff: noqa: PLR0917  (a fit is told by its parts)
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from numba import njit
 from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes
 from neurograft.copying._pooled import pooled
 from neurograft.copying._regression import Fit
+from neurograft.copying._scores import NEVER_V2, score_pairs
 from neurograft.copying._slow import MIN_SHARE, baseline
-from neurograft.copying._templates import OwnCourses, reach
+from neurograft.copying._templates import OwnCourses, means_by_lag, reach
+from neurograft.copying._threads import in_order
 from neurograft.copying._whiten import Whitener
 from neurograft.units import MS, MV
 
@@ -29,7 +32,6 @@ _DECAY_S = np.array([4.0, 6.0, 9.0, 13.0, 20.0, 40.0]) * MS
 _LATENCY_S = np.concatenate([np.arange(2, 33) * 0.25, np.arange(17, 41) * 0.5]) * MS
 _SIZE_V = 1 * MV  # sd of the prior of amplitudes: hardly shrinks what was called
 _SMOOTHING = 2.0  # synapses that equal shares of all time constants count for
-_NEVER_V2, _TINY = 1e-24, 1e-9
 _SURELY = 2.0  # of log odds, before pulses are believed
 _EDGES = 0.1, 0.9  # of the peak: where a rise time is taken
 _LOST = np.exp(-1)  # of the peak: where a decay time is taken
@@ -118,6 +120,8 @@ def shaped(
     own: OwnCourses,
     pairs: Int64[ndarray, "pairs 2"],
     sign: Float64[ndarray, " pairs"],
+    *,
+    n_threads: int = 1,
 ) -> Shaped:
     """Return every pair's own course; where an amplifier's pulses are there as well, it is cleared of them first."""
     n, start = len(pairs), np.flatnonzero(np.diff(grid.group, prepend=-1))
@@ -125,21 +129,18 @@ def shaped(
     log_bayes, likeliest = np.zeros((n, len(start))), np.zeros((n, len(start)))
     best = np.zeros((n, len(start)), dtype=np.int64)
     means = np.zeros((n, len(start), 8))
-    image, seen_post = np.zeros((0, 0)), -1
-    for k in np.argsort(pairs[:, 1], kind="stable"):
-        pre, post = (int(x) for x in pairs[k])
-        if post != seen_post:
-            image, seen_post = images(grid, whitener, boxes, post), post
-        each, amplitude_v, variance_v2 = _with_or_without_pulses(fit, own, pre, post, image)
-        # a group's courses are as likely a priori: its sums are all that the pooling and the means need
-        top = np.maximum.reduceat(each, start)
-        weight = np.exp(each - top[grid.group])
-        total = np.add.reduceat(weight, start)
-        weight /= total[grid.group]
-        values = np.concatenate([[amplitude_v, variance_v2 + amplitude_v**2], about])
-        log_bayes[k], means[k] = top + np.log(total), np.add.reduceat(values * weight, start, axis=1).T
-        likeliest[k] = 1 / total
-        best[k] = [first + np.argmax(part) for first, part in zip(start, np.split(each, start[1:]), strict=True)]
+    by_post = np.argsort(pairs[:, 1], kind="stable")
+    by_lag = means_by_lag(grid.course, grid.first, len(whitener.coefficient), boxes)
+
+    def fill(mine: Int64[ndarray, " some"]) -> None:
+        image = by_lag[0] - np.tensordot(whitener.coefficient[:, pairs[mine[0], 1]], by_lag[1:], axes=(0, 0))
+        twice = np.concatenate([image, image]).T.copy()[None]  # without pulses, and beneath them
+        for k in mine:
+            score, known = _with_or_without_pulses(fit, own, int(pairs[k, 0]), int(pairs[k, 1]), twice)
+            _sum_groups(score, known, about, start, log_bayes[k], likeliest[k], best[k], means[k])
+
+    for _ in in_order(n_threads, fill, np.split(by_post, np.flatnonzero(np.diff(pairs[by_post, 1])) + 1) if n else []):
+        pass
     prior = np.full(len(start), 1 / len(start))
     posterior = pooled(log_bayes, sign, group=np.arange(len(start)), prior=prior, weight=_SMOOTHING)
     mean = np.einsum("pg,pgk->kp", posterior, means)
@@ -147,13 +148,6 @@ def shaped(
     figures = [column for pair in zip(mean[::2], spread, strict=True) for column in pair]
     chosen = best[np.arange(n), np.argmax(posterior * likeliest, axis=1)]
     return Shaped(*figures, best=chosen)
-
-
-def images(grid: ShapeGrid, whitener: Whitener, boxes: LagBoxes, post: int) -> Float64[ndarray, "grid boxes"]:
-    """Return every course's mean in the boxes after the target's whitening filter."""
-    white = whitened(grid, whitener, post, np.arange(len(grid.course)))
-    spans = zip(boxes.low - grid.first, boxes.high - grid.first, strict=True)
-    return np.stack([white[:, a:b].mean(axis=1) for a, b in spans], axis=1)
 
 
 def whitened(
@@ -168,45 +162,60 @@ def whitened(
 
 
 def _with_or_without_pulses(
-    fit: Fit, own: OwnCourses, pre: int, post: int, image: ndarray
-) -> tuple[ndarray, ndarray, ndarray]:
-    """Return the fit with the amplifier's pulses where they earn their number (Schwarz 1978), else without."""
-    slow = baseline(fit.boxes, 1)[:, :, 0]
-    plain = _fitted(fit, pre, post, image, slow)
-    pulses = own.pulses_at(pre, post)
-    under = _fitted(fit, pre, post, image, np.concatenate([slow, pulses]))
-    gained = under.explained - plain.explained - len(pulses) * np.log(max(float(fit.n_kept[pre, post]), 2.0))
-    chosen = under if 0.5 * gained + under.log_bayes.max() > plain.log_bayes.max() + _SURELY else plain
-    return chosen.log_bayes, chosen.amplitude_v, chosen.variance_v2
+    fit: Fit, own: OwnCourses, pre: int, post: int, twice: Float64[ndarray, "one boxes two_grids"]
+) -> tuple[Float64[ndarray, " grid"], Float64[ndarray, " grid"]]:
+    """Return each course's score and information, V^-1 and V^-2, cleared of slow changes.
 
-
-class _Fitted(NamedTuple):
-    log_bayes: Float64[ndarray, " grid"]
-    amplitude_v: Float64[ndarray, " grid"]
-    variance_v2: Float64[ndarray, " grid"]
-    explained: float  # chi-squared of what is besides
-
-
-def _fitted(fit: Fit, pre: int, post: int, image: ndarray, besides: ndarray) -> _Fitted:
-    """Return log Bayes factor, amplitude and its variance for each course, cleared of what is besides.
-
-    The first two of ``besides`` are slow changes, random of the size learnt for the target; others have any size.
+    And of the amplifier's pulses, where they earn their number (Schwarz 1978).
     """
-    seen = np.sqrt(np.where(fit.share[pre, :, post] >= MIN_SHARE, fit.share[pre, :, post], 0.0))
-    precision = np.linalg.inv(fit.inverse_block[pre])
-    noise2 = max(fit.noise[pre, post] ** 2, _NEVER_V2)
-    scaled, beside = image * seen, besides * seen
-    weighted = scaled @ precision
-    answer = precision @ (seen * fit.beta[pre, :, post])
-    theirs = beside @ precision @ beside.T
-    theirs += _TINY * max(float(np.trace(theirs)), 1.0) * np.eye(len(beside))
-    theirs[[0, 1], [0, 1]] += noise2 / np.maximum(fit.slow_v[:, post] ** 2, _NEVER_V2)
-    cross = weighted @ beside.T
-    solved = np.linalg.solve(theirs, cross.T).T
-    score = scaled @ answer - solved @ (beside @ answer)
-    own = np.einsum("gb,gb->g", weighted, scaled) - np.einsum("gp,gp->g", solved, cross)
-    precise = np.maximum(own, 0.0) / noise2 + _SIZE_V**-2
-    amplitude_v = score / noise2 / precise
-    log_bayes = 0.5 * (amplitude_v**2 * precise - np.log(precise * _SIZE_V**2))
-    explained = float((beside @ answer) @ np.linalg.solve(theirs, beside @ answer)) / noise2
-    return _Fitted(log_bayes, amplitude_v, 1 / precise, explained)
+    n = twice.shape[2] // 2
+    share = fit.share[pre, :, post : post + 1].astype(np.float64)
+    seen = np.sqrt(np.where(share >= MIN_SHARE, share, 0.0))
+    noise2 = np.maximum(fit.noise[pre, post : post + 1] ** 2, NEVER_V2)
+    pulses = own.pulses_at(pre, post)
+    z, known, gained, excess = np.empty((2 * n, 1)), np.empty((2 * n, 1)), np.empty(1), np.empty(1)
+    score_pairs(
+        fit.beta[pre, :, post : post + 1].astype(np.float64), seen, np.linalg.inv(fit.inverse_block[pre]), noise2,
+        np.maximum(fit.slow_v[:, post : post + 1] ** 2, NEVER_V2), baseline(fit.boxes, 1)[:, :, 0], pulses[None],
+        twice, (n, 2 * n), -1, z, known, gained, excess,
+    )  # fmt: skip
+    score = z[:, 0] * np.sqrt(known[:, 0])
+    plain, under = (_log_bayes(score[part], known[part, 0]).max() for part in (slice(n), slice(n, None)))
+    gain = gained[0] - len(pulses) * np.log(max(float(fit.n_kept[pre, post]), 2.0))
+    chosen = slice(n, None) if 0.5 * gain + under > plain + _SURELY else slice(n)
+    return score[chosen], known[chosen, 0]
+
+
+def _log_bayes(score: Float64[ndarray, " grid"], known: Float64[ndarray, " grid"]) -> Float64[ndarray, " grid"]:
+    """Return log Bayes factors of normal amplitudes (Wakefield 2009, eq. 2)."""
+    precise = known + _SIZE_V**-2
+    return 0.5 * (score**2 / precise - np.log(precise * _SIZE_V**2))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _sum_groups(score, known, about, start, log_bayes, likeliest, best, means):
+    """Sum up one pair's courses by groups of time constants: within one all are as likely a priori.
+
+    ``means`` become those of amplitude, latency, rise and decay, each with that of its square.
+    """
+    n_values, prior = len(about), _SIZE_V**-2
+    each = 0.5 * (score**2 / (known + prior) - np.log((known + prior) / prior))
+    for g in range(len(start)):
+        stop = start[g + 1] if g + 1 < len(start) else len(each)
+        top = start[g]
+        for k in range(start[g], stop):
+            if each[k] > each[top]:
+                top = k
+        total = 0.0
+        for k in range(start[g], stop):
+            weight, precise = np.exp(each[k] - each[top]), known[k] + prior
+            amplitude = score[k] / precise
+            total += weight
+            means[g, 0] += weight * amplitude
+            means[g, 1] += weight * (1.0 / precise + amplitude**2)
+            for v in range(n_values):
+                means[g, v + 2] += weight * about[v, k]
+        for v in range(n_values + 2):
+            means[g, v] /= total
+        best[g], likeliest[g], log_bayes[g] = top, 1.0 / total, each[top] + np.log(total)

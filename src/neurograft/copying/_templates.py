@@ -99,16 +99,16 @@ class OwnCourses(NamedTuple):
 
         The rows take up what courses that are averaged over rows cannot show of the action potential's edges.
         """
-        return np.stack([_image(course, self.first, self.whitener, self.boxes) for course in self._copies(pre)])
+        return images_of(self._copies(pre), self.first, self.whitener, self.boxes)
 
     def pulses_at(self, pre: int, post: int) -> Float64[ndarray, "pulses boxes"]:
         """Return the same in one target alone."""
         whitener = Whitener(self.whitener.coefficient[:, post : post + 1])
-        return np.stack([_image(course, self.first, whitener, self.boxes)[:, 0] for course in self._copies(pre)])
+        return images_of(self._copies(pre), self.first, whitener, self.boxes)[:, :, 0]
 
-    def _copies(self, pre: int) -> tuple[Float64[ndarray, " rows"], ...]:
+    def _copies(self, pre: int) -> Float64[ndarray, "pulses rows"]:
         rows, mine = np.arange(self.first, self.first + self.course.shape[1]), self.course[pre]
-        return mine, np.diff(mine, prepend=mine[0]), *(np.where(rows == k, 1.0, 0.0) for k in _EDGE_ROWS)
+        return np.stack([mine, np.diff(mine, prepend=mine[0]), *(np.where(rows == k, 1.0, 0.0) for k in _EDGE_ROWS)])
 
 
 def no_courses(whitener: Whitener, boxes: LagBoxes) -> OwnCourses:
@@ -152,7 +152,8 @@ def templates(
     others = _rivals(t_s, shape, options, np.arange(first, last), row_rate_hz) if with_rivals else []
     under = direct if with_rivals else []
     courses = [*direct, *under, *others]
-    image = np.stack([_image(course, first, whitener, boxes) for _, _, course in courses])
+    image = images_of(np.stack([course for _, _, course in courses]), first, whitener, boxes)
+    image = np.ascontiguousarray(image.T).T  # in memory by target, as scores take it
     is_under_talk = (np.arange(len(courses)) >= len(direct)) & (np.arange(len(courses)) < len(direct) + len(under))
     family, latency_s = np.array([c[0] for c in courses]), np.array([c[1] for c in courses])
     return Templates(image, family, latency_s, is_under_talk, own or no_courses(whitener, boxes))
@@ -212,11 +213,24 @@ def _in_rows(course: Float64[ndarray, " fine"]) -> Float64[ndarray, " rows"]:
     return spread.reshape(-1, _FINE).mean(axis=1)
 
 
-def _image(
-    course: Float64[ndarray, " rows"], first: int, whitener: Whitener, boxes: LagBoxes
-) -> Float64[ndarray, "boxes neurons"]:
-    """Return the whitened course's mean in every box; row 0 of ``course`` lies at lag ``first``."""
-    white = np.repeat(course[:, None], whitener.coefficient.shape[1], axis=1)
-    for lag in range(1, min(len(whitener.coefficient), len(course) - 1) + 1):
-        white[lag:] -= course[:-lag, None] * whitener.coefficient[lag - 1]
-    return np.stack([white[a - first : b - first].mean(axis=0) for a, b in zip(boxes.low, boxes.high, strict=True)])
+def images_of(
+    courses: Float64[ndarray, "courses rows"], first: int, whitener: Whitener, boxes: LagBoxes
+) -> Float64[ndarray, "courses boxes neurons"]:
+    """Return the whitened courses' means in every box; row 0 of a course lies at lag ``first``."""
+    by_lag = means_by_lag(courses, first, len(whitener.coefficient), boxes)
+    return by_lag[0][:, :, None] - np.tensordot(by_lag[1:], whitener.coefficient, axes=(0, 0))
+
+
+def means_by_lag(
+    courses: Float64[ndarray, "courses rows"], first: int, order: int, boxes: LagBoxes
+) -> Float64[ndarray, "lags courses boxes"]:
+    """Return means in every box of courses that come 0 to ``order`` rows later: an image is a weighted sum of them."""
+    n, n_rows = courses.shape
+    out = np.empty((order + 1, n, len(boxes.low)))
+    later = np.zeros((n, n_rows + order))
+    later[:, order:] = courses
+    for lag in range(order + 1):
+        shifted = later[:, order - lag : order - lag + n_rows]
+        for b, (low, high) in enumerate(zip(boxes.low - first, boxes.high - first, strict=True)):
+            out[lag, :, b] = shifted[:, low:high].mean(axis=1)
+    return out

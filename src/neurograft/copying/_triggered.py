@@ -4,11 +4,12 @@
 from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._chunks import affordable_frames, chunks, flat_frames, marked, n_chunks
+from neurograft.copying._chunks import LARGEST, Chunk, affordable_frames, cut, flat_frames
+from neurograft.copying._threads import in_order
 from neurograft.errors import CopyError
 from neurograft.progress import Progress, silent
 from neurograft.recordings import Recording
@@ -16,8 +17,10 @@ from neurograft.spikes import SpikeTrains
 from neurograft.units import MS
 
 _CHUNK_S = 10.0
+_TOGETHER = 16
 _OWN_S = (2 * MS, 8 * MS)  # an own action potential spoils this long before and after itself
 _NORMAL_975 = 1.959963984540054
+_NO_FRAMES = np.empty((0, 2), dtype=np.int64)
 
 
 class Averages(NamedTuple):
@@ -82,9 +85,10 @@ def averages(
     *,
     before_s: float,
     after_s: float,
+    n_threads: int = 1,
     progress: Progress = silent,
 ) -> Averages:
-    """Return the averages of all pairs (pre, post); reads the recording once.
+    """Return the averages of all pairs (pre, post); reads the recording once, in threads, and looks at spikes alone.
 
     ``frames`` holds segment and frame of every spike of each neuron named in ``pairs``.  A pair of a neuron
     with itself gives its action potential.
@@ -97,21 +101,30 @@ def averages(
     n_lags = before + after + 1
     total, square = np.zeros((len(pairs), n_lags)), np.zeros((len(pairs), n_lags))
     count = np.zeros(len(pairs), dtype=np.int64)
-    posts = np.unique(pairs[:, 1])
-    needed, place = channel[posts], {int(post): k for k, post in enumerate(posts)}
-    size = affordable_frames(recording, _CHUNK_S)
-    n = n_chunks(recording, chunk_frames=size)
-    for done, chunk in enumerate(chunks(recording, chunk_frames=size, margin_frames=before + after + 1)):
-        progress("averaging traces around spikes", done, n)
-        start = chunk.first - chunk.before
-        local = {i: f[f[:, 0] == chunk.segment, 1] - start for i, f in frames.items()}
-        good = marked(chunk.volts[:, needed], flat_frames(recording))
-        by_channel, ok_by_channel = np.ascontiguousarray(good.volts.T), np.ascontiguousarray(good.is_ok.T)
-        for k, (pre, post) in enumerate(pairs):
-            mine = local[pre][(local[pre] >= chunk.before) & (local[pre] < chunk.stop - start)]
-            spoilt = local[post] if pre != post else np.empty(0, dtype=np.int64)
-            volts, is_ok = by_channel[place[post]], ok_by_channel[place[post]]
-            count[k] += _add_snippets(volts, is_ok, mine, spoilt, before, own, base, total[k], square[k])
+    size = affordable_frames(recording, _CHUNK_S, LARGEST // n_threads)
+    spans = [(k, f) for k, n in enumerate(recording.segment_frames) for f in range(0, n, size)]
+
+    posts, place = np.unique(channel[pairs[:, 1]], return_inverse=True)
+
+    def read(span: tuple[int, int]) -> tuple[Chunk, Float32[ndarray, "channels frames"]]:
+        segment, first = span
+        stop = min(first + size, recording.segment_frames[segment])
+        chunk = next(cut(recording, segment, (first, stop), chunk_frames=size, margin_frames=before + after + 1))
+        traces = np.empty((len(posts), len(chunk.volts)), dtype=np.float32)
+        _turn(chunk.volts, posts, traces)
+        return chunk._replace(volts=np.empty((0, 0), dtype=np.float32)), traces
+
+    far = max(recording.segment_frames) + 4 * (own[0] + own[1])  # a segment's frames, and what lies near them
+    keys = [f[:, 0] * far + f[:, 1] for f in (frames.get(i, _NO_FRAMES) for i in range(len(channel)))]
+    spikes, start = np.concatenate(keys), np.concatenate([[0], np.cumsum([len(mine) for mine in keys])])
+    for done, (chunk, traces) in enumerate(in_order(n_threads, read, spans)):
+        progress("averaging traces around spikes", done, len(spans))
+        first = chunk.segment * far + chunk.first - chunk.before
+        own_frames = chunk.before, chunk.before + chunk.stop - chunk.first
+        _add_all(
+            traces, flat_frames(recording), first, own_frames, spikes, start, pairs, place, before, own, base, total,
+            square, count,
+        )  # fmt: skip
     some = np.maximum(count, 1)[:, None]
     mean_v = np.where(count[:, None] > 0, total / some, np.nan)
     variance = np.maximum(square / some - mean_v**2, 0.0) * some / np.maximum(some - 1, 1)
@@ -121,30 +134,69 @@ def averages(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_snippets(volts, is_ok, spikes, spoilt, before, own, base, total, square):
-    """Add the snippets that are whole, good and far from own spikes; return how many."""
-    n_lags, count = len(total), 0
-    for f in spikes:
-        if f < before or f - before + n_lags > len(volts):
-            continue
-        k = np.searchsorted(spoilt, f - own[0])
-        if k < len(spoilt) and spoilt[k] <= f + own[1]:
-            continue
-        good = True
-        for q in range(n_lags):
-            good = good and is_ok[f - before + q]
-        if not good:
-            continue
-        level = 0.0
-        for q in range(f - base[0], f - base[1] + 1):
-            level += volts[q]
-        level /= base[0] - base[1] + 1
-        for q in range(n_lags):
-            v = volts[f - before + q] - level
-            total[q] += v
-            square[q] += v * v
-        count += 1
-    return count
+def _turn(volts, channels, traces):
+    """Turn some channels into contiguous traces, a memory line of samples at a time."""
+    for left in range(0, len(channels), _TOGETHER):
+        some = channels[left : left + _TOGETHER]
+        for k in range(len(volts)):
+            for c in range(len(some)):
+                traces[left + c, k] = volts[k, some[c]]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_all(traces, flat, first, inside, spikes, start, pairs, place, before, own, base, total, square, count):
+    """Add the snippets of all pairs that are whole, good and far from own spikes, which count frames from ``first``."""
+    n_lags = total.shape[1]
+    snippet = np.empty(n_lags)
+    for p in range(len(pairs)):
+        pre, post = pairs[p]
+        trace = traces[place[p]]
+        train = spikes[start[pre] : start[pre + 1]]
+        spoilt = spikes[start[post] : start[post + 1]] if pre != post else spikes[:0]
+        for s in range(np.searchsorted(train, first + inside[0]), np.searchsorted(train, first + inside[1])):
+            f = train[s] - first
+            if f < before or f - before + n_lags > len(trace):
+                continue
+            k = np.searchsorted(spoilt, train[s] - own[0])
+            if k < len(spoilt) and spoilt[k] <= train[s] + own[1]:
+                continue
+            if not _snippet(trace, f - before, flat, snippet):
+                continue
+            level = 0.0
+            for q in range(before - base[0], before - base[1] + 1):
+                level += snippet[q]
+            level /= base[0] - base[1] + 1
+            for q in range(n_lags):
+                v = snippet[q] - level
+                total[p, q] += v
+                square[p, q] += v * v
+            count[p] += 1
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _snippet(trace, first, flat, out):
+    """Copy some samples; return whether all are finite and none lies in a run of ``flat`` equal ones.
+
+    As ``mark_bad`` tells of a whole trace, but that only the runs at the ends are followed beyond what is copied.
+    """
+    n, run = len(out), 1
+    for q in range(n):
+        out[q] = trace[first + q]
+        if not np.isfinite(out[q]):
+            return False
+    k = first
+    while k > 0 and run < flat and trace[k - 1] == trace[first]:
+        run, k = run + 1, k - 1
+    for q in range(1, n):
+        if run >= flat:
+            return False
+        run = run + 1 if out[q] == out[q - 1] else 1
+    k = first + n
+    while k < len(trace) and run < flat and trace[k] == trace[first + n - 1]:
+        run, k = run + 1, k + 1
+    return run < flat
 
 
 def _frames(recording: Recording, time_s: Float64[ndarray, " spikes"]) -> Int64[ndarray, "spikes 2"]:

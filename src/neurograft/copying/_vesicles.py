@@ -7,6 +7,7 @@ decidable and gets NaN.
 """
 
 # ruff: noqa: PLR0917  (kernels take their arrays by position)
+import math
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -14,8 +15,10 @@ from jaxtyping import Float64, Int64
 from numba import njit
 from numpy import ndarray
 
+from neurograft.copying._bells import decay
 from neurograft.copying._events import Events
 from neurograft.copying._plasticity import Plastic
+from neurograft.copying._threads import in_order
 
 _SITES = np.array([1, 2, 3, 4, 5, 6, 8, 10])
 _RELEASE = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
@@ -54,9 +57,9 @@ class AmplitudeHistogram(NamedTuple):
     n_each: Int64[ndarray, " bins"]
 
 
-def vesicles(seen: list[Events], about: Plastic) -> Vesicles:
+def vesicles(seen: list[Events], about: Plastic, *, n_threads: int = 1) -> Vesicles:
     """Return what each pair's single potentials tell of its vesicles."""
-    rows = [_judged(pair, about, k) for k, pair in enumerate(seen)]
+    rows = list(in_order(n_threads, lambda k: _judged(seen[k], about, k), range(len(seen))))
     return Vesicles(*np.array(rows, dtype=np.float64).reshape(-1, len(Vesicles._fields)).T)
 
 
@@ -110,19 +113,30 @@ def _judged(pair: Events, about: Plastic, k: int) -> tuple[float, ...]:
     return mean[0], float(np.hypot(sd, _MODEL_SD)), mean[1], mean[2], mean[3], to_noise
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _log_likelihoods(amplitude_v, noise_v, factor, rested_v, sites, release, widened, out):
     """Fill ``out`` with how likely the single potentials are under each synapse (sites, release) and widened noise."""
+    n_events = len(amplitude_v)
+    chance, odds, likely = np.empty(n_events), np.empty(n_events), np.empty(n_events)
     for g in range(len(sites)):
         n_sites, quantum_v = sites[g], rested_v / (sites[g] * release[g])
-        total = 0.0
-        for k in range(len(amplitude_v)):
+        for k in range(n_events):
             p = min(release[g] * factor[k], 0.999)
-            chance, likely = (1.0 - p) ** n_sites, 0.0
-            for n in range(n_sites + 1):
+            odds[k] = p / (1.0 - p)
+            likely[k], chance[k] = 0.0, 1.0 - p
+        for k in range(n_events):
+            none = chance[k]
+            for _ in range(n_sites - 1):
+                chance[k] *= none
+        for n in range(n_sites + 1):
+            more = (n_sites - n) / (n + 1.0)
+            for k in range(n_events):
                 variance = (widened[g] * noise_v[k]) ** 2 + n * (_SIZE_CV * quantum_v) ** 2
-                likely += chance * np.exp(-0.5 * (amplitude_v[k] - n * quantum_v) ** 2 / variance) / np.sqrt(variance)
-                chance *= (n_sites - n) / (n + 1.0) * p / (1.0 - p)
-            total += np.log(likely + 1e-300)
+                flat = 1.0 / variance
+                likely[k] += chance[k] * decay(-0.5 * (amplitude_v[k] - n * quantum_v) ** 2 * flat) * math.sqrt(flat)
+                chance[k] *= more * odds[k]
+        total = 0.0
+        for k in range(n_events):
+            total += math.log(likely[k] + 1e-300)
         out[g] = total

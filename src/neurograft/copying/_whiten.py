@@ -1,5 +1,6 @@
 """Membrane potentials made ready for regression: own action potentials out, drift out, noise made white."""
 
+# ruff: noqa: PLR0917  (kernels take their arrays by position)
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, final, no_type_check
@@ -148,21 +149,24 @@ def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Own
     onset, mean = np.zeros((n, 2)), np.zeros((n, 2))
     base = slice(max(-first - 6, 0), max(-first - 2, 1))  # rows -6 to -3
     firing = np.flatnonzero([len(spikes) > 0 for spikes in traces.spike_row])
-    for j in firing:
-        spikes = traces.spike_row[j]
-        gap = np.diff(spikes, prepend=-width, append=traces.line.n_rows + width)
-        alone = spikes[(gap[:-1] >= last) & (gap[1:] >= last)]
-        for rows in _rows(traces, max(-first, last), np.array([j])):
-            row = alone - rows.first_row
-            row = row[(row >= rows.own.start) & (row < rows.own.stop)]
-            row = row[(row + first >= 0) & (row + last <= len(rows.volts))]
-            seen = row[:, None] + np.arange(first, last)
-            good = rows.is_ok[seen, 0].all(axis=1)
-            snippets = rows.volts[seen[good], 0]
-            total[j] += np.sum(snippets - snippets[:, base].mean(axis=1, keepdims=True), axis=0)
-            count[j] += len(snippets)
-            _add_levels(rows, traces, int(j), onset[j], mean[j])
-        progress("averaging action potentials", int(j), n)
+    blank = (
+        round(traces.options.blank_s[0] * traces.line.rate_hz),
+        round(traces.options.blank_s[1] * traces.line.rate_hz),
+    )
+
+    def fill(block: Block) -> None:
+        lonely = [_alone(traces.spike_row[j], last, width, traces.line.n_rows) for j in block]
+        for rows in _rows(traces, max(-first, last), block):
+            volts, is_ok = np.ascontiguousarray(rows.volts.T), np.ascontiguousarray(rows.is_ok.T)
+            inside = rows.own.start, rows.own.stop
+            for place, j in enumerate(block):
+                spikes, mine = traces.spike_row[j] - rows.first_row, lonely[place] - rows.first_row
+                count[j] += _add_own(volts[place], is_ok[place], mine, inside, first, base.start, base.stop, total[j])
+                _add_levels(volts[place], is_ok[place], spikes, inside, blank, onset[j], mean[j])
+
+    blocks = traces.blocks(firing)
+    for done, _ in enumerate(in_order(traces.n_threads, fill, blocks)):
+        progress("averaging action potentials", done + 1, len(blocks))
     known = count >= _OWN_SPIKES
     course = total / np.maximum(count, 1)[:, None]
     if known.any():
@@ -172,20 +176,49 @@ def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Own
     return Own(np.divide(course, peak, out=np.zeros_like(course), where=peak > 0), below_v)
 
 
-def _add_levels(rows: _Rows, traces: Traces, j: int, onset: ndarray, mean: ndarray) -> None:
+def _alone(spikes: Int64[ndarray, " spikes"], last: int, width: int, n_rows: int) -> Int64[ndarray, " some"]:
+    """Return the action potentials that have no other within ``last`` rows."""
+    gap = np.diff(spikes, prepend=-width, append=n_rows + width)
+    return spikes[(gap[:-1] >= last) & (gap[1:] >= last)]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_own(volts, is_ok, spikes, inside, first, base_start, base_stop, total):
+    """Add what lies around a chunk's action potentials, less its base, where all rows are good; return how many."""
+    count, width = 0, len(total)
+    for at in spikes:
+        if at < inside[0] or at >= inside[1] or at + first < 0 or at + first + width > len(volts):
+            continue
+        if not is_ok[at + first : at + first + width].all():
+            continue
+        base = volts[at + first + base_start : at + first + base_stop].mean()
+        for k in range(width):
+            total[k] += volts[at + first + k] - base
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_levels(volts, is_ok, spikes, inside, blank, onset, mean):
     """Add a chunk's potentials two rows before the action potentials, and the mean of its rows far from them, as often.
 
     Both from the same chunk: a pad's baseline drifts.
     """
-    before_rows, after_rows = (round(t * traces.line.rate_hz) for t in traces.options.blank_s)
-    quiet = rows.is_ok[:, 0].astype(np.float64)
-    _blank(traces.spike_row[j] - rows.first_row, before_rows, after_rows, quiet)
-    at = traces.spike_row[j] - rows.first_row - _ONSET_ROWS
-    at = at[(at >= max(rows.own.start - _ONSET_ROWS, 0)) & (at < rows.own.stop - _ONSET_ROWS)]
-    at = at[rows.is_ok[at, 0]]
-    if at.size and quiet.any():
-        onset += rows.volts[at, 0].sum(), at.size
-        mean += at.size * float(rows.volts[quiet > 0, 0].mean()), at.size
+    quiet = is_ok.astype(np.float64)
+    _blank(spikes, blank[0], blank[1], quiet)
+    still, n_still = 0.0, 0
+    for k in range(len(volts)):
+        if quiet[k] > 0.0:
+            still, n_still = still + volts[k], n_still + 1
+    if n_still == 0:
+        return
+    for spike in spikes:
+        at = spike - _ONSET_ROWS
+        if max(inside[0] - _ONSET_ROWS, 0) <= at < inside[1] - _ONSET_ROWS and is_ok[at]:
+            onset += np.array([volts[at], 1.0])
+            mean += np.array([still / n_still, 1.0])
 
 
 @njit(cache=True, nogil=True)

@@ -20,7 +20,7 @@ _DELTA, _EXPONENTIAL, _ALPHA, _CONDUCTANCE, _ADEX, _IZHIKEVICH, _HH, _CHANNELS, 
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _advance(which, state, refractory, drive_v, inputs, constants, spiked):
+def advance(which, state, refractory, drive_v, inputs, constants, spiked):
     """Do one step of the model with this number."""
     if which == 0:
         n = _DELTA(state, refractory, drive_v, inputs, constants, spiked)
@@ -89,7 +89,7 @@ def run_any(
         )  # fmt: skip
         if inputs.shape[0] > n_channels:
             fill_noise(seed, k, first, inputs[n_channels:], words)
-        n = _advance(which, state, refractory, drive_v, inputs, constants, spiked)
+        n = advance(which, state, refractory, drive_v, inputs, constants, spiked)
         if stimulus.has_spikes:
             n = force(k, stimulus, state, refractory, spiked, n)
         for i in range(n):

@@ -101,7 +101,7 @@ def build_engine(
                 group.synapses = hook(group.rows, synapse, per_volt, n, options.step_s)
         groups.append(group)
     past = Spikes(origin=0, neuron=np.empty(0, dtype=np.int32), start=np.zeros(1, dtype=np.int64))
-    clock = Clock(step=0, seed=seed, delays=synapses.delays)
+    clock = Clock(step=0, step_s=options.step_s, seed=seed, delays=synapses.delays)
     return Engine(groups=groups, clock=clock, past=past, n_threads=options.n_threads, columns=np.concatenate(columns))
 
 

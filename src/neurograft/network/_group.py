@@ -12,11 +12,12 @@ from neurograft.network._any_kernel import ADVANCES, run_any
 from neurograft.network._forced import StimulusTables, add_kicks, force, no_stimulus
 from neurograft.network._kernels import deliver, run_lif
 from neurograft.network._lazy import Quiet, run_lazy
+from neurograft.network._learning_kernel import BEGIN, learn_stretch
 from neurograft.network._poisson import PoissonInput, add_poisson, no_poisson
 from neurograft.network._random import LANES, add_noise, fill_noise
 from neurograft.network._reading import no_reading
 from neurograft.network._rows import Rows
-from neurograft.network._synapse_hook import GroupSynapses, ReadSynapses
+from neurograft.network._synapse_hook import GroupSynapses, LearningSynapses, ReadSynapses
 from neurograft.neurons import Lif, NeuronModel, Stepper
 from neurograft.neurons._lif import advance_delta, advance_exponential
 
@@ -86,8 +87,8 @@ class Group:
 
     @property
     def which(self) -> int:
-        """Number of its model's step for ``run_any``; -1 where steps must be done from Python."""
-        if self.synapses is not None and not isinstance(self.synapses, ReadSynapses):
+        """Number of its model's step for ``run_any`` and its like; -1 where steps must be done from Python."""
+        if self.synapses is not None and not isinstance(self.synapses, ReadSynapses | LearningSynapses):
             return -1
         return next((k for k, advance in enumerate(ADVANCES) if advance is self.stepper.advance), -1)
 
@@ -98,6 +99,7 @@ class Clock:
     """What a stretch of steps needs to know beside the group; ``step`` is the next one."""
 
     step: int
+    step_s: float
     seed: int
     delays: Int32[ndarray, " delays"]
 
@@ -117,7 +119,9 @@ def runner_of(group: Group) -> Runner:
         return run_quiet
     if group.is_compiled:
         return run_compiled
-    return run_model if group.which >= 0 and not getattr(config, "DISABLE_JIT", False) else run_stepwise
+    if group.which < 0 or getattr(config, "DISABLE_JIT", False):
+        return run_stepwise
+    return run_learning if isinstance(group.synapses, LearningSynapses) else run_model
 
 
 def run_quiet(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
@@ -165,6 +169,34 @@ def run_model(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Sp
         done += did
         if did < wanted:
             break
+    return done
+
+
+def run_learning(group: Group, clock: Clock, n_steps: int, *, past: Spikes, out: Spikes) -> int:
+    """Advance any built-in model whose synapses learn; Python is asked where a cell is pulsed."""
+    learner, done, phase = group.synapses, 0, BEGIN
+    assert isinstance(learner, LearningSynapses)
+    rows, pools, traces, changes, kept = learner.tables()
+    stimulus = group.stimulus if group.stimulus is not None else no_stimulus()
+    group.voltage_v = np.empty((n_steps, group.recorded.size))
+    while done < n_steps:
+        step = clock.step + done
+        until = learner.until(step)
+        wanted = min(n_steps - done, until - step)
+        did, phase = learn_stretch(
+            group.which, phase, step, wanted, past.origin, group.first, clock.delays, past.neuron, past.start,
+            out.neuron, out.start, out.origin, rows, clock.step_s, pools, traces, changes, kept, stimulus, group.inputs,
+            group.stepper.n_channels, group.state, group.refractory, group.drive_v, group.noise_v,
+            bool(np.any(group.noise_v)), group.poisson, group.has_poisson, clock.seed, group.stepper.constants,
+            group.spiked, group.words, group.recorded, group.voltage_v[done:],
+        )  # fmt: skip
+        done += did
+        if phase != BEGIN:
+            learner.change(int(changes.held[1]))
+        elif did < wanted:
+            break
+        elif clock.step + done == until:
+            learner.rest(until - 1)
     return done
 
 

@@ -7,8 +7,9 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from neurograft.maps import SynapseMap
+from neurograft.network._learning_kernel import Changes, Kept, Pools, Traces, asked_of_python
 from neurograft.network._plastic_kernels import at_arrival, at_spike, deliver_plastic
-from neurograft.network._plasticity import Plasticity, Snapshot, short_term_of
+from neurograft.network._plasticity import CompiledStore, Plasticity, Snapshot, short_term_of
 from neurograft.network._rows import Rows, Synapses, used_synapses
 from neurograft.neurons import NeuronModel, steps_of
 
@@ -52,63 +53,101 @@ class GroupPlasticity:
         """
         self._given, self._synapse, self._post, self._per_volt = plasticity, synapse, place, per_volt
         self._step_s, n = step_s, synapse.size
-        self._short = self._pools(m, synapse)
-        self._arrived = np.empty(n, dtype=np.int64)
+        self._pools = self._pools_of(m, synapse)
         plastic = plasticity.plastic(m)[synapse]
-        self._is_plastic, self._learns = plastic, plasticity.timing is not None
         incoming = np.flatnonzero(plastic)
-        self._in_place = incoming[np.argsort(place[incoming], kind="stable")]
-        self._in_start = np.concatenate([[0], np.cumsum(np.bincount(place[incoming], minlength=n_neurons))])
-        self._rule = plasticity.timing.constants() if plasticity.timing is not None else np.ones(8)
-        self._fast, self._slow, self._seen = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.int64)
-        self._post_fast, self._post_slow = np.zeros(n_neurons), np.zeros(n_neurons)
-        self._post_seen = np.zeros(n_neurons, dtype=np.int64)
-        self._wanted, self._listed = np.empty(n), np.empty(n, dtype=np.int64)
-        self._count, self._rate_hz = np.zeros(n_neurons), np.full(n_neurons, np.nan)
+        timing = plasticity.timing
+        self._traces = Traces(
+            learns=timing is not None,
+            rule=timing.constants() if timing is not None else np.ones(8),
+            most_v=timing.most_v if timing is not None else 1.0,
+            power=timing.power if timing is not None else 0.0,
+            is_plastic=plastic,
+            post=place,
+            synapse=synapse,
+            per_volt=per_volt,
+            fast=np.zeros(n),
+            slow=np.zeros(n),
+            seen=np.zeros(n, dtype=np.int64),
+            in_start=np.concatenate([[0], np.cumsum(np.bincount(place[incoming], minlength=n_neurons))]),
+            in_place=incoming[np.argsort(place[incoming], kind="stable")],
+            post_fast=np.zeros(n_neurons),
+            post_slow=np.zeros(n_neurons),
+            post_seen=np.zeros(n_neurons, dtype=np.int64),
+            count=np.zeros(n_neurons),
+        )
+        self._changes = Changes(
+            np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n), np.zeros(2, dtype=np.int64)
+        )
+        self._rate_hz = np.full(n_neurons, np.nan)
         self._rows = rows._replace(weight=rows.weight.copy())
 
-    def _pools(self, m: SynapseMap, synapse: ndarray) -> tuple[ndarray, ...]:
+    def _pools_of(self, m: SynapseMap, synapse: ndarray) -> Pools:
         n = synapse.size
         use, recovery_s, facilitation_s = (np.full(n, np.nan), np.ones(n), np.zeros(n))
         if self._given.has_short_term:
             use, recovery_s, facilitation_s = (column[synapse] for column in short_term_of(m))
-        return use, recovery_s, facilitation_s, use.copy(), np.ones(n), np.full(n, -1, dtype=np.int64)
+        return Pools(use, recovery_s, facilitation_s, use.copy(), np.ones(n), np.full(n, -1, dtype=np.int64))
+
+    def tables(self) -> tuple[Rows, Pools, Traces, Changes, Kept]:
+        """Return the rows to deliver, and all that compiled code changes in place."""
+        store = self._given.store
+        kept = store.kept() if isinstance(store, CompiledStore) else asked_of_python(store.weight_v)
+        return self._rows, self._pools, self._traces, self._changes, kept
+
+    def until(self, step: int) -> int:
+        """Return the end of the stretch that begins with a step: the next scaling or snapshot."""
+        return min(step // n * n + n for n in self._intervals())
+
+    def change(self, n: int) -> None:
+        """Make the first ``n`` changes that compiled code asked for."""
+        self._change(self._changes.place[:n], self._changes.wanted[:n])
 
     @no_type_check  # called every step: the tests' checker would take most of a run
     def deliver(self, step, clock, past, inputs):
         """Deliver what arrives, then depress by it."""
-        rows = self._rows
+        rows, traces = self._rows, self._traces
         n = deliver_plastic(
             step, past.origin, clock.delays, past.neuron, past.start, rows.start, rows.target, rows.weight,
-            inputs, self._step_s, *self._short, self._arrived,
+            inputs, self._step_s, *self._pools, self._changes.arrived,
         )  # fmt: skip
-        if n and self._learns:
-            places = self._arrived[:n]
-            places = places[self._is_plastic[places]]
-            wanted = self._wanted[: places.size]
+        if n and traces.learns:
+            places = self._changes.arrived[:n]
+            places = places[traces.is_plastic[places]]
+            wanted = self._changes.wanted[: places.size]
             at_arrival(
-                places, self._post, step, self._step_s, self._rule, self._fast, self._slow, self._seen,
-                self._post_fast, self._post_slow, self._post_seen, wanted,
+                places, traces.post, step, self._step_s, traces.rule, traces.fast, traces.slow, traces.seen,
+                traces.post_fast, traces.post_slow, traces.post_seen, wanted,
             )  # fmt: skip
             self._change(places, wanted)
 
     @no_type_check
     def learn(self, step, spiked):
         """Potentiate by the spikes of a step; scale and take a snapshot when it is time."""
+        traces = self._traces
         if spiked.size:
-            self._count[spiked] += 1
-            if self._learns:
+            traces.count[spiked] += 1
+            if traces.learns:
                 n = at_spike(
-                    spiked, self._in_start, self._in_place, step, self._step_s, self._rule, self._fast, self._seen,
-                    self._post_fast, self._post_slow, self._post_seen, self._listed, self._wanted,
+                    spiked, traces.in_start, traces.in_place, step, self._step_s, traces.rule, traces.fast, traces.seen,
+                    traces.post_fast, traces.post_slow, traces.post_seen, self._changes.place, self._changes.wanted,
                 )  # fmt: skip
-                self._change(self._listed[:n], self._wanted[:n])
+                self.change(n)
+        self.rest(step)
+
+    def rest(self, step: int) -> None:
+        """Scale and take a snapshot when it is time."""
         homeostasis = self._given.homeostasis
         if homeostasis is not None and (step + 1) % steps_of(homeostasis.interval_s, self._step_s) == 0:
             self._scale()
         if (step + 1) % steps_of(self._given.snapshot_s, self._step_s) == 0:
             weight_v = self._given.store.weight_v[self._synapse].copy()
             self._given.history.append(Snapshot((step + 1) * self._step_s, self._synapse, weight_v))
+
+    def _intervals(self) -> list[int]:
+        homeostasis = self._given.homeostasis
+        both = [self._given.snapshot_s, *([] if homeostasis is None else [homeostasis.interval_s])]
+        return [steps_of(seconds, self._step_s) for seconds in both]
 
     def _change(self, places: ndarray, wanted: ndarray) -> None:
         """Ask the store for changes in units of ``most_v``, away from 0 where positive; take over what came."""
@@ -132,11 +171,11 @@ class GroupPlasticity:
     def _scale(self) -> None:
         homeostasis = self._given.homeostasis
         assert homeostasis is not None
-        rate_hz = self._count / homeostasis.interval_s
-        self._count[:] = 0
+        rate_hz = self._traces.count / homeostasis.interval_s
+        self._traces.count[:] = 0
         kept = np.exp(-homeostasis.interval_s / homeostasis.tau_s)
         self._rate_hz = np.where(np.isnan(self._rate_hz), rate_hz, kept * self._rate_hz + (1 - kept) * rate_hz)
-        places = self._in_place
+        places = self._traces.in_place
         which = self._synapse[places]
         push = np.clip(1.0 - self._rate_hz / homeostasis.target_hz, -1.0, 1.0)[self._post[places]]
         self._ask(places, which, self._given.store.weight_v[which] * homeostasis.strength * push)

@@ -12,9 +12,10 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 from numpy.random import Generator
 
-from neurograft.cells import MemoryImage, PlasticState, PlasticWriter, plastic_cells
+from neurograft.cells import MemoryImage, PlasticState, PlasticWriter, PulseWriter, plastic_cells
 from neurograft.errors import RunError
 from neurograft.maps import Kind, SynapseMap
+from neurograft.network._learning_kernel import CELLS, EXACT, Kept, asked_of_python
 from neurograft.units import MS, MV
 
 SHORT_TERM_COLUMNS = ("release_probability", "recovery_s", "facilitation_s")
@@ -103,6 +104,15 @@ class WeightStore(Protocol):
         ...
 
 
+@runtime_checkable
+class CompiledStore(Protocol):
+    """A ``WeightStore`` most of whose changes compiled code can make."""
+
+    def kept(self) -> Kept:
+        """Return the store's arrays, which compiled code changes in place."""
+        ...
+
+
 @final
 class ExactWeights:
     """Weights as numbers: changes come as asked for, but no weight leaves 0 to ``most_v`` (by size)."""
@@ -115,6 +125,10 @@ class ExactWeights:
     def weight_v(self) -> Float64[ndarray, " synapses"]:
         """The weights now."""
         return self._weight_v
+
+    def kept(self) -> Kept:
+        """Return the weights and their limits."""
+        return asked_of_python(self._weight_v)._replace(kind=EXACT, most_v=self._most_v)
 
     def change(self, which: Int64[ndarray, " changes"], wanted_v: Float64[ndarray, " changes"]) -> None:
         """Add the changes, in order."""
@@ -153,6 +167,17 @@ class CellWeights:
     def state(self) -> PlasticState:
         """The cells' conductances and counted pulses, for ``image_after``."""
         return self._cells.state
+
+    def kept(self) -> Kept:
+        """Return what decides whether a cell is pulsed; only Python pulses it, by its card."""
+        kept, writer = asked_of_python(self._weight_v), self._writer
+        if not isinstance(writer, PulseWriter):
+            return kept
+        return kept._replace(
+            kind=CELLS, cell=self._cells.cell, siemens_per_v=self._cells.siemens_per_v,
+            rest_siemens=self._cells.state.rest_siemens, smallest_siemens=float(writer.smallest_siemens),
+            strongest=(float(writer.up_siemens[-1]), float(writer.down_siemens[-1])), keeps_rest=writer.keeps_rest,
+        )  # fmt: skip
 
     def change(self, which: Int64[ndarray, " changes"], wanted_v: Float64[ndarray, " changes"]) -> None:
         """Pulse the cells; the weight follows what the cell then holds."""

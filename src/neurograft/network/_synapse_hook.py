@@ -4,6 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from numpy import ndarray
 
+from neurograft.network._learning_kernel import Changes, Kept, Pools, Traces
 from neurograft.network._reading import Reading
 from neurograft.network._rows import Rows
 
@@ -27,6 +28,27 @@ class ReadSynapses(Protocol):
 
     def reading(self, step: int) -> tuple[Reading, int]:
         """Return how cells read at a step, and from which step on they may read otherwise."""
+        ...
+
+
+@runtime_checkable
+class LearningSynapses(Protocol):
+    """``GroupSynapses`` that learn, in compiled stretches between the moments at which Python must act."""
+
+    def tables(self) -> tuple[Rows, Pools, Traces, Changes, Kept]:
+        """Return the rows to deliver, and all that compiled code changes in place."""
+        ...
+
+    def until(self, step: int) -> int:
+        """Return the end of the stretch that begins with a step, after which ``rest`` is called."""
+        ...
+
+    def rest(self, step: int) -> None:
+        """Do what is due after a step, if anything: scale, take a snapshot."""
+        ...
+
+    def change(self, n: int) -> None:
+        """Make the first ``n`` changes that compiled code asked for."""
         ...
 
 

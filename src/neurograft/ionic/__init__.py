@@ -10,6 +10,7 @@ from neurograft.ionic._brownian import start_at as start_at
 from neurograft.ionic._circuit import FIELD_UNIT_V_M as FIELD_UNIT_V_M
 from neurograft.ionic._circuit import Circuit as Circuit
 from neurograft.ionic._circuit import NeuronTrace as NeuronTrace
+from neurograft.ionic._dilute import DiluteStepper as DiluteStepper
 from neurograft.ionic._escape import escape_rate_hz as escape_rate_hz
 from neurograft.ionic._interaction import PAPER as PAPER
 from neurograft.ionic._interaction import WIDE_CORE as WIDE_CORE

@@ -2,7 +2,7 @@
 
 Rate equations multiply mean densities.  But where ions were spread at random, some stripes along the field have more
 cations and some more anions; drift mixes a stripe along itself, and only diffusion mixes stripes.  What is left over
-of one sign cannot pair: after a time t in a weak field a share of about (rho L sqrt(2 pi D t))^-1/2 / 2 stays free,
+of one sign cannot pair: after a time t in a weak field a share of (2 pi rho L sqrt(2 pi D t))^-1/2 stays free,
 rho ions of a species on an area, L the length along the field (Toussaint and Wilczek, J. Chem. Phys. 78, 2642, 1983,
 in one dimension).  Every spike breaks pairs anew, and their halves drift apart.
 

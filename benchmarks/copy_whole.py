@@ -1,7 +1,7 @@
 """A whole copy of potentials at full length, from the first sample to the map: time of every step, memory, calls.
 
     python benchmarks/copy_whole.py [--firing 2000] [--channels 4096] [--minutes 19] [--threads 2] [--memory 16]
-        [--work FOLDER]
+        [--work FOLDER [--only-read]]
 
 The recording is made while it is read, because a file of 19 minutes would take 93 GB: Poisson spikes, 12 synapses of
 each neuron that fires, membrane noise out of a table in another place for every channel and ten seconds, 16-bit
@@ -174,6 +174,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory", type=float, default=16.0, help="GB")
     parser.add_argument("--work", type=Path, help="folder that keeps the pieces (a temporary one without it)")
+    parser.add_argument("--only-read", action="store_true", help="stop after the reading, whose pieces --work keeps")
     told = parser.parse_args()
     from threadpoolctl import threadpool_limits
 
@@ -183,7 +184,7 @@ def main() -> None:
 
 def run(told: argparse.Namespace, folder: Path) -> None:
     """Copy a recording that is made as it is read."""
-    from neurograft.copying import Budget, Threads, Work, WorkFolder, copy_intracellular
+    from neurograft.copying import Budget, Threads, Work, WorkFolder, copy_intracellular, read_shard
     from neurograft.recordings import Signal
     from neurograft.recordings._lazy import lazy_recording
 
@@ -200,6 +201,9 @@ def run(told: argparse.Namespace, folder: Path) -> None:
         memory=memory, n_threads=told.threads, store=WorkFolder(folder),
         workers=Threads(told.threads, memory.samples_at_once(told.threads)),
     )  # fmt: skip
+    if told.only_read:
+        read_shard(recording, work, progress=steps)
+        return
     copied = copy_intracellular(recording, work=work, progress=steps)
     steps("end", 1, 1)
     print(f"\n{'step':45s} {'wall, s':>9s} {'CPU, s':>9s} {'most GB':>8s}")

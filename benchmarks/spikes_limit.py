@@ -7,7 +7,8 @@ variance and mean z, z^2 = N sum_l g(l)^2 / (rate dt): N presynaptic spikes, g t
 not assumed: in long runs of the same neurons under the same drives, kicked by undriven neurons, whose correlogram
 is flat without them.  That the effect grows with the momentary rate is assumed: then only the mean rate counts.
 
-"Search" is the same judge who must find the delay and the sign: the largest of all lags' statistics.
+"Search" is the same judge who must find the delay and the sign: the largest of all lags' statistics.  "Range" knows
+the sign and between which delays the synapses of this network lie, but not where each of them does.
 
 Run with: python benchmarks/spikes_limit.py --cache FOLDER [--seconds 500]
 """
@@ -25,7 +26,8 @@ from neurograft.spikes import spike_trains
 
 KICKS_PER_PSP = np.array([0.3, 0.6, 1.0, 1.7, 3.0, 5.0])
 N_DRAWS = 40
-LOOKS = 2 * 12  # independent lags to 24 ms at 2 ms, both signs
+LOOK_MS = 2.0  # lags that far apart are independent
+LOOKS = 2 * 12  # to 24 ms, both signs
 
 
 def information(net: LifNet, wanted_hz: np.ndarray, psp_mv: np.ndarray, *, seconds: float, seed: int) -> np.ndarray:
@@ -68,17 +70,20 @@ def expected_z(net: LifNet, weight: np.ndarray, n_spikes: np.ndarray, *, seconds
     return answer
 
 
-def limits(z: np.ndarray, n_null: int, rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """Return AUC and average precision of perfect knowledge with delay and sign known, then with both to be found."""
+def limits(z: np.ndarray, n_null: int, rng: np.random.Generator, *, in_range: int) -> tuple[float, ...]:
+    """Return AUC and average precision of perfect knowledge, then of range (so many looks), then of search."""
     scores: list[tuple[float, ...]] = []
     truth = np.concatenate([np.ones(z.size), np.zeros(n_null)])
     for _ in range(N_DRAWS):
         hit = rng.standard_normal(z.size) + z
         miss = rng.standard_normal(n_null)
         known = np.concatenate([hit, miss])
-        other = rng.standard_normal((z.size, LOOKS - 1)).max(axis=1)
-        search = np.concatenate([np.maximum(hit, other), rng.standard_normal((n_null, LOOKS)).max(axis=1)])
-        scores.append(tuple(f(truth, s) for s in (known, search) for f in (roc_auc_score, average_precision_score)))
+        ranked = [known]
+        for looks in (in_range, LOOKS):
+            other = rng.standard_normal((z.size, looks)).max(axis=1, initial=-np.inf, where=np.arange(looks) > 0)
+            nothing = rng.standard_normal((n_null, looks)).max(axis=1)
+            ranked.append(np.concatenate([np.maximum(hit, other), nothing]))
+        scores.append(tuple(f(truth, s) for s in ranked for f in (roc_auc_score, average_precision_score)))
     return tuple(np.mean(scores, axis=0))
 
 
@@ -89,7 +94,9 @@ def main():
     parser.add_argument("--families", nargs="*", default=["lif drive", "lif slow drive", "lif dense"])
     parser.add_argument("--seeds", nargs="*", type=int, default=[1, 2, 3, 4, 5, 6, 101])
     args = parser.parse_args()
-    print("family, seed: synapses, median z, share over 4; AUC, AP with delay known; AUC, AP with delay searched")
+    print(
+        "family, seed: synapses, median z, share over 4; AUC, AP with delay known; with its range; with delay searched"
+    )
     for family in args.families:
         rows = []
         for seed in args.seeds:
@@ -99,7 +106,8 @@ def main():
             seen = (n_spikes > 0)[:, None] & (n_spikes > 0)[None, :] & ~np.eye(len(z), dtype=bool)
             true = z[seen & (run.weight != 0)]
             n_null = int(np.count_nonzero(seen & (run.weight == 0)))
-            rows.append(limits(true, n_null, np.random.default_rng(seed)))
+            looks = max(1, round((net.delay_ms[1] - net.delay_ms[0]) / LOOK_MS))
+            rows.append(limits(true, n_null, np.random.default_rng(seed), in_range=looks))
             np.savez(args.cache / f"limit-{family.replace(' ', '_')}-{seed}.npz", z=z)
             shown = " ".join(f"{x:.3f}" for x in rows[-1])
             print(

@@ -18,7 +18,7 @@ from spikes_families import FAMILIES, network
 from spikes_nets import Net
 
 import neurograft.copying
-from neurograft.copying._correlogram import events, exposure
+from neurograft.copying._correlogram import LagGrid, events, exposure
 from neurograft.copying._spikes_coupling import BoxOptions
 from neurograft.copying._spikes_dale import by_sign_of_neuron
 from neurograft.copying._spikes_features import describe
@@ -27,6 +27,7 @@ from neurograft.copying._spikes_joint import all_correlograms
 from neurograft.copying._spikes_judge import calibrated, jittered, recording_signs
 from neurograft.copying._spikes_latent import DriveOptions
 from neurograft.copying._spikes_model import LARGEST, Calibration, Judge, Line, Trees, log_odds, pack, squash
+from neurograft.copying._spikes_usual import by_usual_course
 from neurograft.progress import silent
 from neurograft.spikes import spike_trains
 
@@ -57,6 +58,8 @@ class Sample(NamedTuple):
     inhibitory: np.ndarray
     weight: np.ndarray
     is_judged: np.ndarray  # [pre, post]: which pairs the rows belong to
+    even: np.ndarray  # [pairs, bins]: correlograms without drives, of unit variance
+    bin_s: float
 
 
 def trains_of(net: Net):
@@ -100,10 +103,21 @@ def sample(family: str, seed: int, kind: str, cache: Path) -> Sample:
             net = without_synapses(net, np.random.default_rng([seed, 5]))
         found = described(net)
         part = path.with_suffix(".part.npz")
-        np.savez(part, n=np.array(found.names), e=found.excitatory[ok], i=found.inhibitory[ok], w=net.weight[ok])
+        np.savez(
+            part,
+            n=np.array(found.names),
+            e=found.excitatory[ok],
+            i=found.inhibitory[ok],
+            w=net.weight[ok],
+            even=found.even[ok].astype(np.float16),
+            bin_s=found.grid.bin_s,
+        )
         part.rename(path)
     with np.load(path) as file:
-        return Sample(family, seed, kind, tuple(map(str, file["n"])), file["e"], file["i"], file["w"], ok)
+        names = tuple(map(str, file["n"]))
+        return Sample(
+            family, seed, kind, names, file["e"], file["i"], file["w"], ok, file["even"], float(file["bin_s"])
+        )
 
 
 def rows_of(samples: list[Sample], rng, *, kept: float = 0.3):
@@ -191,7 +205,7 @@ def score(s: Sample, up, down, *, fdr: float = 0.05):
     calls = np.zeros(truth.size, dtype=bool)
     for chance, direction in ((up, 1), (down, -1)):
         mine = sign == direction
-        calls[mine] = q_of(chance[mine]) <= fdr
+        calls[mine] = (q_of(chance[mine]) <= fdr) & (1 - chance[mine] <= 4 * fdr)
     wrong_sign = calls & truth & (np.sign(s.weight) != sign)
     both = 0 < truth.sum() < truth.size
     auc = roc_auc_score(truth, best) if both else np.nan
@@ -221,12 +235,13 @@ def more_cautious(calibration: Calibration, by: float) -> Calibration:
 
 
 def odds_of(judge: Judge, samples: list[Sample]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the log odds of both readings of each sample's pairs, all outputs of a neuron together."""
+    """Return the log odds of both readings of each sample's pairs, all of a recording and of a neuron together."""
     answers = []
     for s in samples:
         both = [np.full(s.is_judged.shape, -np.inf) for _ in range(2)]
-        for store, rows in zip(both, (s.excitatory, s.inhibitory), strict=True):
-            store[s.is_judged] = log_odds(judge, rows)
+        even, grid = s.even.astype(np.float32), LagGrid(bin_s=s.bin_s)
+        for store, rows, sign in zip(both, (s.excitatory, s.inhibitory), (1.0, -1.0), strict=True):
+            store[s.is_judged] = by_usual_course(log_odds(judge, rows), even, np.arange(len(even)), grid, sign=sign)
         pooled = by_sign_of_neuron(both[0], both[1], s.is_judged, judge.prior)
         answers.append(tuple(x[s.is_judged] for x in pooled))
     return answers

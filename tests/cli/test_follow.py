@@ -94,11 +94,23 @@ def test_an_nwb_file_is_followed_while_it_is_written(neurograft, whole, tmp_path
     same_pairs(tmp_path / "map.h5", whole)
 
 
+WRITER = """
+import sys, h5py
+with h5py.File(sys.argv[1], "w") as file:
+    file.attrs["nwb_version"] = "2.6.0"
+    file.flush()
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
 def test_an_hdf5_file_whose_writer_lets_nobody_read_is_refused(neurograft, tmp_path):
     path = tmp_path / "live.nwb"
-    with h5py.File(path, "w") as file:
-        file.attrs["nwb_version"] = "2.6.0"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], **pipes) as writer:
+        assert writer.stdout.readline() == b"open\n"
         failed = neurograft("copy", path, "-o", tmp_path / "map.h5", *FOLLOW)
+        writer.stdin.close()
     assert failed.code == 2
     assert "swmr_mode" in failed.err
 
@@ -235,4 +247,5 @@ def test_the_words_of_a_followed_copy_are_json_too(neurograft, tmp_path):
     samples().tofile(tmp_path / "seen.raw")
     (tmp_path / "seen.toml").write_text(sidecar("seen.raw"))
     done = neurograft("copy", tmp_path / "seen.toml", "-o", tmp_path / "map.h5", "--follow", "--idle", "0.5", "--json")
+    assert done.code == 0, done.err
     assert json.loads(done.out)["neurons"] == CHANNELS

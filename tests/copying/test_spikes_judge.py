@@ -6,12 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurograft.copying._correlogram import LagGrid, events, exposure
+from neurograft.copying._fdr import Null
 from neurograft.copying._spikes_coupling import BoxOptions
+from neurograft.copying._spikes_decide import Decisions, decide_judged
 from neurograft.copying._spikes_features import describe
 from neurograft.copying._spikes_joint import all_correlograms
 from neurograft.copying._spikes_judge import JITTER_S, Verdict, jittered, q_values, trained_judge, verdict
 from neurograft.copying._spikes_latent import DriveOptions
 from neurograft.errors import CopyError
+from neurograft.maps import Undecidable
 from neurograft.progress import silent
 from neurograft.spikes import spike_trains
 
@@ -134,3 +137,28 @@ def test_jitter_keeps_every_spike_in_its_window_and_on_its_grid():
     assert np.mean(np.isin(moved.time_s, trains.time_s)) < 0.01
     whole = jittered(trains, 1e-3, np.random.default_rng(6))
     assert np.allclose(whole.time_s * 1e3, np.rint(whole.time_s * 1e3), atol=1e-6)
+
+
+def test_many_sure_calls_make_no_call_of_one_likely_to_be_false():
+    n = 8
+    chance = np.full((n, n), 0.01)
+    chance[0, 1:] = 0.999
+    chance[1, 2], chance[1, 3] = 0.7, 0.85
+    direction = np.ones((n, n), dtype=np.int8)
+    judged = Verdict(chance, direction, np.ones((n, n)))
+    plain = Decisions(
+        z=np.zeros((n, n), dtype=np.float32),
+        q=np.ones((n, n)),
+        local_fdr=np.ones((n, n)),
+        is_synapse=np.zeros((n, n), dtype=bool),
+        undecidable=np.full((n, n), Undecidable.DECIDED, dtype=np.uint8),
+        null=Null(0.0, 1.0),
+        needed_z=4.0,
+        is_drive_separable=True,
+    )
+    q = q_values(judged, [])
+    found = decide_judged(plain, judged, q, fdr=0.06)
+    assert found.is_synapse[0, 1:].all()
+    assert found.is_synapse[1, 3]  # .15 of being false: within four times .06
+    assert not found.is_synapse[1, 2]  # .3: beyond, though the mean of all calls is under .06
+    assert q[1, 2] <= 0.06

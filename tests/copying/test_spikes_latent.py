@@ -39,7 +39,7 @@ def test_the_fit_is_exact_for_what_is_of_low_rank_and_ignores_the_diagonal():
 def test_drives_are_counted_and_their_part_goes(n_drives):
     rng = np.random.default_rng(2)
     values, drive = driven_excess(rng, n_drives=n_drives)
-    cleaned, found = remove_drives(values, GRID, DriveOptions())
+    cleaned, found, _ = remove_drives(values, GRID, DriveOptions())
     # The unknown autocorrelograms of strong drives may look like one drive more.
     assert n_drives <= found <= n_drives + 1
     off = ~np.eye(32, dtype=bool)
@@ -49,7 +49,7 @@ def test_drives_are_counted_and_their_part_goes(n_drives):
 
 def test_noise_alone_has_no_drive_and_only_its_mean_moves():
     values, _ = driven_excess(np.random.default_rng(3), height=0.0)
-    cleaned, found = remove_drives(values, GRID, DriveOptions())
+    cleaned, found, _ = remove_drives(values, GRID, DriveOptions())
     assert found == 0
     np.testing.assert_allclose(cleaned, values, atol=0.5)  # centred anew, else as it was
 
@@ -60,7 +60,7 @@ def test_a_synapse_survives_the_removal_of_drives():
     peak = (GRID.lag_s > 1.5e-3) & (GRID.lag_s < 4.5e-3)
     values[3, 7, peak] += 6.0
     values[7, 3, peak[::-1]] += 6.0
-    cleaned, _ = remove_drives(values, GRID, DriveOptions())
+    cleaned, _, _ = remove_drives(values, GRID, DriveOptions())
     assert cleaned[3, 7, peak].mean() > 4.5
     assert abs(cleaned[7, 3, peak].mean()) < 1.5
 
@@ -113,11 +113,11 @@ def test_one_strong_pair_is_no_drive_and_stays_whole():
     peak = np.where((GRID.lag_s > 0.5e-3) & (GRID.lag_s < 5e-3), 60.0, 0.0).astype(np.float32)
     values[2, 7] += peak
     values[7, 2] += peak[::-1]
-    cleaned, found = remove_drives(values, GRID, DriveOptions())
+    cleaned, found, _ = remove_drives(values, GRID, DriveOptions())
     assert found == 0
     assert cleaned[2, 7][peak > 0].mean() > 50
     # Allowed to take what two neurons share, the fit takes the synapse for a drive.
-    _, taken = remove_drives(values, GRID, DriveOptions(least_shared=1.0))
+    _, taken, _ = remove_drives(values, GRID, DriveOptions(least_shared=1.0))
     assert taken > 0
 
 
@@ -128,3 +128,22 @@ def test_smoothing_by_a_matrix_is_the_filter():
     np.testing.assert_allclose(
         values - high_passed(values, GRID, 10e-3), gaussian_filter1d(values, 10.0, axis=2, mode="reflect"), atol=1e-5
     )
+
+
+def test_noise_is_even_again_where_a_drive_makes_neurons_fire_together():
+    # Counts with a bump at short lags that all pairs share: their scatter follows the bump.
+    rng = np.random.default_rng(7)
+    n, mean = 40, 20.0
+    expected = mean * (1 + 3 * np.exp(-0.5 * (GRID.lag_s / 6e-3) ** 2))
+    counts = rng.poisson(expected, (n, n, GRID.n_bins)).astype(np.uint32)
+    counts[np.arange(n), np.arange(n)] = round(mean)
+    upper = np.triu(np.ones((n, n), dtype=bool), 1)
+    counts[upper.T] = counts.transpose(1, 0, 2)[upper.T][:, ::-1]
+    values, means = excess(counts, np.ones(GRID.n_bins))
+    undriven = remove_drives(values, GRID, DriveOptions())
+    assert undriven.n_drives >= 1
+    middle, far = np.abs(GRID.lag_s) < 2e-3, np.abs(GRID.lag_s) > 30e-3
+    even = undriven.even(means)[upper]
+    assert undriven.values[upper][:, middle].std() > 1.3 * undriven.values[upper][:, far].std()
+    assert even[:, middle].std() == pytest.approx(1.0, abs=0.08)  # loadings fitted to 40 neurons take a few per cent
+    assert even[:, far].std() == pytest.approx(1.0, abs=0.08)

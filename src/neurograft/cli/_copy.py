@@ -12,7 +12,7 @@ import typer
 
 from neurograft.cli._copy_follow import EveryS, Follow, IdleS, Unit, growing, require_followed
 from neurograft.cli._copy_follow import follow as follow_recording
-from neurograft.cli._copy_work import How, Jobs, Memory, Opener, Resume, Scheduler, Shard, SkipUnreadable
+from neurograft.cli._copy_work import Arrays, How, Jobs, Memory, Opener, Resume, Scheduler, Shard, SkipUnreadable
 from neurograft.cli._files import open_source
 from neurograft.cli._options import AsJson, Out, Part, SignalName, show
 from neurograft.cli._progress import shown_progress
@@ -60,6 +60,7 @@ def copy_command(
     scheduler: Scheduler = None,
     memory: Memory = "8G",
     n_jobs: Jobs = 1,
+    arrays: Arrays = None,
     follow: Follow = False,
     every_s: EveryS = 5.0,
     idle_s: IdleS = 10.0,
@@ -84,6 +85,7 @@ def copy_command(
         memory=memory,
         n_jobs=n_jobs,
         is_skipping=skip_unreadable,
+        arrays=arrays,
     )
     asked = _Asked(recording=recording, out=out, mode=mode, fdr=fdr, spikes_out=spikes_out, report=report)
     if follow:

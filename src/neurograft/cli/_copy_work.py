@@ -32,6 +32,11 @@ Scheduler = Annotated[
 Memory = Annotated[str, typer.Option(help="What the copy may take, such as 8G. More than it needs does not help.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Pieces read, and blocks computed, at a time.")]
 
+Arrays = Annotated[
+    str | None,
+    typer.Option(help="Array library of the regression's dense products, and its device: torch:cuda:0, cupy, torch."),
+]
+
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -46,6 +51,7 @@ class How:
     memory: str
     n_jobs: int
     is_skipping: bool = False
+    arrays: str | None = None
 
     def folder(self) -> Path:
         """Return where pieces are kept: beside the output."""
@@ -58,6 +64,7 @@ class How:
             ("--shard", self.shard),
             ("--scheduler", self.scheduler),
             ("--skip-unreadable", self.is_skipping),
+            ("--arrays", self.arrays),
         ):
             if given:
                 raise OptionError(f"{name} is for recordings of potentials; the file holds spikes. Leave it out.")
@@ -108,7 +115,7 @@ class How:
 
     def work(self, folder: "WorkFolder", opener: "Opener", *, is_growing: bool = False) -> "Work":
         """Return the work."""
-        from neurograft.copying import Budget, OnDask, Threads, Work
+        from neurograft.copying import Budget, OnDask, Threads, Work, array_library
 
         memory = Budget(self.memory_bytes())
         threads = Threads(self.n_jobs, memory.samples_at_once(self.n_jobs))
@@ -119,6 +126,7 @@ class How:
             memory=memory,
             n_threads=self.n_jobs,
             is_growing=is_growing,
+            library=None if self.arrays is None else array_library(self.arrays),
         )
 
 

@@ -12,6 +12,8 @@ from neurograft.copying._intracellular import NullEvidence as NullEvidence
 from neurograft.copying._intracellular import copy_intracellular as copy_intracellular
 from neurograft.copying._intracellular import detect_spikes as detect_spikes
 from neurograft.copying._intracellular import read_shard as read_shard
+from neurograft.copying._library import ArrayLibrary as ArrayLibrary
+from neurograft.copying._library import array_library as array_library
 from neurograft.copying._spikes_mode import Correlogram as Correlogram
 from neurograft.copying._spikes_mode import SpikesOptions as SpikesOptions
 from neurograft.copying._spikes_mode import copy_spikes as copy_spikes

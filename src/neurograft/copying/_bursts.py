@@ -38,5 +38,7 @@ def without_bursts(
     quiet[burst_rows(traces.spike_row, len(row_weight), traces.line.rate_hz)] = 0.0
     if quiet.sum() < _LEAST_SHARE * row_weight.sum():
         return None
-    _, (found,) = fits(traces, [design(traces.spike_row, boxes, quiet)], progress, whitener=whitener)
+    _, (found,) = fits(
+        traces, [design(traces.spike_row, boxes, quiet, library=traces.library)], progress, whitener=whitener
+    )
     return found

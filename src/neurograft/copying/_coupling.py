@@ -27,6 +27,8 @@ class Coupling(NamedTuple):
         self, time_s: Float64[ndarray, " frames"], channel: Int64[ndarray, " channels"]
     ) -> Float64[ndarray, "frames channels"]:
         """Return some channels' gains at these times, linear between knots, constant outside."""
+        if all(len(self.gain[c]) == 1 for c in channel):
+            return np.broadcast_to(np.array([self.gain[c][0] for c in channel]), (len(time_s), len(channel)))
         return np.column_stack([np.interp(time_s, self.time_s[c], self.gain[c]) for c in channel])
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, final, runtime_checkable
 
 from neurograft.copying._budget import Budget
+from neurograft.copying._library import ArrayLibrary
 from neurograft.copying._read import Piece, Reading, ReadOptions, piece_key, pieces_of, read_piece
 from neurograft.copying._threads import in_order
 from neurograft.copying._work import Arrays, Nowhere, Store
@@ -49,6 +50,7 @@ class Work:
 
     memory: Budget = field(default_factory=Budget)
     n_threads: int = 1  # of everything after the reading
+    library: ArrayLibrary | None = None  # of the regression's dense products
     store: Store = field(default_factory=Nowhere)
     workers: Workers = field(default_factory=Threads)
     is_growing: bool = False  # the last piece will be another one next time: it is not kept

@@ -20,7 +20,7 @@ from numpy import ndarray
 from neurograft.copying._budget import MOST_COLUMNS_OF_64_BITS
 from neurograft.copying._design import LagBoxes, column_totals, joined
 
-_RIDGE = 1e-6  # of the mean diagonal: only makes a matrix of collinear columns invertible
+RIDGE = 1e-6  # of the mean diagonal: only makes a matrix of collinear columns invertible
 _NEURONS_AT_ONCE = 8
 _COLUMNS_AT_ONCE = 512
 
@@ -53,7 +53,7 @@ class Factor:
         diagonal = np.einsum("ii->i", matrix)
         diagonal[total == 0] = 1.0
         n_columns = len(trains) * self.n_boxes  # a silent neuron's columns would have 1 there
-        diagonal += _RIDGE * (float(diagonal.sum()) + n_columns - len(total)) / n_columns
+        diagonal += RIDGE * (float(diagonal.sum()) + n_columns - len(total)) / n_columns
         potrf = dpotrf if matrix.dtype == np.float64 else spotrf
         # the transpose is in Fortran order: no copy is made, and only its lower half is looked at
         self._lower, failed = potrf(matrix.T, lower=True, overwrite_a=True, clean=False)

@@ -27,7 +27,7 @@ from neurograft.copying._null_width import narrowed
 from neurograft.copying._peaks import DetectionOptions
 from neurograft.copying._properties import Properties, properties, quiet_sizes
 from neurograft.copying._read import ReadOptions
-from neurograft.copying._regression import Fit, design, fits
+from neurograft.copying._regression import Design, Fit, design, fits
 from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOptions, Templates, reach, templates
 from neurograft.copying._thin import Thin, thin_of
 from neurograft.copying._threads import in_order
@@ -158,7 +158,9 @@ def copy_intracellular(
     boxes = lag_boxes(recording.rate_hz / factor)
     line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
     thin = thin_of(recording, reading, factor)
-    traces = replace(_traces(thin, line, cells, gains, options), memory=work.memory, n_threads=work.n_threads)
+    traces = replace(
+        _traces(thin, line, cells, gains, options), memory=work.memory, n_threads=work.n_threads, library=work.library
+    )
     is_two = two_in_one(recording, cells, found.noise_v)
     flags = rate_doubts(thin, cells.events, rate_hz=recording.rate_hz) + _two_told(recording, cells, is_two)
     n_firing = sum(len(rows) > 0 for rows in traces.spike_row)
@@ -241,13 +243,13 @@ def _fitted(
 ) -> _Fitted:
     line, n = traces.line, len(traces.channel)
     progress("factorising the design", 0, 1)
-    whitener, (true,) = fits(traces, [design(traces.spike_row, boxes, worth, n_threads=traces.n_threads)], progress)
+    whitener, (true,) = fits(traces, [_design(traces, traces.spike_row, boxes, worth)], progress)
     null = np.arange(n)
     if n > _NULL_NEURONS:
         null = np.sort(np.random.default_rng(options.seed).choice(n, _NULL_NEURONS, replace=False))
     some = traces.select(null)
     trains = _shifted(some.spike_row, line, _n_shifts(len(null)), np.random.default_rng(options.seed))
-    designs = [design(train, boxes, worth, n_threads=traces.n_threads) for train in trains]
+    designs = [_design(traces, train, boxes, worth) for train in trains]
     _, shifted = fits(some, designs, progress, whitener=whitener.of(null))
     usable = true.noise.max(axis=0) > 0
     progress("finding the potentials' common shape", 0, 1)
@@ -257,6 +259,12 @@ def _fitted(
     own = OwnCourses(mine.course, first, whitener, boxes)
     kinds = templates(shape, options.templates, whitener, boxes, line.rate_hz, own=own)
     return _Fitted(whitener, true, shifted, null, shape, kinds, mine.below_v)
+
+
+def _design(
+    traces: Traces, trains: tuple[Int64[ndarray, " _"], ...], boxes: LagBoxes, worth: Float64[ndarray, " rows"]
+) -> Design:
+    return design(trains, boxes, worth, n_threads=traces.n_threads, library=traces.library)
 
 
 def _judged(

@@ -20,8 +20,10 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.copying._budget import SOLVED_AT_ONCE
+from neurograft.copying._dense_gram import DenseFactor
 from neurograft.copying._design import LagBoxes, add_blanked, add_box_sums, column_totals, joined
 from neurograft.copying._gram import Factor
+from neurograft.copying._library import ArrayLibrary
 from neurograft.copying._slow import MIN_SHARE, slow_sd
 from neurograft.copying._threads import in_order
 from neurograft.copying._whiten import Block, Prepared, Traces, Whitener, autoregression, prepared
@@ -43,7 +45,7 @@ class Design(NamedTuple):
     boxes: LagBoxes
     row_weight: Float64[ndarray, " rows"]
     running: Float64[ndarray, " rows_plus_one"]  # sum of the weights
-    factor: Factor
+    factor: Factor | DenseFactor
 
 
 def design(
@@ -52,9 +54,14 @@ def design(
     row_weight: Float64[ndarray, " rows"],
     *,
     n_threads: int = 1,
+    library: ArrayLibrary | None = None,
 ) -> Design:
-    """Return a design, its Gram matrix factorised."""
-    factor = Factor(trains, boxes, row_weight, n_threads=n_threads)
+    """Return a design, its Gram matrix factorised, by pairs of spikes or by dense products of an array library."""
+    factor = (
+        Factor(trains, boxes, row_weight, n_threads=n_threads)
+        if library is None
+        else DenseFactor(trains, boxes, row_weight, library)
+    )
     active = tuple(trains[i] for i in factor.firing) or (np.empty(0, dtype=np.int64),)
     rows, start = joined(active)
     order = np.argsort(rows, kind="stable")

@@ -16,6 +16,7 @@ _BLIND_RATIO = 0.5
 _ASYMMETRY_Z = 3.0
 _SAME_SIDE_Z = 1.5
 _ECHO_SHARE = 0.6
+_MOST_LOCAL = 4.0  # times the rate asked for: .2 of local false discoveries at .05 (Efron 2007, Ann. Stat. 35, 1351)
 _POWER_Z = 0.8416212335729143  # 80 % power
 
 
@@ -75,17 +76,16 @@ def decide(
     )
 
 
-def decide_judged(
-    found: PairStatistics, plain: Decisions, judged: Verdict, q: Float64[ndarray, "pre post"], *, fdr: float
-) -> Decisions:
+def decide_judged(plain: Decisions, judged: Verdict, q: Float64[ndarray, "pre post"], *, fdr: float) -> Decisions:
     """Return the trained judge's calls, with the reasons for doubt that one pair's statistics give.
 
     ``plain`` are the decisions by the regression alone: what it would call and the judge does not is left
-    undecidable, as common drive; what a shared electrode hides stays hidden.
+    undecidable, as common drive; what a shared electrode hides stays hidden.  Many sure calls make no call of one
+    that is likely to be false itself.
     """
     tested = ~np.isnan(plain.z)
     is_pad = plain.undecidable == Undecidable.SHARED_PAD
-    is_synapse = tested & ~is_pad & (q <= fdr)
+    is_synapse = tested & ~is_pad & (q <= fdr) & (1 - judged.chance <= _MOST_LOCAL * fdr)
     undecidable = np.where(plain.undecidable == Undecidable.COMMON_DRIVE, Undecidable.DECIDED, plain.undecidable)
     doubtful = tested & ~is_pad & ~is_synapse & (plain.q <= fdr)
     undecidable[doubtful] = Undecidable.COMMON_DRIVE

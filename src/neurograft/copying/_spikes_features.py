@@ -45,9 +45,11 @@ class Described(NamedTuple):
     excitatory: Float32[ndarray, "pre post features"]
     inhibitory: Float32[ndarray, "pre post features"]
     clean: Float32[ndarray, "pre post bins"]  # excess without common drive
+    even: Float32[ndarray, "pre post bins"]  # the same, of unit variance in every bin
     mean: Float64[ndarray, "pre post"]
     scores: BoxScores
     n_drives: int
+    grid: LagGrid
 
 
 def describe(
@@ -65,9 +67,11 @@ def describe(
     n = counts.shape[0]
     raw, mean = excess(counts, exposed)
     progress("common drive", 0, 1)
-    clean, n_drives = remove_drives(raw, grid, drives)
+    undriven = remove_drives(raw, grid, drives)
+    clean, even, n_drives = undriven.values, undriven.even(mean), undriven.n_drives
+    del undriven
     if most_drives(n, drives) < 2:
-        clean = high_passed(raw, grid, _BASELINE_SD_S)
+        clean = even = high_passed(raw, grid, _BASELINE_SD_S)
     local = high_passed(raw, grid, _BASELINE_SD_S)
     columns: _Columns = {}
     progress("regression", 0, 2)
@@ -100,7 +104,7 @@ def describe(
     _add_synchrony(columns, n_spikes)
     names = tuple(columns)
     stacked = [np.stack([np.asarray(columns[name][k], dtype=np.float32) for name in names], axis=2) for k in (0, 1)]
-    return Described(names, stacked[0], stacked[1], clean, mean, scores, n_drives)
+    return Described(names, stacked[0], stacked[1], clean, even, mean, scores, n_drives, grid)
 
 
 def _odd(value: ndarray) -> tuple[ndarray, ndarray]:

@@ -18,6 +18,7 @@ from numpy.random import Generator
 from neurograft.copying._spikes_dale import by_sign_of_neuron
 from neurograft.copying._spikes_features import Described
 from neurograft.copying._spikes_model import Calibration, Judge, load_judge, log_odds
+from neurograft.copying._spikes_usual import by_usual_course
 from neurograft.errors import CopyError
 from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MS
@@ -46,8 +47,9 @@ def verdict(described: Described, is_judged: ndarray, judge: Judge) -> Verdict:
     if described.names != judge.trees.names:
         raise CopyError("The trained judge was made for other features than this version computes. Train it again.")
     odds = [np.full(is_judged.shape, -np.inf) for _ in range(2)]
-    for store, rows in zip(odds, (described.excitatory, described.inhibitory), strict=True):
-        store[is_judged] = _odds(rows[is_judged], judge)
+    even, place = described.even.reshape(is_judged.size, -1), np.flatnonzero(is_judged)
+    for store, rows, sign in zip(odds, (described.excitatory, described.inhibitory), (1.0, -1.0), strict=True):
+        store[is_judged] = by_usual_course(_odds(rows[is_judged], judge), even, place, described.grid, sign=sign)
     signs = recording_signs(described.names, described.excitatory[is_judged])
     odds = [
         calibrated(both[is_judged], signs, judge.calibration)

@@ -21,6 +21,7 @@ _EVERY_S = 2 * MS
 _N_ROUNDS = 3
 _CLIP_SDS = 3.0
 _SD_OF_MAD = 1.4826
+_LEAST_EXPECTED = 0.3  # of the mean: a drive's fit leaves no lag without counts
 
 
 @final
@@ -52,28 +53,50 @@ class Excess(NamedTuple):
 def excess(counts: UInt32[ndarray, "neurons neurons bins"], exposure: Float64[ndarray, " bins"]) -> Excess:
     """Return the excess of every ordered pair over the mean of all its lags, each lag by its exposure."""
     mean = np.maximum(counts.mean(axis=2, dtype=np.float64), 1e-3)
-    values = counts.astype(np.float32)
-    values -= (mean[:, :, None] * exposure).astype(np.float32)
-    values /= np.sqrt(mean)[:, :, None].astype(np.float32)
+    root = np.sqrt(mean).astype(np.float32)
+    values = np.empty(counts.shape, dtype=np.float32)
+    for i, row in enumerate(counts):  # each neuron's while they are in the cache
+        values[i] = row
+        values[i] -= np.outer(mean[i], exposure).astype(np.float32)
+        values[i] /= root[i, :, None]
     return Excess(values, mean)
 
 
-def remove_drives(
-    values: Float32[ndarray, "neurons neurons bins"], grid: LagGrid, options: DriveOptions
-) -> tuple[Float32[ndarray, "neurons neurons bins"], int]:
-    """Return the excess without the part that few drives explain, and how many drives there were.
+class Undriven(NamedTuple):
+    """The excess without the part that few drives explain, and how many drives there were."""
+
+    values: Float32[ndarray, "neurons neurons bins"]
+    n_drives: int
+    fit: Float32[ndarray, "neurons neurons bins"] | None  # that part; None where there was no drive
+
+    def even(self, mean: Float64[ndarray, "neurons neurons"]) -> Float32[ndarray, "neurons neurons bins"]:
+        """Return the values with unit variance in every bin.
+
+        Counts scatter by the root of what is expected at their own lag, and neurons that a drive makes fire together
+        have up to four times their mean at short lags.
+        """
+        if self.fit is None:
+            return self.values
+        noise = self.fit / np.sqrt(mean)[:, :, None].astype(np.float32)
+        noise += 1.0
+        np.sqrt(np.maximum(noise, _LEAST_EXPECTED, out=noise), out=noise)
+        return np.divide(self.values, noise, out=noise)
+
+
+def remove_drives(values: Float32[ndarray, "neurons neurons bins"], grid: LagGrid, options: DriveOptions) -> Undriven:
+    """Return the excess without what few drives explain.
 
     Autocorrelograms lose their share too, so that a neuron's history is judged like the rest.
     """
     most = most_drives(values.shape[0], options)
     if most < 2:
-        return values, 0
+        return Undriven(values, 0, None)
     thin = _smoothed(values, grid)
     eigenvalues, vectors = _shared(thin, options)
     usual = np.median(np.linalg.eigvalsh(_gram(thin)))
     n_drives = min(most, int(np.count_nonzero(eigenvalues > options.strength * usual)))
     if n_drives == 0:
-        return _centred(values), 0
+        return Undriven(_centred(values), 0, None)
     loading = vectors[:, -n_drives:]
     for _ in range(_N_ROUNDS):
         fit = low_rank(thin, loading)
@@ -83,7 +106,8 @@ def remove_drives(
         diagonal = np.arange(len(fit))
         fit[diagonal, diagonal] = low_rank(fit, loading)[diagonal, diagonal]
         loading = _shared(fit, options)[1][:, -n_drives:]
-    return _centred(values - low_rank(values, loading)), n_drives
+    fit = low_rank(values, loading)
+    return Undriven(_centred(values - fit), n_drives, fit)
 
 
 def _shared(values: ndarray, options: DriveOptions) -> tuple[ndarray, Float64[ndarray, "neurons vectors"]]:
@@ -97,9 +121,11 @@ def _shared(values: ndarray, options: DriveOptions) -> tuple[ndarray, Float64[nd
 
 def _centred(values: Float32[ndarray, "neurons neurons bins"]) -> Float32[ndarray, "neurons neurons bins"]:
     """Return the excess around its mean without outlying bins: a strong synapse had lifted the mean."""
-    for _ in range(2):
-        values = values - np.clip(values, -_CLIP_SDS, _CLIP_SDS).mean(axis=2, keepdims=True)
-    return values
+    centred = np.empty_like(values)
+    for i, row in enumerate(values):
+        once = row - np.clip(row, -_CLIP_SDS, _CLIP_SDS).mean(axis=1, keepdims=True)
+        centred[i] = once - np.clip(once, -_CLIP_SDS, _CLIP_SDS).mean(axis=1, keepdims=True)
+    return centred
 
 
 def most_drives(n_neurons: int, options: DriveOptions) -> int:

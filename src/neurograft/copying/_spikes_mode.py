@@ -120,7 +120,6 @@ def copy_spikes(
     if joint is not None and joint.is_drive_separable:
         decisions, decoy_calls = _judged(
             trains,
-            found,
             joint,
             plain=decisions,
             is_left_out=is_duplicate | is_impossible,
@@ -186,7 +185,6 @@ def _left_out(decisions: Decisions, is_impossible: ndarray) -> Decisions:
 
 def _judged(
     trains: SpikeTrains,
-    found: PairStatistics,
     joint: Joint,
     *,
     plain: Decisions,
@@ -208,7 +206,7 @@ def _judged(
         assert other is not None
         decoys.append(verdict(other.described, tested, judge))
     decoy_calls = sum(int(np.sum(q_values(decoy, [])[tested] <= options.fdr)) for decoy in decoys)
-    return decide_judged(found, plain, mine, q_values(mine, decoys), fdr=options.fdr), decoy_calls
+    return decide_judged(plain, mine, q_values(mine, decoys), fdr=options.fdr), decoy_calls
 
 
 def correlogram(trains: SpikeTrains, pre: int, post: int, *, options: SpikesOptions = DEFAULT_OPTIONS) -> Correlogram:

@@ -78,12 +78,15 @@ def tree_odds(trees: Trees, rows: Float32[ndarray, "rows features"]) -> Float64[
 
 def line_odds(line: Line, rows: Float32[ndarray, "rows features"]) -> Float64[ndarray, " rows"]:
     """Return the line's log odds of every row."""
-    return squash(rows) @ line.squashed + np.clip(rows, 0.0, LARGEST) @ line.capped + line.base
+    used = np.flatnonzero(line.capped)  # few
+    return squash(rows) @ line.squashed + np.clip(rows[:, used], 0.0, LARGEST) @ line.capped[used] + line.base
 
 
-def squash(rows: Float32[ndarray, "rows features"]) -> Float64[ndarray, "rows features"]:
+def squash(rows: Float32[ndarray, "rows features"]) -> Float32[ndarray, "rows features"]:
     """Return sign(x) log(1 + |x|)."""
-    return np.copysign(np.log1p(np.abs(rows, dtype=np.float64)), rows)
+    size = np.abs(rows)
+    size += np.float32(1.0)
+    return np.copysign(np.log(size, out=size), rows)
 
 
 def load_judge(path: Path) -> Judge:

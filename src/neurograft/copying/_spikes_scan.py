@@ -22,6 +22,7 @@ _LAST_S = 24 * MS  # the slowest axon, 20 ms, and its potential's rise
 _WIDTHS_S = (1 * MS, 2 * MS, 4 * MS, 8 * MS)
 _SURROUND_SD_S = 10 * MS
 _COURSES_S = ((0.2 * MS, 1 * MS), (0.5 * MS, 2 * MS), (1 * MS, 4 * MS), (2 * MS, 8 * MS))  # rise, decay
+_AT_ONCE_S = (0.1 * MS, 0.3 * MS)  # of synapses that fire their target at once
 _BUMP_SDS_S = (0.5 * MS, 1 * MS, 2 * MS, 4 * MS)
 _LEAD_S = 4 * MS
 _FINE = 20  # points in a bin where a course is averaged over it
@@ -120,16 +121,26 @@ def onset_s(counts: Float64[ndarray, " bins"], grid: LagGrid, peak_s: float, *, 
 
 
 @lru_cache(maxsize=4)
+def usual_courses(grid: LagGrid) -> Float32[ndarray, "bins shapes delays"]:
+    """Return templates of five shapes, each at delays from .5 to 24 ms in steps of .5 ms, or of a bin where longer."""
+    delays_s = _spaced(_FIRST_S, _LAST_S, max(0.5 * MS, grid.bin_s))
+    rows = [_binned(grid, _Course(delay_s, *shape)) for shape in (_AT_ONCE_S, *_COURSES_S) for delay_s in delays_s]
+    return _high_passed(rows, grid).reshape(grid.n_bins, -1, len(delays_s))
+
+
+@lru_cache(maxsize=4)
 def _fine_courses(grid: LagGrid) -> tuple[Float64[ndarray, " courses"], Float32[ndarray, "bins courses"]]:
     delays_s = _spaced(_FIRST_S, _LAST_S, grid.bin_s / 2)
-    shapes = ((0.1 * MS, 0.3 * MS), *_COURSES_S)  # the first for synapses that fire their target at once
+    shapes = (_AT_ONCE_S, *_COURSES_S)
     rows = [_binned(grid, _Course(delay_s, *shape)) for shape in shapes for delay_s in delays_s]
     return np.array(delays_s * len(shapes)), _high_passed(rows, grid)
 
 
 def extremes(values: Float32[ndarray, "pre post bins"], weights: Float32[ndarray, "bins windows"]) -> Extremes:
     """Return the largest contrast of either sign of every correlogram, and its window."""
-    z = values @ weights
+    used = np.flatnonzero(weights.any(axis=1))
+    bins = slice(used[0], used[-1] + 1)  # windows without a baseline reach over a fifth of all lags
+    z = values[:, :, bins] @ weights[bins]
     high, low = z.argmax(axis=2), z.argmin(axis=2)
     peak = np.take_along_axis(z, high[..., None], axis=2)[..., 0]
     trough = -np.take_along_axis(z, low[..., None], axis=2)[..., 0]

@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from neurograft.copying._budget import Budget
 from neurograft.copying._coupling import Coupling
+from neurograft.copying._library import ArrayLibrary
 from neurograft.copying._thin import Thin
 from neurograft.copying._threads import in_order
 from neurograft.copying._timeline import Timeline
@@ -66,6 +67,7 @@ class Traces:
     options: WhiteningOptions
     memory: Budget = field(default_factory=Budget)
     n_threads: int = 1
+    library: ArrayLibrary | None = None  # of the regression's dense products; None is the way by pairs of spikes
     kept: tuple[Prepared, ...] = ()  # what ``prepared`` yields of all neurons, where it fits into memory
 
     def blocks(self, some: Int64[ndarray, " some"] | None = None) -> list[Block]:

@@ -36,8 +36,8 @@ def test_forecast_scores_models_writes_rows_and_a_report(neurograft, wave, tmp_p
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("a,b\n" + "\n".join(f"{i},{'' if i == 20 else i * i}" for i in range(60)), "NaN: 1 of"),
-        ("a,b\n" + "\n".join(f"{i * i % 7},3" for i in range(60)), "constant"),
+        ("a,b\n" + "\n".join(f"{i},{'' if i == 20 else i * i}" for i in range(60)), "first at [20, b]"),
+        ("a,b\n" + "\n".join(f"{i * i % 7},3" for i in range(60)), "Column 1 (b) is constant"),
         ("a\n1\n2\n3\n", "rows"),
     ],
 )

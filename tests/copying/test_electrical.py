@@ -67,8 +67,22 @@ def test_unseen_pairs_pass_nothing_on():
 
 
 def test_inhibition_is_doubted_where_the_spike_comes_through_in_one_direction_and_excitation_is_not():
-    comes_through = passes_on(fit_of(SPIKELET, both_ways=False))
-    assert np.argwhere(may_be_junction(comes_through, np.full((N, N), -1.0))).tolist() == [[0, 1], [1, 0]]
-    assert not may_be_junction(comes_through, np.ones((N, N))).any()
-    nothing = passes_on(fit_of(np.zeros(10), both_ways=False))
-    assert not may_be_junction(nothing, np.full((N, N), -1.0)).any()
+    fit, nothing = fit_of(SPIKELET, both_ways=False), np.zeros((N, N))
+    minus, no_talk = np.full((N, N), -1.0), np.zeros((N, N), dtype=bool)
+    both = [[0, 1], [1, 0]]
+    assert np.argwhere(may_be_junction(fit, minus, nothing, no_talk)).tolist() == both
+    assert not may_be_junction(fit, -minus, nothing, no_talk).any()
+    talk = no_talk.copy()
+    talk[0, 1] = True
+    assert not may_be_junction(fit, minus, nothing, talk).any()
+    assert not may_be_junction(fit_of(np.zeros(10), both_ways=False), minus, nothing, no_talk).any()
+
+
+def test_a_weak_hint_counts_where_the_electrical_explanation_is_likely():
+    fit = fit_of(SPIKELET, both_ways=False, size_v=0.15e-3)
+    minus, no_talk = np.full((N, N), -1.0), np.zeros((N, N), dtype=bool)
+    assert not passes_on(fit)[0, 1]
+    electric = np.full((N, N), np.nan)
+    assert not may_be_junction(fit, minus, electric, no_talk)[0, 1]
+    electric[1, 0] = 0.3
+    assert may_be_junction(fit, minus, electric, no_talk)[0, 1]

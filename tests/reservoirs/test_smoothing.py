@@ -6,20 +6,18 @@ from scipy.optimize import least_squares
 
 from neurograft.errors import OptionError
 from neurograft.reservoirs import ClosedLoopChoice, FlowMap, IntegralNvar, Smoothing
-from neurograft.reservoirs._field import flow, order_8
+from neurograft.reservoirs._field import FieldForm, order_8
 from neurograft.reservoirs._monomials import monomials
 from reservoirs.lorenz import FLOW, accurate, median_valid_time, noisy
 
 
 def fit_reference(weights, z, ratio, dt):
     """The same minimum by SciPy's trust region on all states and weights at once, nothing eliminated."""
-    m, windows = monomials(z.shape[1], 2), np.arange(z.shape[1])[None]
+    form = FieldForm(m=monomials(z.shape[1], 2), windows=np.arange(z.shape[1])[None], dt=dt, limit=1e6)
 
     def misfit(p):
         w, states = p[: weights.size].reshape(weights.shape), p[weights.size :].reshape(z.shape)
-        ahead, _ = flow(
-            states[:-1], w, m=m, windows=windows, dt=dt, stepping=order_8(1), n_steps=1, limit=1e6
-        )  # fmt: skip
+        ahead, _ = form.flow(states[:-1], w, order_8(1))
         return np.concatenate([(states - z).ravel(), ((states[1:] - ahead[:, 0]) / ratio).ravel()])
 
     start = np.concatenate([weights.ravel(), z.ravel()])
@@ -35,9 +33,9 @@ def test_the_minimum_is_that_of_one_dense_solve():
     t = dt * np.arange(25)
     x = np.column_stack([np.cos(t) + 0.1 * t, np.sin(t)])
     z = (x - x.mean(axis=0)) / x.std(axis=0) + 0.01 * np.random.default_rng(0).standard_normal(x.shape)
-    m, windows = monomials(2, 2), np.arange(2)[None]
+    form = FieldForm(m=monomials(2, 2), windows=np.arange(2)[None], dt=dt, limit=1e6)
     start = 0.1 * np.random.default_rng(1).standard_normal((2, 6))
-    ours = Smoothing(ratio=0.3, n_rounds=100)(start, [z], m=m, windows=windows, dt=dt, limit=1e6)
+    ours = Smoothing(ratio=0.3, n_rounds=100)(start, [z], form)
     slow = fit_reference(ours, z, 0.3, dt)
     assert np.allclose(ours, slow, atol=1e-4 * np.abs(slow).max())
     assert np.abs(ours - start).max() > 0.1
@@ -94,10 +92,10 @@ def test_the_choice_finds_the_smoothed_field_under_noise():
 def test_a_field_that_smoothing_cannot_step_is_left_as_it_was():
     rng = np.random.default_rng(2)
     z = rng.standard_normal((40, 2))
-    m, windows = monomials(2, 2), np.arange(2)[None]
+    form = FieldForm(m=monomials(2, 2), windows=np.arange(2)[None], dt=1.0, limit=20.0)
     wild = 1e4 * np.ones((2, 6))
     with np.errstate(all="ignore"):
-        assert np.array_equal(Smoothing()(wild, [z], m=m, windows=windows, dt=1.0, limit=20.0), wild)
+        assert np.array_equal(Smoothing()(wild, [z], form), wild)
 
 
 @pytest.mark.parametrize("wrong", [{"ratio": 0.0}, {"ratio": 2.0}, {"least_t": -1.0}, {"n_rounds": 0}])

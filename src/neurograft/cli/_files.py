@@ -23,7 +23,7 @@ def open_network(path: Path, *, age_s: float, seed: int) -> "SynapseMap":
     if kind is FileKind.IMAGE:
         return image_to_map(load_image(path), age_s=age_s, rng=np.random.default_rng(seed))
     if kind is not FileKind.MAP:
-        raise OptionError(f"{path} is a {kind.value}, not a network. Give a map.h5 or an image.h5.")
+        raise OptionError(f"{path} is no network (its kind: {kind.value}). Give a map.h5 or an image.h5.")
     return load_map(path)
 
 

@@ -48,7 +48,7 @@ def forecast_command(
     wired = None if network is None else open_network(network, age_s=0.0, seed=0)
     with shown_progress() as progress:
         models = default_models(dt=table.dt, network=wired, progress=progress)
-        scores = forecast_held_out(table.values, n_held_out=n_held_out, models=models)
+        scores = forecast_held_out(table.values, n_held_out=n_held_out, models=models, names=table.names)
         fitted = [s for s in scores if not s.refused and s.name != "persistence"]
         if not fitted:
             raise SeriesError(f"No model could be fitted to {data}; the first said: {scores[1].refused}")

@@ -66,13 +66,12 @@ def call(
     talk, rejected = _cross_talk(recording, cells, fit, judged, ~np.isnan(judged.direct), n_threads, progress)
     is_open = ~np.isnan(judged.direct) & (undecidable == Undecidable.DECIDED) & ~talk
     undecidable[talk] = Undecidable.CROSS_TALK
-    comes_through = passes_on(fit) & ~talk
-    is_electrical = _electrical(recording, fit, judged, is_open, comes_through)
+    is_electrical = _electrical(recording, fit, judged, is_open)
     is_open = is_open & ~is_electrical
     q = np.full(is_open.shape, np.nan)
     q[is_open] = np.clip(expected_fdr(1 - judged.direct[is_open]), 0.0, 1.0)
     is_synapse = is_open & (q <= fdr)
-    is_kind_open = is_synapse & may_be_junction(comes_through, judged.sign)
+    is_kind_open = is_synapse & may_be_junction(fit, judged.sign, judged.family[Family.ELECTRICAL], talk)
     common = judged.family[Family.COMMON] + judged.family[Family.ELECTRICAL]
     undecidable[is_open & ~is_synapse & (common > SURE)] = Undecidable.COMMON_DRIVE
     limit_v = _limits(judged, is_synapse, n_tests=int(np.count_nonzero(is_open)), fdr=fdr)
@@ -85,9 +84,7 @@ def call(
     return Called(is_synapse, is_kind_open, is_electrical, is_path, undecidable, q, limit_v, sign, rejected)
 
 
-def _electrical(
-    recording: Recording, fit: Fit, judged: Judged, is_open: ndarray, comes_through: Bool[ndarray, "pre post"]
-) -> Bool[ndarray, "pre post"]:
+def _electrical(recording: Recording, fit: Fit, judged: Judged, is_open: ndarray) -> Bool[ndarray, "pre post"]:
     """Return the pairs that pass on spikes both ways, by their likeliest explanation or by what only junctions do."""
     electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
     both_ways = (electric + electric.T > 2 * _SUSPECT) & (np.minimum(electric, electric.T) > _ONE_WAY)
@@ -96,6 +93,7 @@ def _electrical(
     if recording.rate_hz < MIN_RATE_HZ:  # an amplifier's copy may do the same
         return named
     talk = np.where(is_open, judged.family[Family.CROSS_TALK], 1.0)
+    comes_through = passes_on(fit)
     return named | (comes_through & comes_through.T & (talk + talk.T < 2 * _SUSPECT))
 
 

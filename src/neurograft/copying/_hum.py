@@ -87,8 +87,9 @@ def _is_near(hz: ndarray, wanted_hz: float) -> ndarray:
 
 def _width_doubt(events: Events) -> tuple[str, ...]:
     """Return a doubt where the middle neuron's action potentials are far from what mammals' neurons have."""
-    channels, count = np.unique(events.channel, return_counts=True)
-    widths_s = [np.median(events.width_s[events.channel == c]) for c in channels[count >= _LEAST_EVENTS]]
+    _, first, count = np.unique(events.channel, return_index=True, return_counts=True)  # sorted by channel
+    enough = count >= _LEAST_EVENTS
+    widths_s = [np.median(events.width_s[a : a + n]) for a, n in zip(first[enough], count[enough], strict=True)]
     if len(widths_s) < _LEAST_NEURONS:
         return ()
     middle_s, (low_s, high_s) = float(np.median(widths_s)), _WIDTH_S

@@ -106,8 +106,9 @@ def _divided(
 
 def _around(values: Float64[ndarray, " events"]) -> Float64[ndarray, " events"]:
     """Return the running median over some events on either side."""
-    padded = np.pad(values, _EVENTS_AROUND, mode="reflect")
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * _EVENTS_AROUND + 1), axis=1)
+    from scipy.ndimage import median_filter
+
+    return median_filter(values, size=2 * _EVENTS_AROUND + 1, mode="mirror")
 
 
 def _between(values: Float64[ndarray, " values"]) -> float:

@@ -7,7 +7,8 @@ from typing import Any, Final, final
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
-from sklearn.utils.validation import check_array
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from neurograft.errors import SeriesError
 
@@ -40,18 +41,18 @@ class Scaling:
 
 
 def checked_series(
-    x: Any, *, min_rows: int, name: str = "X", is_seen_to: bool = False
+    x: Any, *, min_rows: int, name: str = "X", columns: Sequence[str] = (), is_seen_to: bool = False
 ) -> Float64[ndarray, "rows columns"]:
     """Return a series as rows of float64; gaps, infinities and too few rows are refused by name.
 
-    With ``is_seen_to`` the caller looks for gaps itself.
+    With ``columns`` a gap is told by its column's name; with ``is_seen_to`` the caller looks for gaps itself.
     """
     if not (isinstance(x, np.ndarray) and x.dtype == np.float64 and x.ndim == 2):
         x = _checked_array(x, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=1, input_name=name)
     if x.shape[1] == 0:
         raise SeriesError(f"{name} has 0 feature(s) (shape={x.shape}) while a minimum of 1 is required. Give columns.")
     if not is_seen_to and not np.isfinite(x.sum()):
-        _refuse_gaps(x, name)
+        _refuse_gaps(x, name, columns)
     if x.shape[0] < min_rows:
         raise SeriesError(
             f"{name} has {x.shape[0]} rows (n_samples={x.shape[0]}), but this model needs at least {min_rows}. "
@@ -60,20 +61,24 @@ def checked_series(
     return np.ascontiguousarray(x)
 
 
-def require_columns(x: ndarray, n_columns: int, model: object) -> None:
-    """Refuse another number of columns than the model was fitted to."""
-    if x.shape[1] != n_columns:
+def rows_for(model: BaseEstimator, x: Any, *, min_rows: int = 1) -> Float64[ndarray, "rows columns"]:
+    """Return the rows that a fitted model is asked about; other columns than it was fitted to are refused."""
+    check_is_fitted(model, "weights_")
+    rows, n_columns = checked_series(x, min_rows=min_rows), vars(model)["n_features_in_"]
+    if rows.shape[1] != n_columns:
         raise SeriesError(
-            f"X has {x.shape[1]} features, but {type(model).__name__} is expecting {n_columns} features as input. "
+            f"X has {rows.shape[1]} features, but {type(model).__name__} is expecting {n_columns} features as input. "
             "Give the same columns."
         )
+    return rows
 
 
-def _refuse_gaps(x: ndarray, name: str) -> None:
+def _refuse_gaps(x: ndarray, name: str, columns: Sequence[str]) -> None:
     bad = np.argwhere(~np.isfinite(x))
     if not bad.size:
         return  # the sum alone ran over
-    where = ", ".join(f"[{row}, {column}]" for row, column in bad[:_MAX_NAMED])
+    called = columns or range(x.shape[1])
+    where = ", ".join(f"[{row}, {called[column]}]" for row, column in bad[:_MAX_NAMED])
     kind = "NaN" if np.isnan(x).any() else "infinity (inf)"
     raise SeriesError(
         f"{name} contains {kind}: {len(bad)} of {x.size} values are not finite, first at {where}. "

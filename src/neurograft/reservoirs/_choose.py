@@ -12,14 +12,13 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 from sklearn.base import BaseEstimator, clone
-from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from neurograft.errors import NeurograftError, OptionError, SeriesError
 from neurograft.progress import Progress, silent
 from neurograft.reservoirs._check import checked_series, scaling_of
 from neurograft.reservoirs._flow_map import FlowMap
-from neurograft.reservoirs._forecast import Forecast, Forecaster
+from neurograft.reservoirs._forecast import Forecast, Forecaster, one_step_score
 from neurograft.reservoirs._integral import IntegralNvar
 from neurograft.reservoirs._kernel_nvar import KernelNvar
 from neurograft.reservoirs._monomials import MOST_FEATURES
@@ -150,7 +149,7 @@ class ClosedLoopChoice(BaseEstimator):
 
     def score(self, X: ndarray, y: ndarray | None = None) -> float:
         """Return R^2 of each row predicted from those before; ``y`` is ignored."""
-        return float(r2_score(X[1:], self.predict(X)[:-1]))
+        return one_step_score(self.predict, X)
 
     @property
     def n_history(self) -> int:

@@ -12,12 +12,10 @@ from numpy import ndarray
 from scipy.linalg import eigh
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, clone
-from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted
 
 from neurograft.errors import OptionError, SeriesError
-from neurograft.reservoirs._check import checked_series, require_columns, scaling_of
-from neurograft.reservoirs._forecast import Forecast, Forecaster, histories, packed
+from neurograft.reservoirs._check import checked_series, rows_for, scaling_of
+from neurograft.reservoirs._forecast import Forecast, Forecaster, one_step_score, packed, rollout_starts
 from neurograft.reservoirs._nvar import Nvar
 
 LENGTHS: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
@@ -103,28 +101,23 @@ class CorrectedNvar(BaseEstimator):
         self._size = np.where(size > 0, size, 1.0)
         found = likeliest(self._centres, missed[-self.most_rows :] / self._size)
         self.length_, self.noise_, self.weights_ = found
-        self._last = x[x.shape[0] - self.n_history :].copy()
+        self.last_ = x[x.shape[0] - self.n_history :].copy()
         self.n_features_in_ = x.shape[1]
         return self
 
     def predict(self, X: ndarray) -> ndarray:
         """Return for each row the row that comes next."""
-        check_is_fitted(self, "weights_")
-        x = checked_series(X, min_rows=1)
-        require_columns(x, self.n_features_in_, self)
+        x = rows_for(self, X)
         before = np.vstack([x[:1], x[:-1]])
         return self.base_.predict(x) + self._correction(x, before)
 
     def score(self, X: ndarray, y: ndarray | None = None) -> float:
         """Return R^2 of each row predicted from those before; ``y`` is ignored."""
-        return float(r2_score(X[1:], self.predict(X)[:-1]))
+        return one_step_score(self.predict, X)
 
     def forecast(self, n_steps: int, history: ndarray | None = None) -> Forecast:
         """Return the next states in closed loop, guarded as in ``Nvar``."""
-        check_is_fitted(self, "weights_")
-        if n_steps < 1:
-            raise OptionError(f"n_steps is {n_steps}. Give 1 or more.")
-        many, is_single = histories(history, self._last)
+        many, is_single = rollout_starts(self, n_steps, history)
         out = np.empty((many.shape[0], n_steps, many.shape[2]))
         n_bounded = np.full(many.shape[0], n_steps)
         recent = many

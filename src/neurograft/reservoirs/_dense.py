@@ -35,7 +35,7 @@ def namespace_of(x: Any) -> Any:
 def to_numpy(x: Array) -> ndarray:
     """Return a copy in the main memory, as float64 numpy array."""
     if hasattr(x, "detach"):  # torch: leave the graph of derivatives, and its device
-        x = x.detach().cpu()
+        x = x.detach().cpu().numpy()
     return np.array(x, dtype=np.float64)
 
 

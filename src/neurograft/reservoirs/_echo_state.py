@@ -11,11 +11,10 @@ from scipy import sparse
 from scipy.sparse.linalg import ArpackNoConvergence, eigs
 from sklearn.base import BaseEstimator
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted
 
 from neurograft.errors import OptionError, SeriesError
-from neurograft.reservoirs._check import Scaling, checked_series, require_columns, scaling_of
-from neurograft.reservoirs._forecast import Forecast, histories, packed
+from neurograft.reservoirs._check import Scaling, checked_series, rows_for, scaling_of
+from neurograft.reservoirs._forecast import Forecast, one_step_score, packed, rollout_starts
 from neurograft.reservoirs._least_squares import by_cholesky, by_svd
 
 Matrix = Float64[ndarray, "nodes nodes"]
@@ -153,14 +152,12 @@ class EchoState(BaseEstimator):
         solve = by_cholesky if self.ridge > 0 and features.shape[0] > features.shape[1] else by_svd
         self.weights_ = solve(features[self.n_washout :], target[self.n_washout :], self.ridge)
         self._has_target = y is not None
-        self._state, self._last = states[-1].copy(), x[-self.n_history :].copy()
+        self._state, self.last_ = states[-1].copy(), x[-self.n_history :].copy()
         return self
 
     def predict(self, X: ndarray) -> ndarray:
         """Return for each row the next row of X, or y; the network starts at rest, so the first rows are rough."""
-        check_is_fitted(self, "weights_")
-        x = checked_series(X, min_rows=1)
-        require_columns(x, self.n_features_in_, self)
+        x = rows_for(self, X)
         z = self._scaling.scaled(x)
         out = self._features(self._driven(z, np.zeros(self.n_nodes))) @ self.weights_
         if not self._has_target:
@@ -170,16 +167,11 @@ class EchoState(BaseEstimator):
 
     def score(self, X: ndarray, y: ndarray | None = None) -> float:
         """Return R^2 of ``predict``; without ``y``, of each row from those before."""
-        return float(r2_score(X[1:], self.predict(X)[:-1]) if y is None else r2_score(y, self.predict(X)))
+        return one_step_score(self.predict, X) if y is None else float(r2_score(y, self.predict(X)))
 
     def forecast(self, n_steps: int, history: ndarray | None = None) -> Forecast:
         """Return the next states in closed loop; each history first drives the network from rest."""
-        check_is_fitted(self, "weights_")
-        if self._has_target:
-            raise SeriesError("This model was fitted to follow y, so it cannot go on by itself. Fit it without y.")
-        if n_steps < 1:
-            raise OptionError(f"n_steps is {n_steps}. Give 1 or more.")
-        many, is_single = histories(history, self._last)
+        many, is_single = rollout_starts(self, n_steps, history, follows_y=getattr(self, "_has_target", False))
         out = np.empty((many.shape[0], n_steps, many.shape[2]))
         n_bounded = np.full(many.shape[0], n_steps)
         for s, one in enumerate(many):
@@ -190,9 +182,7 @@ class EchoState(BaseEstimator):
 
     def states(self, X: ndarray) -> Float64[ndarray, "rows nodes"]:
         """Return the nodes' states while X drives them from rest."""
-        check_is_fitted(self, "weights_")
-        x = checked_series(X, min_rows=1)
-        return self._driven(self._scaling.scaled(x), np.zeros(self.n_nodes))
+        return self._driven(self._scaling.scaled(rows_for(self, X)), np.zeros(self.n_nodes))
 
     @property
     def n_history(self) -> int:

@@ -6,7 +6,7 @@ window a site, with the same weights everywhere, is the translation-symmetric on
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import final, no_type_check
+from typing import Protocol, final, no_type_check, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -19,22 +19,79 @@ from neurograft.reservoirs._solvers import ORDER_4_A, ORDER_4_B, ORDER_8_A, ORDE
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stepping:
-    """How a field is integrated between two samples: an explicit Runge-Kutta method in equal substeps."""
+class FieldForm:
+    """What a field is beside its weights: its monomials, the states that each group of outputs reads, step and guard.
+
+    ``data_stepping`` is how the rows themselves were integrated, where that is known and is to be learnt through.
+    """
+
+    m: Monomials
+    windows: Int64[ndarray, "groups inputs"]
+    dt: float
+    limit: float
+    data_stepping: "Stepping | None" = None
+
+    def flow(
+        self,
+        start: Float64[ndarray, "starts variables"],
+        weights: Float64[ndarray, "outputs features"],
+        stepping: "Stepping",
+        *,
+        n_steps: int = 1,
+    ) -> tuple[Float64[ndarray, "starts steps variables"], Int64[ndarray, " starts"]]:
+        """Return the states after each step from every start, and how many steps stayed inside the limit.
+
+        A rollout that leaves the limit holds its last state.
+        """
+        out = np.empty((start.shape[0], n_steps, start.shape[1]))
+        n_bounded = np.empty(start.shape[0], dtype=np.int64)
+        stepping.roll(self, start, np.ascontiguousarray(weights), out, n_bounded)
+        return out, n_bounded
+
+    def exactly(self, n_substeps: int) -> "Stepping":
+        """Return the rows' own stepping, or order 8 in so many substeps."""
+        return order_8(n_substeps) if self.data_stepping is None else self.data_stepping
+
+
+@runtime_checkable
+class Stepping(Protocol):
+    """How a field is integrated from row to row."""
+
+    def roll(
+        self,
+        form: FieldForm,
+        start: Float64[ndarray, "starts variables"],
+        weights: Float64[ndarray, "outputs features"],
+        out: Float64[ndarray, "starts steps variables"],
+        n_bounded: Int64[ndarray, " starts"],
+    ) -> None:
+        """Fill ``out`` with states and ``n_bounded`` with the steps that stayed inside the form's limit."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FixedSteps:
+    """An explicit Runge-Kutta method in equal substeps."""
 
     a: Float64[ndarray, "stages stages"]
     b: Float64[ndarray, " stages"]
     n_substeps: int
 
+    def roll(self, form: FieldForm, start: ndarray, weights: ndarray, out: ndarray, n_bounded: ndarray) -> None:
+        """Fill ``out`` and ``n_bounded``."""
+        tableau = (self.a, self.b, self.n_substeps, form.dt / self.n_substeps)
+        roll_field(start, weights, form.m.variable, form.windows, tableau, form.limit, out, n_bounded)
 
-def order_8(n_substeps: int) -> Stepping:
+
+def order_8(n_substeps: int) -> FixedSteps:
     """Return the method of order 8 in so many substeps."""
-    return Stepping(a=ORDER_8_A, b=ORDER_8_B, n_substeps=n_substeps)
+    return FixedSteps(a=ORDER_8_A, b=ORDER_8_B, n_substeps=n_substeps)
 
 
-def order_4(n_substeps: int) -> Stepping:
+def order_4(n_substeps: int) -> FixedSteps:
     """Return the classic method of order 4 in so many substeps."""
-    return Stepping(a=ORDER_4_A, b=ORDER_4_B, n_substeps=n_substeps)
+    return FixedSteps(a=ORDER_4_A, b=ORDER_4_B, n_substeps=n_substeps)
 
 
 @lru_cache(maxsize=8)
@@ -59,28 +116,6 @@ def integral_rows(features: Float64[ndarray, "rows *rest"], dt: float, order: in
     for j, b in enumerate(integral_weights(order)):
         out += (b * dt) * features[j : j + used]
     return out
-
-
-def flow(
-    start: Float64[ndarray, "starts variables"],
-    weights: Float64[ndarray, "outputs features"],
-    *,
-    m: Monomials,
-    windows: Int64[ndarray, "groups inputs"],
-    dt: float,
-    stepping: Stepping,
-    n_steps: int,
-    limit: float,
-) -> tuple[Float64[ndarray, "starts steps variables"], Int64[ndarray, " starts"]]:
-    """Return the states after each step from every start, and how many steps stayed inside ``limit``.
-
-    A rollout that leaves the limit holds its last state.
-    """
-    out = np.empty((start.shape[0], n_steps, start.shape[1]))
-    n_bounded = np.empty(start.shape[0], dtype=np.int64)
-    tableau = (stepping.a, stepping.b, stepping.n_substeps, dt / stepping.n_substeps)
-    roll_field(start, np.ascontiguousarray(weights), m.variable, windows, tableau, limit, out, n_bounded)
-    return out, n_bounded
 
 
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", inline="always")

@@ -6,13 +6,12 @@ from functools import partial
 from typing import final
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 from numpy import ndarray
 from scipy.linalg import lstsq
 
 from neurograft.errors import OptionError
-from neurograft.reservoirs._field import Stepping, flow, order_4, order_8
-from neurograft.reservoirs._monomials import Monomials
+from neurograft.reservoirs._field import FieldForm, Stepping, order_4
 
 _Residual = Callable[[ndarray, Stepping], ndarray]
 _NUDGE = 1e-6
@@ -24,9 +23,9 @@ class FlowMap:
     """Fits the flow over 1 to ``n_ahead`` steps, started from every sample, to the samples there.
 
     ``n_ahead`` 1 suits accurate data; with noise of 1e-3 or more, 8 to 20 average it, because the samples that
-    rollouts start from are not corrected.  ``n_substeps`` of order 8 make the flow; the Jacobian, which only
-    steers, is by central differences on a flow of order 4.  A round that would make the error larger, or
-    that leaves the guard, is halved up to six times, then given up.
+    rollouts start from are not corrected.  ``n_substeps`` of order 8 make the flow, or the rows' own solver where
+    the model was told it; the Jacobian, which only steers, is by central differences on a flow of order 4.  A round
+    that would make the error larger, or that leaves the guard, is halved up to six times, then given up.
     """
 
     n_ahead: int = 1
@@ -42,11 +41,7 @@ class FlowMap:
         self,
         weights: Float64[ndarray, "outputs features"],
         pieces: Sequence[Float64[ndarray, "rows variables"]],
-        *,
-        m: Monomials,
-        windows: Int64[ndarray, "groups inputs"],
-        dt: float,
-        limit: float,
+        form: FieldForm,
     ) -> Float64[ndarray, "outputs features"]:
         """Return weights whose flow is nearer to the samples, or the same weights."""
         used = [z for z in pieces if z.shape[0] > self.n_ahead]
@@ -57,12 +52,10 @@ class FlowMap:
         truth = np.vstack(ahead)
 
         def residual(w: ndarray, stepping: Stepping) -> ndarray:
-            out, n_bounded = flow(
-                start, w, m=m, windows=windows, dt=dt, stepping=stepping, n_steps=self.n_ahead, limit=limit
-            )
+            out, n_bounded = form.flow(start, w, stepping, n_steps=self.n_ahead)
             return (out - truth).ravel() if n_bounded.min() == self.n_ahead else np.full(truth.size, np.inf)
 
-        fine = order_8(self.n_substeps)
+        fine = form.exactly(self.n_substeps)
         error = residual(weights, fine)
         for _ in range(self.n_rounds):
             step = self._step(weights, error, residual)

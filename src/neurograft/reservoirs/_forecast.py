@@ -1,13 +1,16 @@
 """What a rollout gives back: values that are always finite, and how far they were inside the guard."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, final, runtime_checkable
+from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
 
-from neurograft.errors import SeriesError
+from neurograft.errors import OptionError, SeriesError
 from neurograft.reservoirs._dense import namespace_of, to_numpy
 
 
@@ -51,10 +54,30 @@ class Forecaster(Protocol):
         ...
 
 
-def histories(
+def one_step_score(predict: Callable[[ndarray], ndarray], x: ndarray) -> float:
+    """Return R^2 of each row predicted from those before."""
+    return float(r2_score(x[1:], predict(x)[:-1]))
+
+
+def rollout_starts(
+    model: Any, n_steps: int, history: ndarray | None, *, follows_y: bool = False
+) -> tuple[Float64[ndarray, "starts rows columns"], bool]:
+    """Return one or many histories as three axes, each cut to the rows needed, and whether there was one only.
+
+    The last training rows, ``model.last_``, if None.  A model that is not fitted, or follows another series, and
+    no steps are refused.
+    """
+    check_is_fitted(model, "weights_")
+    if follows_y:
+        raise SeriesError("This model was fitted to follow y, so it cannot go on by itself. Fit it without y.")
+    if n_steps < 1:
+        raise OptionError(f"n_steps is {n_steps}. Give 1 or more.")
+    return _histories(history, model.last_)
+
+
+def _histories(
     history: ndarray | None, last: Float64[ndarray, "rows columns"]
 ) -> tuple[Float64[ndarray, "starts rows columns"], bool]:
-    """Return one or many histories as three axes, each cut to the rows needed, and whether there was one only."""
     rows, columns = last.shape
     xp = namespace_of(history)
     given = last if history is None else history if xp is not None else np.asarray(history, dtype=np.float64)

@@ -44,17 +44,19 @@ def forecast_held_out(
     n_held_out: int,
     models: dict[str, Forecaster] | None = None,
     dt: float = 1.0,
+    names: Sequence[str] = (),
     progress: Progress = silent,
 ) -> list[HeldOut]:
     """Return each model's score on the last ``n_held_out`` rows, learnt from the rows before.
 
     The persistence forecast, the last row for ever, is always among them: what does not beat it is worth nothing.
+    Columns that cannot be forecast are refused by their ``names``, else by their places.
     """
-    series = checked_series(x, min_rows=8)
+    series = checked_series(x, min_rows=8, columns=names)
     if not 1 <= n_held_out <= series.shape[0] - 6:
         raise OptionError(f"{n_held_out} rows cannot be held out of {series.shape[0]}. Leave at least 6 to learn from.")
     train, ahead = series[:-n_held_out], series[-n_held_out:]
-    scale = scaling_of(train).scale
+    scale = scaling_of(train, names=names or None).scale
     given = default_models(dt=dt, progress=progress) if models is None else models
     still = np.repeat(train[-1:], n_held_out, axis=0)
     one_step = float(np.sqrt(np.mean(((series[-n_held_out - 1 : -1] - ahead) / scale) ** 2)))

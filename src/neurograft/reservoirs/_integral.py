@@ -7,24 +7,25 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 from sklearn.base import BaseEstimator
-from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from neurograft.errors import OptionError
 from neurograft.reservoirs import _dense as dense
+from neurograft.reservoirs._adaptive import AdaptiveSteps
 from neurograft.reservoirs._check import (
     Scaling,
     checked_series,
-    require_columns,
     require_varying,
+    rows_for,
     scaling_of,
     uncentred,
 )
 from neurograft.reservoirs._equations import equation_lines
-from neurograft.reservoirs._field import Stepping, flow, integral_rows, integral_weights, order_8
-from neurograft.reservoirs._forecast import Forecast, histories, packed
+from neurograft.reservoirs._field import FieldForm, integral_rows, integral_weights
+from neurograft.reservoirs._forecast import Forecast, one_step_score, packed, rollout_starts
 from neurograft.reservoirs._least_squares import LeastSquares, by_svd
 from neurograft.reservoirs._monomials import Monomials, monomials
+from neurograft.reservoirs._solvers import Published
 
 ORDERS = (2, 4, 6, 8, 10)
 
@@ -37,11 +38,7 @@ class Refine(Protocol):
         self,
         weights: Float64[ndarray, "outputs features"],
         pieces: Sequence[Float64[ndarray, "rows variables"]],
-        *,
-        m: Monomials,
-        windows: Int64[ndarray, "groups inputs"],
-        dt: float,
-        limit: float,
+        form: FieldForm,
     ) -> Float64[ndarray, "outputs features"]:
         """Return better weights."""
         ...
@@ -52,11 +49,13 @@ class _FieldModel(BaseEstimator):
 
     dt: float
     n_substeps: int
+    data_solver: Published | None = None
+    n_features_in_: int
     weights_: Float64[ndarray, "outputs features"]
     _scaling: Scaling
     _monomials: Monomials
     _windows: Int64[ndarray, "groups inputs"]
-    _last: Float64[ndarray, "1 columns"]
+    last_: Float64[ndarray, "1 columns"]
 
     @property
     def n_history(self) -> int:
@@ -68,10 +67,7 @@ class _FieldModel(BaseEstimator):
 
         A rollout that leaves ten times the training range is stopped there (see ``Forecast``).
         """
-        check_is_fitted(self, "weights_")
-        if n_steps < 1:
-            raise OptionError(f"n_steps is {n_steps}. Give 1 or more.")
-        many, is_single = histories(history, self._last)
+        many, is_single = rollout_starts(self, n_steps, history)
         if (xp := dense.namespace_of(many)) is not None:
             out, n_bounded = self._flow_dense(xp, many[:, -1, :], n_steps)
             return packed(out, n_bounded, is_single=is_single)
@@ -83,22 +79,27 @@ class _FieldModel(BaseEstimator):
         check_is_fitted(self, "weights_")
         if (xp := dense.namespace_of(X)) is not None:
             return self._flow_dense(xp, dense.checked_rows(xp, X, min_rows=1), 1)[0][:, 0, :]
-        x = checked_series(X, min_rows=1)
-        require_columns(x, self._last.shape[1], self)
+        x = rows_for(self, X)
         return self._scaling.unscaled(self._flow(self._scaling.scaled(x), 1)[0][:, 0])
 
     def score(self, X: ndarray, y: ndarray | None = None) -> float:
         """Return R^2 of each row predicted from the one before; ``y`` is there for scikit-learn and is ignored."""
-        return float(r2_score(X[1:], self.predict(X)[:-1]))
+        return one_step_score(self.predict, X)
 
     def _flow(self, z: ndarray, n_steps: int) -> tuple[ndarray, ndarray]:
-        stepping: Stepping = order_8(self.n_substeps)
-        return flow(
-            z, self.weights_, m=self._monomials, windows=self._windows, dt=self.dt, stepping=stepping,
-            n_steps=n_steps, limit=self._scaling.limit,
-        )  # fmt: skip
+        form = self._form()
+        return form.flow(z, self.weights_, form.exactly(self.n_substeps), n_steps=n_steps)
+
+    def _form(self) -> FieldForm:
+        s, own = self._scaling, None
+        if self.data_solver is not None:
+            atol = self.data_solver.atol / s.scale
+            own = AdaptiveSteps(rtol=self.data_solver.rtol, atol=atol, centre=s.mean / s.scale)
+        return FieldForm(m=self._monomials, windows=self._windows, dt=self.dt, limit=s.limit, data_stepping=own)
 
     def _flow_dense(self, xp: Any, x: dense.Array, n_steps: int) -> tuple[dense.Array, dense.Array]:
+        if self.data_solver is not None:
+            raise OptionError("A field under the data's own solver is rolled out from numpy's arrays only. Give such.")
         mean, scale = dense.like(xp, self._scaling.mean, x), dense.like(xp, self._scaling.scale, x)
         out, n_bounded = dense.roll_field(
             xp, (x - mean) / scale, self.weights_, m=self._monomials, windows=self._windows, dt=self.dt,
@@ -139,6 +140,9 @@ class IntegralNvar(_FieldModel):
     is_centred
         Whether polynomials are of the distance from the mean (better conditioned), or of the variables
         themselves, in which the fields of physics have few terms.
+    data_solver
+        How the rows were integrated, where that was inaccurate and is known: rollouts, and with ``FlowMap`` the
+        weights, are then of the field under that solver.
     """
 
     def __init__(
@@ -152,6 +156,7 @@ class IntegralNvar(_FieldModel):
         refine: Refine | None = None,
         n_substeps: int = 4,
         is_centred: bool = True,
+        data_solver: Published | None = None,
     ) -> None:
         self.dt = dt
         self.degree = degree
@@ -161,6 +166,7 @@ class IntegralNvar(_FieldModel):
         self.refine = refine
         self.n_substeps = n_substeps
         self.is_centred = is_centred
+        self.data_solver = data_solver
 
     def fit(self, X: ndarray | Sequence[ndarray], y: ndarray | None = None) -> "IntegralNvar":
         """Learn the field from one series, or from several of the same system in a list."""
@@ -179,10 +185,8 @@ class IntegralNvar(_FieldModel):
         rows, steps = zip(*(self._rows(z) for z in scaled), strict=True)
         self.weights_ = self.solver(np.vstack(rows), np.vstack(steps), self.ridge).T
         if self.refine is not None:
-            self.weights_ = self.refine(
-                self.weights_, scaled, m=self._monomials, windows=self._windows, dt=self.dt, limit=self._scaling.limit
-            )
-        self._last = pieces[-1][-1:].copy()
+            self.weights_ = self.refine(self.weights_, scaled, self._form())
+        self.last_ = pieces[-1][-1:].copy()
         self.n_features_in_ = columns
         return self
 
@@ -203,11 +207,8 @@ class IntegralNvar(_FieldModel):
         steps = (z[1:, ...] - z[:-1, ...])[first : first + rows.shape[0], ...]
         self.weights_ = dense.to_numpy(self.solver(rows, steps, self.ridge)).T
         if self.refine is not None:
-            self.weights_ = self.refine(
-                self.weights_, [dense.to_numpy(z)], m=self._monomials, windows=self._windows, dt=self.dt,
-                limit=self._scaling.limit,
-            )  # fmt: skip
-        self._last, self.n_features_in_ = dense.to_numpy(x[-1:, ...]), x.shape[1]
+            self.weights_ = self.refine(self.weights_, [dense.to_numpy(z)], self._form())
+        self.last_, self.n_features_in_ = dense.to_numpy(x[-1:, ...]), x.shape[1]
         return self
 
     def _rows(self, z: Float64[ndarray, "rows columns"]) -> tuple[ndarray, ndarray]:
@@ -272,7 +273,7 @@ class LocalNvar(_FieldModel):
         first = self.order // 2 - 1
         steps = np.diff(z, axis=0)[first : first + rows.shape[0]]
         self.weights_ = self.solver(rows.reshape(-1, rows.shape[2]), steps.reshape(-1, 1), self.ridge).T
-        self._last = x[-1:].copy()
+        self.last_ = x[-1:].copy()
         self.n_features_in_ = n
         return self
 

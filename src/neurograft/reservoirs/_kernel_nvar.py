@@ -9,12 +9,10 @@ from numpy import ndarray
 from scipy.linalg import eigh
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator
-from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted
 
 from neurograft.errors import OptionError
-from neurograft.reservoirs._check import checked_series, require_columns, scaling_of
-from neurograft.reservoirs._forecast import Forecast, histories, packed
+from neurograft.reservoirs._check import checked_series, rows_for, scaling_of
+from neurograft.reservoirs._forecast import Forecast, one_step_score, packed, rollout_starts
 
 
 @final
@@ -59,15 +57,13 @@ class KernelNvar(BaseEstimator):
         factor = np.zeros_like(values)
         factor[is_kept] = 1 / (values[is_kept] + self.ridge * values[-1])
         self.weights_ = vectors @ (factor[:, None] * (vectors.T @ (steps - self._mean_step)))
-        self._last = x[x.shape[0] - self.n_taps :].copy()
+        self.last_ = x[x.shape[0] - self.n_taps :].copy()
         self.n_features_in_ = x.shape[1]
         return self
 
     def predict(self, X: ndarray) -> ndarray:
         """Return for each row the row that comes next; before the first the series is taken to have stood still."""
-        check_is_fitted(self, "weights_")
-        x = checked_series(X, min_rows=1)
-        require_columns(x, self.n_features_in_, self)
+        x = rows_for(self, X)
         z = self._scaling.scaled(x)
         inputs = self._inputs(np.vstack([np.repeat(z[:1], self.n_taps - 1, axis=0), z]))
         near = np.exp(-cdist(inputs, self._centres, "sqeuclidean") / (2 * self.length**2))
@@ -75,14 +71,11 @@ class KernelNvar(BaseEstimator):
 
     def score(self, X: ndarray, y: ndarray | None = None) -> float:
         """Return R^2 of each row predicted from those before; ``y`` is ignored."""
-        return float(r2_score(X[1:], self.predict(X)[:-1]))
+        return one_step_score(self.predict, X)
 
     def forecast(self, n_steps: int, history: ndarray | None = None) -> Forecast:
         """Return the next states in closed loop, guarded as in ``Nvar``."""
-        check_is_fitted(self, "weights_")
-        if n_steps < 1:
-            raise OptionError(f"n_steps is {n_steps}. Give 1 or more.")
-        many, is_single = histories(history, self._last)
+        many, is_single = rollout_starts(self, n_steps, history)
         out = np.empty((many.shape[0], n_steps, many.shape[2]))
         n_bounded = np.empty(many.shape[0], dtype=np.int64)
         newest_first = np.ascontiguousarray(self._scaling.scaled(many)[:, ::-1].reshape(many.shape[0], -1))

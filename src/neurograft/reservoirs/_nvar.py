@@ -18,7 +18,7 @@ from neurograft.reservoirs import _dense as dense
 from neurograft.reservoirs import _nvar_kernels as kernels
 from neurograft.reservoirs._check import Scaling, checked_series, require_varying
 from neurograft.reservoirs._equations import equation_lines
-from neurograft.reservoirs._forecast import Forecast, histories, packed
+from neurograft.reservoirs._forecast import Forecast, one_step_score, packed, rollout_starts
 from neurograft.reservoirs._least_squares import LeastSquares, by_cholesky, by_svd, dependent_features
 from neurograft.reservoirs._monomials import Monomials, monomials
 
@@ -125,7 +125,7 @@ class Nvar(RegressorMixin, BaseEstimator):
     def score(self, X: ndarray, y: ndarray | None = None, sample_weight: ndarray | None = None) -> float:
         """Return R^2 of ``predict``; without ``y``, of each row from those before."""
         if y is None:
-            return float(r2_score(X[1:], self.predict(X)[:-1]))
+            return one_step_score(self.predict, X)
         return float(r2_score(y, self.predict(X), sample_weight=sample_weight))
 
     def forecast(self, n_steps: int, history: ndarray | None = None) -> Forecast:
@@ -134,12 +134,7 @@ class Nvar(RegressorMixin, BaseEstimator):
         ``history`` may be (rows, columns) or, for many starts, (starts, rows, columns).  A rollout that leaves
         ten times the training range is stopped there (see ``Forecast``).
         """
-        check_is_fitted(self, "weights_")
-        if hasattr(self, "_target_mean"):
-            raise SeriesError("This model was fitted to follow y, so it cannot go on by itself. Fit it without y.")
-        if n_steps < 1:
-            raise OptionError(f"n_steps is {n_steps}. Give 1 or more.")
-        many, is_single = histories(history, self._last)
+        many, is_single = rollout_starts(self, n_steps, history, follows_y=hasattr(self, "_target_mean"))
         if (xp := dense.namespace_of(many)) is not None:
             values, n_bounded = dense.roll_map(
                 xp, self._scaled_dense(xp, many), self.weights_, m=self._monomials, delays=self._delays().tolist(),
@@ -203,7 +198,7 @@ class Nvar(RegressorMixin, BaseEstimator):
             z = np.ascontiguousarray(self._scaling.scaled(x).T)
             first = self.n_history - 1
             self.weights_ = self._solved(z[:, :-1], z[:, first + 1 :] - z[:, first:-1])
-        self._last = x[rows - self.n_history :].copy()
+        self.last_ = x[rows - self.n_history :].copy()
 
     def _fit_pair(self, x: Float64[ndarray, "rows columns"], y: Float64[ndarray, "rows targets"]) -> None:
         self._learn_scales(x, y)
@@ -239,7 +234,7 @@ class Nvar(RegressorMixin, BaseEstimator):
             phi = xp.take(phi, xp.asarray(chosen.tolist(), device=x.device), axis=1)
         self.weights_ = np.zeros((target.shape[1], m.n_features))
         self.weights_[:, chosen] = dense.to_numpy(self.solver(phi, target, self.ridge)).T
-        self._last = dense.to_numpy(x[x.shape[0] - self.n_history :, ...])
+        self.last_ = dense.to_numpy(x[x.shape[0] - self.n_history :, ...])
 
     def _predicted_dense(self, xp: Any, x: dense.Array) -> dense.Array:
         dense.checked_rows(xp, x, min_rows=1)
@@ -309,7 +304,7 @@ class Nvar(RegressorMixin, BaseEstimator):
         self.weights_ = np.zeros((target.shape[1], self._monomials.n_features))
         self.weights_[:, chosen] = solved.T
         if y is None:
-            self._last = self._scaling.unscaled(z[z.shape[0] - self.n_history :])
+            self.last_ = self._scaling.unscaled(z[z.shape[0] - self.n_history :])
 
     def _checked_pair(self, X: object, y: object, *, reset: bool) -> tuple[ndarray, ndarray]:
         x, target = _validated(

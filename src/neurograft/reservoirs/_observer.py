@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from neurograft.errors import OptionError, SeriesError
-from neurograft.reservoirs._check import checked_series, require_columns, scaling_of
+from neurograft.reservoirs._check import checked_series, rows_for, scaling_of
 from neurograft.reservoirs._equations import equation_lines
 from neurograft.reservoirs._field import integral_rows
 from neurograft.reservoirs._integral import ORDERS
@@ -86,9 +86,7 @@ class LearnedObserver(RegressorMixin, BaseEstimator):
 
     def predict(self, X: ndarray, start: Float64[ndarray, " hidden"] | None = None) -> ndarray:
         """Return the hidden variables at each row; ``start`` is their value at row 0, the training mean if None."""
-        check_is_fitted(self, "weights_")
-        x = checked_series(X, min_rows=self.n_stencil)
-        require_columns(x, self.n_features_in_, self)
+        x = rows_for(self, X, min_rows=self.n_stencil)
         n = self.n_features_in_
         z = (x - self._scaling.mean[:n]) / self._scaling.scale[:n]
         begin = np.zeros(self.weights_.shape[0])

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, final
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64
 from numpy import ndarray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solveh_banded
 
 from neurograft.errors import OptionError
-from neurograft.reservoirs._field import flow, order_4, order_8
-from neurograft.reservoirs._monomials import Monomials
+from neurograft.reservoirs._field import FieldForm, order_4
 
 _NUDGE: Final = 1e-5
 _MOST_DROPS: Final = 8
@@ -50,14 +49,10 @@ class Smoothing:
         self,
         weights: Float64[ndarray, "outputs features"],
         pieces: Sequence[Float64[ndarray, "rows variables"]],
-        *,
-        m: Monomials,
-        windows: Int64[ndarray, "groups inputs"],
-        dt: float,
-        limit: float,
+        form: FieldForm,
     ) -> Float64[ndarray, "outputs features"]:
         """Return weights fitted together with the states, or the same weights where that fails."""
-        task = _Task(m=m, windows=windows, dt=dt, limit=limit, n_substeps=self.n_substeps)
+        task = _Task(form=form, n_substeps=self.n_substeps)
         states = [z.copy() for z in pieces]
         kept = np.ones(weights.shape, dtype=bool)
         found = _Fit(weights=weights, states=states, t=np.full(weights.shape, np.inf))
@@ -76,18 +71,13 @@ class Smoothing:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
-    m: Monomials
-    windows: Int64[ndarray, "groups inputs"]
-    dt: float
-    limit: float
+    form: FieldForm
     n_substeps: int
 
     def ahead(self, z: ndarray, weights: ndarray, *, is_fine: bool) -> ndarray:
         """Return the states a row later; NaN where a state left the guard."""
-        stepping = order_8(self.n_substeps) if is_fine else order_4(self.n_substeps)
-        out, n_bounded = flow(
-            z, weights, m=self.m, windows=self.windows, dt=self.dt, stepping=stepping, n_steps=1, limit=self.limit
-        )
+        stepping = self.form.exactly(self.n_substeps) if is_fine else order_4(self.n_substeps)
+        out, n_bounded = self.form.flow(z, weights, stepping)
         return np.where(n_bounded[:, None] == 1, out[:, 0], np.nan)
 
 

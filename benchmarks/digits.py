@@ -1,11 +1,12 @@
 """Recognition from 1, 2, 5 and 10 examples: connectomes, their images, shuffled twins, echo states and kernels.
 
 Scikit-learn's digits; 30 draws of examples, tested on all other pictures.  Every network is signed at random (but
-the fly's visual system, whose signs are measured), driven by a picture's rows and columns, and read out after every
-second of them: by the nearest neighbour, by ridge regression and by propagation.  "Image" is the same signed map
-after it was written into RRAM cells and read back.  Shuffled twins have the same strengths between random pairs.
-The input scale of each network and the widths of the kernels were chosen on other draws (seed 77) of 600 pictures.
-Run with: python benchmarks/digits.py [--larva EDGES.csv] [--fly FLY.npz] [--quick] [--out RESULTS.json]
+the fly's visual system, whose signs are measured, and "worm, known signs", whose GABA neurons inhibit), driven by a
+picture's rows and columns, and read out after every second of them: by the nearest neighbour, by ridge regression and
+by propagation.  "Image" is the same signed map after it was written into RRAM cells and read back.  Shuffled twins
+have the same strengths between random pairs.  The input scale of each network and the widths of the kernels were
+chosen on other draws (seed 77) of 600 pictures.
+Run with: python benchmarks/digits.py [--larva EDGES.csv] [--fly FLY.npz] [--only NAME] [--quick] [--out RESULTS.json]
 """
 
 import argparse
@@ -20,7 +21,7 @@ from sklearn.gaussian_process.kernels import RBF
 from sklearn.svm import SVC
 
 from neurograft.cells import card, image_to_map
-from neurograft.maps import synapse_map
+from neurograft.maps import Kind, synapse_map
 from neurograft.pasting import paste
 from neurograft.reservoirs import (
     EchoState,
@@ -80,6 +81,21 @@ def networks(args, rng):
         found[f"{name}, image"] = matrix_of(image_to_map(image, rng=rng))
         for i, null in enumerate(null_matrices(matrix, args.twins, rng)):
             found[f"{name}, shuffled {i + 1}"] = null
+    return found | worms_of_known_signs(args.twins, np.random.default_rng(8))
+
+
+def worms_of_known_signs(n_twins, rng):
+    """The worm whose GABA neurons inhibit, shuffled twins, and twins in which as many other neurons inhibit."""
+    m = worm()
+    is_chemical, inhibits = m.kind != Kind.ELECTRICAL, np.unique(m.pre[m.weight_v < 0])
+    found = {"worm, known signs": matrix_of(m)}
+    for i in range(n_twins):
+        sign = np.ones(m.n_neurons)
+        sign[rng.choice(m.n_neurons, inhibits.size, replace=False)] = -1.0
+        volts = np.where(is_chemical, np.abs(m.weight_v) * sign[m.pre], m.weight_v)
+        drawn = sparse.csr_array(sparse.coo_array((volts, (m.post, m.pre)), shape=(m.n_neurons,) * 2))
+        found[f"worm, known signs, {inhibits.size} others inhibit {i + 1}"] = drawn
+        found[f"worm, known signs, shuffled {i + 1}"] = null_matrices(matrix_of(m), 1, rng)[0]
     return found
 
 
@@ -139,11 +155,8 @@ def best_of(options, make, label):
     return options[int(np.argmax(means))]
 
 
-def rules(args):
-    """Name and rule of every method on all pictures."""
-    found = digits()
-    part = np.random.default_rng(3).permutation(found.label.size)[:600]
-    few, few_label, pixels = found.pixels[part], found.label[part], found.pixels
+def rules_of_pixels(few, few_label, pixels):
+    """Name and rule of the methods without a network."""
     near = pixel_distance(pixels)
     yield "nearest, pixels", lambda k, c: nearest(near, k, c)
 
@@ -159,12 +172,23 @@ def rules(args):
     yield f"Gaussian process, kernel {length:g}", gaussian_process(pixels, length)
     yield "propagation, pixels", propagation(near)
     yield "propagation, shifts and turns", propagation(invariant_distance(pixels))
+
+
+def rules(args):
+    """Name and rule of every method on all pictures."""
+    found = digits()
+    part = np.random.default_rng(3).permutation(found.label.size)[:600]
+    few, few_label, pixels = found.pixels[part], found.label[part], found.pixels
+    if not args.only:
+        yield from rules_of_pixels(few, few_label, pixels)
     rng = np.random.default_rng(5)
     made = {name: (lambda s, p, m=m: features_of(m, s, p)) for name, m in networks(args, rng).items()}
     made["echo state, 300 nodes"] = lambda s, p: echo_features(300, s, p)
     if args.larva:
         made["echo state, 2,952 nodes"] = lambda s, p: echo_features(2952, s, p)
     for name, make in made.items():
+        if not name.startswith(args.only):
+            continue
         scale = best_of(SCALES, lambda s, f=make: kernel_ridge(linear_kernel(f(s, few))), few_label)
         features = make(scale, pixels)
         distance, kernel = pixel_distance(features), linear_kernel(features)
@@ -178,6 +202,7 @@ def main():
     parser.add_argument("--larva", type=Path, help="edge list of a larva: pre, post, count a line, no header")
     parser.add_argument("--fly", type=Path, help="NPZ of a fly's visual system: pre, post, signed_syn, type")
     parser.add_argument("--twins", type=int, default=3, help="shuffled twins of each network")
+    parser.add_argument("--only", default="", help="only networks whose name begins so")
     parser.add_argument("--quick", action="store_true", help="five draws, to see that it runs")
     parser.add_argument("--out", type=Path, help="also write the figures as JSON, a line a method")
     args = parser.parse_args()

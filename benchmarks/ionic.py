@@ -3,8 +3,8 @@
     python benchmarks/ionic.py [--steps 20000] [--peers] [--threads 2]
 
 Brownian dynamics of 400 ions at 1e-3 per nm2 and 5 ps, in steps a CPU second; the same at 4,000 + 4,000 ions on one
-thread and on several; and nanoseconds a step of the reduced neuron.  Peers: OpenMM (custom forces, CPU platform, one
-thread) and LAMMPS (pair lepton, fix brownian); neither is a dependency.
+thread and on several; nanoseconds an ion and step of the particle neuron, and a step of the reduced one.  Peers: OpenMM
+(custom forces, CPU platform, one thread) and LAMMPS (pair lepton, fix brownian); neither is a dependency.
 """
 
 import argparse
@@ -18,14 +18,18 @@ from neurograft.ionic import (
     FIELD_UNIT_V_M,
     PAPER,
     Circuit,
+    DiluteStepper,
     IonModel,
+    ParticleOptions,
     Plane,
     PowerLaw,
     Reduced,
     Stepper,
+    paired_start,
     paper_salt,
     random_start,
 )
+from neurograft.ionic._particle_neuron import slit_models
 from neurograft.ionic._reduced import advance_many, run_reduced
 from neurograft.ionic._salt import PAPER_DIFFUSION_M2_S
 from neurograft.units import NM, NS
@@ -135,6 +139,25 @@ def lammps_steps(n_pairs: int, field: float, steps: int) -> float:
     return steps / (time.process_time() - began)
 
 
+def particles_ns(steps: int) -> tuple[float, float]:
+    """Return nanoseconds of CPU an ion and step at the particle neuron's full size: plain stepper, dilute stepper."""
+    found: list[float] = []
+    for kind in (Stepper, DiluteStepper):
+        spent = []
+        for model in slit_models(Circuit(), ParticleOptions()):
+            state = paired_start(model, np.random.default_rng(1), free_fraction=0.1)
+            stepper, fields = kind(model=model), np.full(steps, 1e7)
+            stepper.advance(state, fields[:250])
+            best = np.inf
+            for _ in range(3):
+                began = time.process_time()
+                stepper.advance(state, fields)
+                best = min(best, time.process_time() - began)
+            spent.append(best / steps / model.salt.n_ions * 1e9)
+        found.append(float(np.mean(spent)))
+    return found[0], found[1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=20_000)
@@ -159,6 +182,8 @@ def main() -> None:
     if given.threads > 1:
         _, wall = ours(4000, 0.25, given.steps // 20, n_threads=given.threads, n_chunks=8)
         print(f"8,000 ions, {given.threads} threads: {wall / one_wall:.2f} x the wall speed of one (idle machine only)")
+    plain, dilute = particles_ns(1000)
+    print(f"particle neuron at full size: {dilute:.2f} ns an ion and step, plain stepper {plain:.2f}", flush=True)
     many, lone = reduced_ns()
     print(f"reduced neuron: {many:.1f} ns a step among 64 (budget {BUDGET_NS:g}), {lone:.1f} ns alone")
 

@@ -29,12 +29,27 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from run_nets import fly_like, full_microcircuit
 
 from network.brunel import DELTA, DRIVE, EXPONENTIAL, brunel_map
+from neurograft.cells import card, pulse_writer
 from neurograft.maps import SynapseMap, synapse_map
-from neurograft.network import Drive, Poisson, Populations, RunOptions, run, steady_drive
+from neurograft.network import (
+    CellWeights,
+    Drive,
+    ExactWeights,
+    FitOptions,
+    Plasticity,
+    Poisson,
+    Populations,
+    RunOptions,
+    fit_drive_to_rates,
+    pair_rule,
+    run,
+    steady_drive,
+)
 from neurograft.network._build import build_engine
 from neurograft.network._microcircuit import LATER_RATES_HZ
 from neurograft.neurons import Lif, known_models
 from neurograft.neurons._synapses import exponential_peak
+from neurograft.pasting import paste
 from neurograft.units import MS, MV
 
 POISSON_HZ, POISSON_MEAN = 12_000.0, 0.125
@@ -290,6 +305,33 @@ def model_lines(given: argparse.Namespace) -> None:
     print(f"models, ns a neuron and step of 0.1 ms: {', '.join(costs)}", flush=True)
 
 
+def learning_lines(given: argparse.Namespace) -> None:
+    """Print what 200 neurons with 2,000 synapses cost that learn by pairs: as exact numbers, and in memory cells."""
+    n, rng = 200, np.random.default_rng(0)
+    pre = np.concatenate([rng.choice(n, 10, replace=False) for _ in range(n)])
+    weight_v = np.where(pre < 160, 1.0, -2.0) * MV * rng.uniform(0.5, 1.5, pre.size)
+    delay_s = rng.integers(10, 40, pre.size) * 0.1 * MS
+    m = synapse_map(n_neurons=n, pre=pre, post=np.repeat(np.arange(n), 10), weight_v=weight_v, delay_s=delay_s)
+    drive = fit_drive_to_rates(m, 5.0, seed=1, options=FitOptions(n_rounds=2, trial_s=3.0))
+    image = paste(m, memory=card("rram"), seed=1)
+    stores = {
+        "plain": lambda: None,
+        "learning, exact": lambda: ExactWeights(m.weight_v, 5 * MV),
+        "in cells": lambda: CellWeights(image, m.weight_v, pulse_writer(image.cell), np.random.default_rng(2)),
+    }
+    costs: list[str] = []
+    for name, make in stores.items():
+        best = np.inf
+        for _ in range(given.repeats):
+            store = make()
+            plasticity = None if store is None else Plasticity(store=store, timing=pair_rule())
+            began = time.process_time()
+            spikes = run(m, duration_s=2.0, seed=3, drive=drive, plasticity=plasticity).spikes
+            best = min(best, (time.process_time() - began) / 2.0)
+        costs.append(f"{name} {best:.4f} ({spikes.n_spikes / 2.0 / n:.1f} Hz)")
+    print(f"200 neurons, 2,000 synapses, CPU s a model second: {', '.join(costs)}", flush=True)
+
+
 def fly_line(given: argparse.Namespace) -> None:
     c = fly_like()
     skipped = timed(c.net, c.start_v, c.neuron, c.drive, repeats=given.repeats, skip_quiet=True)
@@ -365,7 +407,12 @@ def main() -> None:
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if not given.only or any(given.only in work.name for work in BALANCED):
         balanced_lines(given)
-    for name, line in (("models", model_lines), ("fly", fly_line), ("microcircuit", microcircuit_lines)):
+    for name, line in (
+        ("models", model_lines),
+        ("learning", learning_lines),
+        ("fly", fly_line),
+        ("microcircuit", microcircuit_lines),
+    ):
         if given.only in name:
             line(given)
     if given.only in "start":

@@ -21,7 +21,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from spikes_families import drawn, network
 from spikes_nets import LifNet, kicked
 
-from neurograft.copying._correlogram import LagGrid, count_block, events
+from neurograft.copying._correlogram import LagGrid, events
+from neurograft.copying._spikes_joint import all_correlograms
+from neurograft.progress import silent
 from neurograft.spikes import spike_trains
 
 KICKS_PER_PSP = np.array([0.3, 0.6, 1.0, 1.7, 3.0, 5.0])
@@ -38,7 +40,7 @@ def information(net: LifNet, wanted_hz: np.ndarray, psp_mv: np.ndarray, *, secon
         time_s=run.time_s, neuron=run.neuron, n_neurons=len(run.weight), epochs_s=np.array([[0, end_s]])
     )
     grid = LagGrid(bin_s=1e-3)
-    counts = count_block(events(trains, grid), grid, 0, trains.n_neurons).astype(np.float64)
+    counts = all_correlograms(events(trains, grid), grid, threads=1, progress=silent).astype(np.float64)
     n_spikes = trains.counts()
     window = slice(grid.n_half + 1, grid.n_half + 16)
     before = slice(0, grid.n_half - 15)

@@ -315,6 +315,52 @@ def test_the_model_of_the_neurons_can_be_named_and_a_misspelt_one_is_told(neurog
     assert "Did you mean 'izhikevich'" in said.err
 
 
+def test_the_shape_of_synapses_is_chosen_with_its_time_constants(neurograft, ring, tmp_path):
+    words = ("run", ring, "--seconds", "2", "--rate-hz", "20", "--noise-mv", "3", "-o")
+    shapes = {
+        "plain": (),
+        "delta": ("--synapse", "delta"),
+        "exponential": ("--synapse", "exponential"),
+        "same": ("--synapse", "exponential", "--tau-excitatory-ms", "2", "--tau-inhibitory-ms", "5"),
+        "slow": ("--synapse", "exponential", "--tau-excitatory-ms", "8"),
+        "alpha": ("--synapse", "alpha"),
+        "conductance": ("--neuron", "lif-conductance", "--synapse", "alpha", "--tau-excitatory-ms", "2"),
+    }
+    spikes = {}
+    for name, options in shapes.items():
+        said = neurograft(*words, tmp_path / name, *options)
+        assert said.code == 0, said.err
+        spikes[name] = open_spikes(tmp_path / name)
+        # 20 neurons' counting errors, of the run and of the fit's trials: 4 sd
+        assert spikes[name].rates_hz().mean() == pytest.approx(20, abs=4 * np.sqrt(20 * (1 / 40 + 1 / 400)))
+    times = {name: trains.time_s.tolist() for name, trains in spikes.items()}
+    assert times["plain"] == times["delta"]
+    assert times["exponential"] == times["same"]
+    assert len({tuple(times[name]) for name in ("delta", "exponential", "slow", "alpha", "conductance")}) == 5
+    assert spikes["slow"].provenance.parameters["tau_excitatory_ms"] == 8
+    for more, told in (
+        (("--tau-excitatory-ms", "3"), "Add --synapse exponential"),
+        (("--synapse", "delta", "--tau-inhibitory-ms", "3"), "Add --synapse exponential"),
+        (("--synapse", "alpha", "--tau-inhibitory-ms", "-3"), "Give positive numbers"),
+        (("--synapse", "alpha", "--neuron", "adex"), "does not go with --neuron adex"),
+        (("--synapse", "delta", "--neuron", "lif-conductance"), "does not go with --neuron lif-conductance"),
+        (("--synapse", "square"), "square"),
+    ):
+        said = neurograft(*words, tmp_path / "no", *more)
+        assert said.code == 2
+        assert told in said.err
+        assert not (tmp_path / "no").exists()
+
+
+def test_rounded_weights_are_an_option_of_the_command(neurograft, ring, tmp_path):
+    words = ("run", ring, "--seconds", "1", "--rate-hz", "20", "-o")
+    assert neurograft(*words, tmp_path / "a.h5", "--round-weights").code == 0
+    assert open_spikes(tmp_path / "a.h5").provenance.parameters["round_weights"] is True
+    said = neurograft(*words, tmp_path / "b.h5", "--round-weights", "--learn", "pair")
+    assert said.code == 2
+    assert "round_weights cannot be used with" in said.err
+
+
 def test_what_another_engine_cannot_do_is_said_before_anything_runs(neurograft, ring, tmp_path):
     words = ("run", ring, "-o", tmp_path / "a.h5", "--seconds", "1")
     said = neurograft(*words, "--ranks", "2")

@@ -2,8 +2,14 @@
 
 import json
 import sys
+from dataclasses import asdict
 
+import numpy as np
 import pytest
+
+from neurograft.ionic import MolecularSlit, Umbrellas, Visits, save_visits
+from neurograft.ionic._molecules import built
+from neurograft.units import NM, PS
 
 
 def test_ions_report_conduction_and_flag_the_step(neurograft, tmp_path):
@@ -67,6 +73,58 @@ def test_a_small_particle_neuron_goes_on_from_its_checkpoint(neurograft, tmp_pat
     assert (tmp_path / "n.npz").read_bytes() == kept
 
 
+def test_the_neuron_of_stripes_repeats_with_its_seed(neurograft, tmp_path):
+    words = ("ionic", "neuron", "--depth", "stripes", "--microseconds", "20")
+    traces = []
+    for seed in ("1", "1", "2"):
+        said = neurograft(*words, "--seed", seed, "-o", tmp_path / "t.csv")
+        assert said.code == 0, said.err
+        traces.append((tmp_path / "t.csv").read_text())
+    assert traces[0] == traces[1] != traces[2]
+
+
+def test_a_pair_of_molecules_goes_on_and_a_short_run_is_told(neurograft, tmp_path):
+    pytest.importorskip("openmm", reason="molecules need the extra md")
+    words = ("ionic", "pair", "--side-nm", "2.3", "--visit-ps", "0.5", "--settle-ps", "0.5", "--json")
+    kept = ("--checkpoint", tmp_path / "u.npz", "-o", tmp_path / "pair.csv")
+    for rounds in ("4", "5"):
+        said = neurograft(*words, *kept, "--rounds", rounds)
+        assert said.code == 2
+        assert "go on for longer" in said.err
+    with np.load(tmp_path / "u.npz") as file:
+        assert file["window"].size == 60
+    refused = neurograft(*words, "--checkpoint", tmp_path / "u.npz", "--salt", "CaSO4")
+    assert refused.code == 2
+    assert "start anew" in refused.err
+
+
+def test_the_work_of_visits_is_reported(neurograft, tmp_path):
+    """Distances drawn from a known potential, -4 kT at 0.3 nm, stand in for a long run."""
+    pytest.importorskip("openmm", reason="molecules need the extra md")
+    umbrellas = Umbrellas(visit_s=50 * PS, settle_s=10 * PS)
+    slit, rng = MolecularSlit(n_units=1, side_m=2.4 * NM), np.random.default_rng(0)
+    grid, seen = np.linspace(0.2, 1.3, 20_000), Visits()
+    energy = -4 * np.exp(-(((grid - 0.3) / 0.08) ** 2))
+    for k in range(48):
+        centre = umbrellas.centre_nm[k % 12]
+        weight = grid * np.exp(-energy - 0.5 * umbrellas.spring / 2.4777 * (grid - centre) ** 2)
+        seen.window.append(k % 12)
+        seen.distance_nm.append(np.interp(rng.random(400), np.cumsum(weight) / weight.sum(), grid))
+    place = built(slit, rng).place_nm
+    label = json.dumps(asdict(slit), sort_keys=True)
+    save_visits(tmp_path / "u.npz", seen, umbrellas, label=label, place=place, speed=np.zeros_like(place))
+    said = neurograft(
+        "ionic", "pair", "--rounds", "4", "--checkpoint", tmp_path / "u.npz", "-o", tmp_path / "pair.csv", "--json"
+    )
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert (found["resumed"], found["rounds"]) == (True, 4)
+    assert found["contact_nm"] == pytest.approx(0.3, abs=0.03)
+    assert found["contact_kt"] == pytest.approx(-4, abs=4 * found["contact_error_kt"] + 0.2)
+    assert 0.01 < found["core_nm"] < 2
+    assert (tmp_path / "pair.csv").read_text().startswith("distance_nm,work_kt,error_kt\n0.")
+
+
 def test_phase_tells_where_it_spikes(neurograft):
     said = neurograft("ionic", "phase", "--layers", "2", "--valences", "2", "--batteries", "0.05", "--json")
     assert json.loads(said.out)["points"][0]["spikes"] is True
@@ -100,7 +158,11 @@ def test_figures_are_one_page(neurograft, tmp_path):
     said = neurograft("ionic", "figures", "--quick", "-o", tmp_path / "f.html", "--json")
     assert said.code == 0, said.err
     assert json.loads(said.out)["ions, 5 ps, n at 0.3"] == pytest.approx(0.804, rel=0.06)
-    assert "Where spiking is possible" in (tmp_path / "f.html").read_text()
+    page = (tmp_path / "f.html").read_text()
+    for title in ("Where spiking is possible", "Reservoirs at both ends", "Molecules", "Ions across the field"):
+        assert title in page
+    peaks = [v for name, v in json.loads(said.out).items() if name.startswith("neuron, stripes") and "peak" in name]
+    assert peaks == [pytest.approx(40.6, abs=2.2)]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from neurograft.comparing import redrawn_map, shuffled_map
 from neurograft.errors import RunError
 from neurograft.maps import NOISE_KEY, load_map, save_map, stated_noise_v, synapse_map
 from neurograft.network import FitOptions, fit_drive, fit_drive_to_rates, run
-from neurograft.neurons import ExponentialSynapse, Lif
+from neurograft.neurons import AlphaConductance, ConductanceLif, ExponentialSynapse, Lif
 from neurograft.pasting import paste
 from neurograft.provenance import Provenance
 from neurograft.spikes import spike_trains
@@ -42,7 +42,11 @@ def poisson(rng, rate_hz, seconds=100.0, gain=None):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("neuron", [Lif(), Lif(synapse=ExponentialSynapse())], ids=["delta", "exponential"])
+@pytest.mark.parametrize(
+    "neuron",
+    [Lif(), Lif(synapse=ExponentialSynapse()), ConductanceLif(synapse=AlphaConductance())],
+    ids=["delta", "exponential", "alpha conductances"],
+)
 @pytest.mark.parametrize("weight_v", [1 * MV, -1.5 * MV])
 def test_each_neuron_of_the_running_map_has_the_recordings_rate(neuron, weight_v):
     wanted_hz = np.array([0.5, 1, 2, 3, 4, 5, 6, 8, 12, 20.0])

@@ -12,6 +12,7 @@ from neurograft.units import MV
 if TYPE_CHECKING:
     from neurograft.maps import SynapseMap
     from neurograft.network import Drive
+    from neurograft.neurons import NeuronModel
     from neurograft.progress import Progress
 
 Like = Annotated[Path | None, typer.Option(help="Recording or spikes whose rates the neurons shall have.")]
@@ -30,7 +31,14 @@ StepMs = Annotated[float, typer.Option(help="Step of the clock.")]
 
 
 def fitted_drive(
-    m: "SynapseMap", *, like: Path | None, rate_hz: float, noise_mv: float | None, seed: int, progress: "Progress"
+    m: "SynapseMap",
+    *,
+    like: Path | None,
+    rate_hz: float,
+    noise_mv: float | None,
+    seed: int,
+    neuron: "NeuronModel | None" = None,
+    progress: "Progress",
 ) -> "Drive":
     """Return the drive with which the map's neurons fire as the recording's, or at the rate; none at 0 Hz."""
     from neurograft.network import FitOptions, UnstableRunError, fit_drive, fit_drive_to_rates, steady_drive
@@ -40,7 +48,7 @@ def fitted_drive(
         return steady_drive(m.n_neurons, noise_sd_v=(noise_mv or 0.0) * MV)
     try:
         if like is not None:
-            return fit_drive(m, open_activity(like), seed=seed, options=options, progress=progress)
-        return fit_drive_to_rates(m, rate_hz, seed=seed, options=options, progress=progress)
+            return fit_drive(m, open_activity(like), seed=seed, neuron=neuron, options=options, progress=progress)
+        return fit_drive_to_rates(m, rate_hz, seed=seed, neuron=neuron, options=options, progress=progress)
     except UnstableRunError as problem:
         raise RunError(f"While the background was fitted: {problem}") from problem

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neurograft.cli._ionic_md import md_command
+from neurograft.cli._ionic_pair import pair_command
 from neurograft.cli._options import AsJson, Seed, show
 from neurograft.cli._progress import shown_progress
 from neurograft.errors import OptionError
@@ -23,6 +24,7 @@ ionic_app = typer.Typer(
 
 
 ionic_app.command("md")(md_command)
+ionic_app.command("pair")(pair_command)
 
 
 class Depth(StrEnum):
@@ -30,6 +32,7 @@ class Depth(StrEnum):
 
     ODE = "ode"
     NOISY = "noisy"
+    STRIPES = "stripes"
     PARTICLES = "particles"
 
 
@@ -217,10 +220,16 @@ def _salt(text: str, n_ions: int) -> "Salt":
 
 @ionic_app.command("neuron")
 def neuron_command(
-    depth: Annotated[Depth, typer.Option(help="Rate equations, those with noise, or every ion.")] = Depth.ODE,
+    depth: Annotated[
+        Depth, typer.Option(help="Rate equations; with noise; ions' places across the field; every ion.")
+    ] = Depth.ODE,
     law: Annotated[
-        Law, typer.Option(help="Rates: power law, fit to the authors' run, lone pairs, pair theory.")
-    ] = Law.SAMPLE,
+        Law | None,
+        typer.Option(
+            help="Rates: power law, fit to the authors' run (ode, noisy), lone pairs (stripes), pair theory.",
+            show_default=False,
+        ),
+    ] = None,
     current_na: Annotated[float, typer.Option(help="Current into the capacitor.")] = 0.1,
     microseconds: Annotated[
         float, typer.Option(min=0, help="Model time from the start; 0 with a checkpoint reports what it holds.")
@@ -238,7 +247,7 @@ def neuron_command(
 
     import numpy as np
 
-    from neurograft.ionic import Circuit, Reduced, simulate, spikes_of
+    from neurograft.ionic import Circuit, Reduced, simulate, simulate_stripes, spikes_of
     from neurograft.units import NA
 
     if not 0 < size <= 4:
@@ -249,11 +258,14 @@ def neuron_command(
         na_width_m=whole.na_width_m * size, k_width_m=whole.k_width_m * size, capacitance_f=whole.capacitance_f * size,
     )  # fmt: skip
     rng = np.random.default_rng(seed)
+    rates = _law(law or (Law.PAIRS if depth is Depth.STRIPES else Law.SAMPLE))
     with shown_progress() as progress:
-        if depth is Depth.PARTICLES:
+        if depth is Depth.STRIPES:
+            trace = simulate_stripes(circuit, rates, duration_s=microseconds * US, rng=rng)
+        elif depth is Depth.PARTICLES:
             trace = _particles(circuit, microseconds * US, checkpoint, seed, progress)
         else:
-            neuron = Reduced(circuit=circuit, law=_law(law))
+            neuron = Reduced(circuit=circuit, law=rates)
             noise = rng if depth is Depth.NOISY else None
             trace = simulate(neuron, duration_s=microseconds * US, step_s=50 * NS, rng=noise)
     train = spikes_of(trace)

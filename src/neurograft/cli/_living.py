@@ -13,6 +13,7 @@ from neurograft.errors import OptionError
 if TYPE_CHECKING:
     from neurograft.maps import SynapseMap
     from neurograft.network import Drive, LearningDrift, RunOptions, Stimulus
+    from neurograft.neurons import NeuronModel
     from neurograft.progress import Progress
 
 N_TIMES = 10  # at which the drift is told
@@ -37,6 +38,7 @@ def drift_beside(
     duration_s: float,
     seed: int,
     drive: "Drive",
+    neuron: "NeuronModel | None",
     options: "RunOptions",
     stimulus: "Stimulus | None",
     progress: "Progress",
@@ -48,8 +50,8 @@ def drift_beside(
     most_v = learning.most_v
     exact = replace(learnt, store=ExactWeights(living.weight_v, most_v), history=[])
     run(
-        living, duration_s=duration_s, seed=seed, drive=drive, options=replace(options, record_to=None),
-        stimulus=stimulus, plasticity=exact, progress=progress,
+        living, duration_s=duration_s, seed=seed, drive=drive, neuron=neuron,
+        options=replace(options, record_to=None), stimulus=stimulus, plasticity=exact, progress=progress,
     )  # fmt: skip
     is_plastic = learnt.plastic(copy) & exact.plastic(living)
     return learning_drift(exact, learnt, is_plastic=is_plastic, began=(living.weight_v, copy.weight_v))

@@ -8,6 +8,7 @@ import typer
 from neurograft.cli._background import DriveOf, Like, NoiseMv, RateHz, StepMs
 from neurograft.cli._learn import HomeostasisHz, Learn, Learnt, Living, MostMv, ShortTerm
 from neurograft.cli._memory import Age, DriftEvery, LineOhm, ReadNoise, ReadoutBits, ReadoutMv
+from neurograft.cli._neuron import Neuron, SynapseOf, TauExcitatoryMs, TauInhibitoryMs
 from neurograft.cli._options import AgeDays, AsJson, Out, Seed, show
 from neurograft.cli._outside import Clamp, Replay, StimulusFile
 from neurograft.cli._progress import shown_progress
@@ -25,12 +26,16 @@ def run_command(
     rate_hz: RateHz = 5.0,
     noise_mv: NoiseMv = None,
     drive_of: DriveOf = None,
-    neuron: Annotated[
-        str | None,
-        typer.Option(help="Model of neurons for which the map names none: lif, lif-conductance, adex, izhikevich, hh."),
-    ] = None,
+    neuron: Neuron = None,
+    synapse: SynapseOf = None,
+    tau_excitatory_ms: TauExcitatoryMs = None,
+    tau_inhibitory_ms: TauInhibitoryMs = None,
     step_ms: StepMs = 0.1,
     threads: Annotated[int, typer.Option(min=1, help="Threads; the spikes do not depend on them.")] = 1,
+    round_weights: Annotated[
+        bool,
+        typer.Option(help="Keep weights as 1/32,767 of the largest: 4 bytes a synapse, not exact. For huge networks."),
+    ] = False,
     stimulus: StimulusFile = None,
     replay: Replay = None,
     clamp: Clamp = "0.5",
@@ -84,8 +89,12 @@ def run_command(
             noise_mv=noise_mv,
             drive_of=drive_of,
             neuron=neuron,
+            synapse=synapse,
+            tau_excitatory_ms=tau_excitatory_ms,
+            tau_inhibitory_ms=tau_inhibitory_ms,
             step_ms=step_ms,
             threads=threads,
+            round_weights=round_weights,
             stimulus=stimulus,
             replay=replay,
             clamp=clamp,

@@ -11,6 +11,7 @@ from neurograft.cli._files import open_network
 from neurograft.cli._learn import Learning, Rule, learning_of
 from neurograft.cli._living import N_TIMES, drift_beside, living_of
 from neurograft.cli._memory import age_in_s, readout_of, told_energy
+from neurograft.cli._neuron import SynapseName, neuron_of
 from neurograft.cli._outside import Outside, outside_of
 from neurograft.cli._traces import named, traces_path, write_traces
 from neurograft.errors import OptionError, RunError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from neurograft.maps import SynapseMap
     from neurograft.network import Activity, Checkpoint, Drive, LearningDrift, Readout, RunOptions
+    from neurograft.neurons import NeuronModel
     from neurograft.progress import Progress
 
 Told = tuple[list[str], dict[str, object]]
@@ -51,8 +53,12 @@ class Choices:
     noise_mv: float | None
     drive_of: Path | None
     neuron: str | None
+    synapse: SynapseName | None
+    tau_excitatory_ms: float | None
+    tau_inhibitory_ms: float | None
     step_ms: float
     threads: int
+    round_weights: bool
     stimulus: Path | None
     replay: Path | None
     clamp: str
@@ -85,7 +91,11 @@ class Choices:
             "rate_hz": self.rate_hz,
             "noise_mv": self.noise_mv,
             "neuron": "" if self.neuron is None else self.neuron,
+            "synapse": "" if self.synapse is None else str(self.synapse),
+            "tau_excitatory_ms": self.tau_excitatory_ms,
+            "tau_inhibitory_ms": self.tau_inhibitory_ms,
             "step_ms": self.step_ms,
+            "round_weights": self.round_weights,
             "read_noise": self.read_noise,
             "readout_bits": self.readout_bits,
             "readout_mv": self.readout_mv,
@@ -108,6 +118,7 @@ class Task:
     chosen: Choices
     m: "SynapseMap"
     drive_on: "SynapseMap"  # the background is fitted on it
+    neuron: "NeuronModel | None"  # of neurons for which the map names none; None: as the engine has it
     duration_s: float
     age_s: float
     options: "RunOptions"
@@ -155,11 +166,19 @@ def prepare(chosen: Choices) -> Task:
         drive_on=m
         if chosen.drive_of is None
         else _with_model(open_network(chosen.drive_of, age_s=0.0, seed=chosen.seed), chosen.neuron),
+        neuron=neuron_of(
+            m,
+            chosen.neuron,
+            synapse=chosen.synapse,
+            excitatory_ms=chosen.tau_excitatory_ms,
+            inhibitory_ms=chosen.tau_inhibitory_ms,
+        ),
         duration_s=_duration_s(chosen.seconds, outside),
         age_s=age_s,
         options=RunOptions(
             step_s=chosen.step_ms * MS,
             n_threads=chosen.threads,
+            round_weights=chosen.round_weights,
             record_voltage_of=tuple(traced.tolist()),
             record_states=tuple(named(chosen.trace_states)),
         ),
@@ -194,8 +213,9 @@ def carry_out(task: Task, progress: "Progress") -> "tuple[Activity, LearningDrif
     chosen = task.chosen
     like = chosen.replay if chosen.like is None else chosen.like
     drive = fitted_drive(
-        task.drive_on, like=like, rate_hz=chosen.rate_hz, noise_mv=chosen.noise_mv, seed=chosen.seed, progress=progress
-    )
+        task.drive_on, like=like, rate_hz=chosen.rate_hz, noise_mv=chosen.noise_mv, seed=chosen.seed,
+        neuron=task.neuron, progress=progress,
+    )  # fmt: skip
     try:
         activity = (_built_in if chosen.engine is EngineName.BUILTIN else _peer)(task, drive, progress)
     except (RunInterrupted, UnstableRunError) as stop:
@@ -210,6 +230,7 @@ def carry_out(task: Task, progress: "Progress") -> "tuple[Activity, LearningDrif
         return activity, None
     drift = drift_beside(
         task.living, task.m, task.learning, duration_s=task.duration_s, seed=chosen.seed, drive=drive,
+        neuron=task.neuron,
         options=task.options, stimulus=task.outside.stimulus, progress=progress,
     )  # fmt: skip
     return activity, drift
@@ -338,11 +359,11 @@ def _built_in(task: Task, drive: "Drive", progress: "Progress") -> "Activity":
         if task.duration_s < part.duration_s:
             part = part.between(begin_s, begin_s + task.duration_s)
         options = replace(task.options, record_to=None)  # its log would hold the doubles
-        return replay_each(task.m, part, seed=seed, drive=drive, options=options, progress=progress)
+        return replay_each(task.m, part, seed=seed, drive=drive, neuron=task.neuron, options=options, progress=progress)
     return run(
-        task.m, duration_s=task.duration_s, seed=seed, drive=drive, options=task.options, stimulus=outside.stimulus,
-        plasticity=task.learning.plasticity if task.learning is not None else None, resume=task.resume,
-        progress=progress,
+        task.m, duration_s=task.duration_s, seed=seed, drive=drive, neuron=task.neuron, options=task.options,
+        stimulus=outside.stimulus, plasticity=task.learning.plasticity if task.learning is not None else None,
+        resume=task.resume, progress=progress,
     )  # fmt: skip
 
 
@@ -354,7 +375,8 @@ def _as_read(task: Task, readout: "Readout", drive: "Drive", progress: "Progress
         raise OptionError("Reading options do not go with learning or --clamp each. Leave one of them out.")
     return run_image(
         load_image(task.chosen.network), duration_s=task.duration_s, seed=task.chosen.seed, drive=drive,
-        age_s=task.age_s, readout=readout, options=task.options, stimulus=task.outside.stimulus, progress=progress,
+        age_s=task.age_s, readout=readout, neuron=task.neuron, options=task.options, stimulus=task.outside.stimulus,
+        progress=progress,
     ).activity  # fmt: skip
 
 
@@ -364,7 +386,7 @@ def _peer(task: Task, drive: "Drive", progress: "Progress") -> "Activity":
     chosen = task.chosen
     return run_in_peer(
         task.m, peer=Peer(chosen.engine), duration_s=task.duration_s, seed=chosen.seed, drive=drive,
-        options=task.options, python=chosen.engine_python, n_ranks=chosen.ranks, progress=progress,
+        neuron=task.neuron, options=task.options, python=chosen.engine_python, n_ranks=chosen.ranks, progress=progress,
     )  # fmt: skip
 
 

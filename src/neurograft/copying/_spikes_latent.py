@@ -53,9 +53,12 @@ class Excess(NamedTuple):
 def excess(counts: UInt32[ndarray, "neurons neurons bins"], exposure: Float64[ndarray, " bins"]) -> Excess:
     """Return the excess of every ordered pair over the mean of all its lags, each lag by its exposure."""
     mean = np.maximum(counts.mean(axis=2, dtype=np.float64), 1e-3)
-    values = counts.astype(np.float32)
-    values -= (mean[:, :, None] * exposure).astype(np.float32)
-    values /= np.sqrt(mean)[:, :, None].astype(np.float32)
+    root = np.sqrt(mean).astype(np.float32)
+    values = np.empty(counts.shape, dtype=np.float32)
+    for i, row in enumerate(counts):  # each neuron's while they are in the cache
+        values[i] = row
+        values[i] -= np.outer(mean[i], exposure).astype(np.float32)
+        values[i] /= root[i, :, None]
     return Excess(values, mean)
 
 
@@ -118,9 +121,11 @@ def _shared(values: ndarray, options: DriveOptions) -> tuple[ndarray, Float64[nd
 
 def _centred(values: Float32[ndarray, "neurons neurons bins"]) -> Float32[ndarray, "neurons neurons bins"]:
     """Return the excess around its mean without outlying bins: a strong synapse had lifted the mean."""
-    for _ in range(2):
-        values = values - np.clip(values, -_CLIP_SDS, _CLIP_SDS).mean(axis=2, keepdims=True)
-    return values
+    centred = np.empty_like(values)
+    for i, row in enumerate(values):
+        once = row - np.clip(row, -_CLIP_SDS, _CLIP_SDS).mean(axis=1, keepdims=True)
+        centred[i] = once - np.clip(once, -_CLIP_SDS, _CLIP_SDS).mean(axis=1, keepdims=True)
+    return centred
 
 
 def most_drives(n_neurons: int, options: DriveOptions) -> int:

@@ -10,6 +10,7 @@ from neurograft.ionic._brownian import start_at as start_at
 from neurograft.ionic._circuit import FIELD_UNIT_V_M as FIELD_UNIT_V_M
 from neurograft.ionic._circuit import Circuit as Circuit
 from neurograft.ionic._circuit import NeuronTrace as NeuronTrace
+from neurograft.ionic._dilute import DiluteStepper as DiluteStepper
 from neurograft.ionic._escape import escape_rate_hz as escape_rate_hz
 from neurograft.ionic._interaction import PAPER as PAPER
 from neurograft.ionic._interaction import WIDE_CORE as WIDE_CORE
@@ -48,6 +49,13 @@ from neurograft.ionic._open import filling_time_s as filling_time_s
 from neurograft.ionic._open import free_current_a as free_current_a
 from neurograft.ionic._open import open_start as open_start
 from neurograft.ionic._open import run_open as run_open
+from neurograft.ionic._pair_free_energy import PairWork as PairWork
+from neurograft.ionic._pair_free_energy import Umbrellas as Umbrellas
+from neurograft.ionic._pair_free_energy import Visits as Visits
+from neurograft.ionic._pair_free_energy import core_for as core_for
+from neurograft.ionic._pair_free_energy import load_visits as load_visits
+from neurograft.ionic._pair_free_energy import pair_work as pair_work
+from neurograft.ionic._pair_free_energy import save_visits as save_visits
 from neurograft.ionic._pair_rates import Rate as Rate
 from neurograft.ionic._pair_rates import breaking_rate_hz as breaking_rate_hz
 from neurograft.ionic._pair_rates import catching_rate_m2_s as catching_rate_m2_s
@@ -90,6 +98,8 @@ from neurograft.ionic._spiking import energy_per_spike_j as energy_per_spike_j
 from neurograft.ionic._spiking import rate_against_current as rate_against_current
 from neurograft.ionic._spiking import refractory_curve as refractory_curve
 from neurograft.ionic._spiking import spikes_of as spikes_of
+from neurograft.ionic._stripes import Stripes as Stripes
+from neurograft.ionic._stripes import simulate_stripes as simulate_stripes
 from neurograft.ionic._sweep import IonRecord as IonRecord
 from neurograft.ionic._sweep import load_ions as load_ions
 from neurograft.ionic._sweep import run_ions as run_ions

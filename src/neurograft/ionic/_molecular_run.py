@@ -18,6 +18,7 @@ from numpy import ndarray
 from neurograft.errors import IonicError, MissingExtraError
 from neurograft.ionic._checkpoint import read_arrays, write_arrays
 from neurograft.ionic._molecules import CUT_NM, SO_NM, SULFUR, Atoms, Kind, MolecularSlit, built
+from neurograft.ionic._pair_free_energy import Umbrellas, Visits, add_spring, load_visits, save_visits, visit_windows
 from neurograft.ionic._sheets import Harmonics, attraction, potential
 from neurograft.progress import Progress, silent
 from neurograft.units import PS
@@ -49,11 +50,15 @@ class MolecularState:
 class MolecularRun:
     """A slit under OpenMM: ``settle``, then ``advance`` frame by frame."""
 
-    def __init__(self, slit: MolecularSlit, *, seed: int, n_threads: int = 1, atoms: Atoms | None = None) -> None:
+    def __init__(
+        self, slit: MolecularSlit, *, seed: int, n_threads: int = 1, atoms: Atoms | None = None, spring: float = 0.0
+    ) -> None:
         mm = _openmm()
         self.slit = slit
         self.atoms = built(slit, np.random.default_rng(seed)) if atoms is None else atoms
         system = make_system(slit, self.atoms)
+        if spring > 0:  # between the first cation and the first anion, kJ/mol/nm^2
+            add_spring(mm, system, self.first_pair, spring)
         self._mm = mm
         self._integrator: Any = mm.LangevinMiddleIntegrator(slit.temperature_k, _FRICTION_PER_PS, STEP_PS)
         self._integrator.setRandomNumberSeed(seed + 1)
@@ -63,6 +68,40 @@ class MolecularRun:
         self._n_free = 3 * system.getNumParticles() - system.getNumConstraints()
         self.state = MolecularState(place_nm=self.atoms.place_nm, speed_nm_ps=np.zeros_like(self.atoms.place_nm))
         self._is_started = False
+
+    @property
+    def first_pair(self) -> tuple[int, int]:
+        """Atoms of the first cation and the first anion."""
+        return int(self.atoms.cation[0]), int(self.atoms.anion[0])
+
+    def visit(
+        self,
+        umbrellas: Umbrellas,
+        seen: Visits,
+        *,
+        n_visits: int,
+        checkpoint: Path | None = None,
+        progress: Progress = silent,
+    ) -> Visits:
+        """Add visits of the first pair to windows, on a run made with their spring and settled."""
+        label = json.dumps(asdict(self.slit), sort_keys=True)
+
+        def keep(now: Visits) -> None:
+            if checkpoint is not None:
+                self._look()
+                place, speed = self.state.place_nm, self.state.speed_nm_ps
+                save_visits(checkpoint, now, umbrellas, label=label, place=place, speed=speed)
+
+        return visit_windows(
+            self._context, self._integrator, self.first_pair, umbrellas, seen, n_visits=n_visits, step_ps=STEP_PS,
+            on_visit=keep, progress=progress,
+        )  # fmt: skip
+
+    def go_on(self, path: Path, umbrellas: Umbrellas) -> Visits:
+        """Return the visits of a checkpoint and take its places."""
+        seen, place, speed = load_visits(path, umbrellas, label=json.dumps(asdict(self.slit), sort_keys=True))
+        self.state.place_nm, self.state.speed_nm_ps, self.state.settled_s = place, speed, 1.0
+        return seen
 
     def settle(self, duration_s: float, *, progress: Progress = silent) -> None:
         """Relax the start, then warm it for so long; nothing for a run that goes on from a checkpoint."""
@@ -92,12 +131,15 @@ class MolecularRun:
     def _step(self, duration_s: float) -> None:
         try:
             self._integrator.step(round(duration_s / PS / STEP_PS))
-            now = self._context.getState(getPositions=True, getVelocities=True, getEnergy=True)
+            self._look()
         except self._mm.OpenMMException as error:
             raise IonicError(
                 f"The molecules flew apart after {len(self.state.frames) * self.state.frame_s / PS:.3g} ps: {error}. "
                 "Another --seed makes another start."
             ) from error
+
+    def _look(self) -> None:
+        now = self._context.getState(getPositions=True, getVelocities=True, getEnergy=True)
         unit = self._mm.unit
         self.state.place_nm = np.array(now.getPositions(asNumpy=True).value_in_unit(unit.nanometer))
         self.state.speed_nm_ps = np.array(

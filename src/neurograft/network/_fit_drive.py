@@ -14,7 +14,15 @@ from neurograft.network._from_recording import noise_sd_of, shared_modulation
 from neurograft.network._options import RunOptions
 from neurograft.network._rows import used_synapses
 from neurograft.network._run import run
-from neurograft.neurons import Lif, siegert_mean_v
+from neurograft.neurons import (
+    AlphaConductance,
+    AlphaSynapse,
+    ConductanceLif,
+    ExponentialSynapse,
+    Lif,
+    NeuronModel,
+    siegert_mean_v,
+)
 from neurograft.progress import Progress, silent
 from neurograft.spikes import SpikeTrains
 from neurograft.units import MS, MV
@@ -51,7 +59,7 @@ def fit_drive(
     target: SpikeTrains,
     *,
     seed: int,
-    neuron: Lif | None = None,
+    neuron: NeuronModel | None = None,
     options: FitOptions | None = None,
     progress: Progress = silent,
 ) -> Drive:
@@ -70,25 +78,24 @@ def fit_drive(
     the rate of all other neurons.
     """
     neuron, options = neuron if neuron is not None else Lif(), options if options is not None else FitOptions()
+    lif = _steering(neuron)
     if m.labels != target.labels:
         raise RunError(
             f"The map's neurons ({', '.join(m.labels[:3])} …, {m.n_neurons} in all) are not those of the recording "
             f"({', '.join(target.labels[:3])} …, {target.n_neurons} in all). Fit to the recording that was copied."
         )
     wanted_hz = np.maximum(target.counts(), 0.5) / target.duration_s
-    _require_reachable(m, wanted_hz, neuron)
+    _require_reachable(m, wanted_hz, lif)
     given_v = options.noise_sd_v if options.noise_sd_v is not None else stated_noise_v(m)
     if given_v is None:
-        sd_v = noise_sd_of(target, wanted_hz, neuron=neuron, unknown_v=UNKNOWN_NOISE_V)
+        sd_v = noise_sd_of(target, wanted_hz, neuron=lif, unknown_v=UNKNOWN_NOISE_V)
     else:
         sd_v = np.full(m.n_neurons, given_v)
     modulation = None
     if options.modulation_bin_s is not None:
-        modulation = shared_modulation(
-            target, wanted_hz, bin_s=options.modulation_bin_s, neuron=neuron, noise_sd_v=sd_v
-        )
+        modulation = shared_modulation(target, wanted_hz, bin_s=options.modulation_bin_s, neuron=lif, noise_sd_v=sd_v)
     background = replace(steady_drive(m.n_neurons, noise_sd_v=sd_v), modulation=modulation)
-    return _fit(m, wanted_hz, background, seed=seed, neuron=neuron, options=options, progress=progress)
+    return _fit(m, wanted_hz, background, seed=seed, neuron=neuron, lif=lif, options=options, progress=progress)
 
 
 def fit_drive_to_rates(
@@ -96,7 +103,7 @@ def fit_drive_to_rates(
     rate_hz: float | Float64[ndarray, " neurons"],
     *,
     seed: int,
-    neuron: Lif | None = None,
+    neuron: NeuronModel | None = None,
     options: FitOptions | None = None,
     progress: Progress = silent,
 ) -> Drive:
@@ -106,10 +113,11 @@ def fit_drive_to_rates(
     """
     wanted_hz = np.array(np.broadcast_to(np.asarray(rate_hz, dtype=np.float64), (m.n_neurons,)))
     neuron, options = neuron if neuron is not None else Lif(), options if options is not None else FitOptions()
-    _require_reachable(m, wanted_hz, neuron)
+    lif = _steering(neuron)
+    _require_reachable(m, wanted_hz, lif)
     sd_v = next(v for v in (options.noise_sd_v, stated_noise_v(m), UNKNOWN_NOISE_V) if v is not None)
     background = steady_drive(m.n_neurons, noise_sd_v=sd_v)
-    return _fit(m, wanted_hz, background, seed=seed, neuron=neuron, options=options, progress=progress)
+    return _fit(m, wanted_hz, background, seed=seed, neuron=neuron, lif=lif, options=options, progress=progress)
 
 
 def _fit(
@@ -118,11 +126,12 @@ def _fit(
     background: Drive,
     *,
     seed: int,
-    neuron: Lif,
+    neuron: NeuronModel,
+    lif: Lif,
     options: FitOptions,
     progress: Progress,
 ) -> Drive:
-    """Start from Siegert less the map's mean input, then correct means after each of some trial runs.
+    """Start from Siegert less the map's mean input, then correct means after each of some trial runs of ``neuron``.
 
     A neuron that fired at r needed Siegert's mean for r, and had it from its drive and from what the others
     sent at their rates.  Once all fire as wanted they send something else; so the drive moves by the
@@ -130,9 +139,9 @@ def _fit(
     network is near the wanted rate corrections are averaged over rounds (Robbins and Monro 1951): slow neurons
     would else follow chance.
     """
-    sd_v = np.sqrt(background.noise_sd_v**2 + _input_variance_v2(m, wanted_hz, neuron))
-    wanted_v = siegert_mean_v(wanted_hz, sd_v, neuron=neuron, step_s=options.step_s)
-    sent_v = _mean_input_v(m, wanted_hz, neuron)
+    sd_v = np.sqrt(background.noise_sd_v**2 + _input_variance_v2(m, wanted_hz, lif))
+    wanted_v = siegert_mean_v(wanted_hz, sd_v, neuron=lif, step_s=options.step_s)
+    sent_v = _mean_input_v(m, wanted_hz, lif)
     drive = replace(background, mean_v=wanted_v - sent_v)
     achieved_hz = wanted_hz
     n_settled = 0
@@ -150,15 +159,29 @@ def _fit(
         trust = (counts + expected) / (counts + expected + 2.0)
         # A network that ran away or fell silent says little about its working point: hence the bounds.
         ratio = np.clip((counts + 0.5) / (expected + 0.5), 0.1, 10.0)
-        seen_hz = np.minimum(ratio * wanted_hz, 0.9 / max(neuron.refractory_s, 1e-3))
-        seen_v = siegert_mean_v(seen_hz, sd_v, neuron=neuron, step_s=options.step_s)
-        more_sent_v = sent_v - _mean_input_v(m, np.clip(ratio, 0.5, 2.0) * wanted_hz, neuron)
+        seen_hz = np.minimum(ratio * wanted_hz, 0.9 / max(lif.refractory_s, 1e-3))
+        seen_v = siegert_mean_v(seen_hz, sd_v, neuron=lif, step_s=options.step_s)
+        more_sent_v = sent_v - _mean_input_v(m, np.clip(ratio, 0.5, 2.0) * wanted_hz, lif)
         move_v = trust * (wanted_v - seen_v) - more_sent_v
         n_settled += bool(0.5 < achieved_hz.sum() / wanted_hz.sum() < 2.0)
         drive = replace(drive, mean_v=drive.mean_v + move_v / max(1, n_settled - 2))
     error_hz = np.sqrt(np.maximum(expected, 1.0)) / options.trial_s
     fit = DriveFit(wanted_hz=wanted_hz, achieved_hz=achieved_hz, standard_error_hz=error_hz, n_rounds=options.n_rounds)
     return replace(drive, fit=fit)
+
+
+def _steering(neuron: NeuronModel) -> Lif:
+    """Return the neuron by whose formulas a fit is steered: the one given, one with currents for conductances."""
+    if isinstance(neuron, Lif):
+        return neuron
+    if not isinstance(neuron, ConductanceLif):
+        return Lif()
+    shape = AlphaSynapse if isinstance(neuron.synapse, AlphaConductance) else ExponentialSynapse
+    taus = neuron.synapse.tau_excitatory_s, neuron.synapse.tau_inhibitory_s
+    return Lif(
+        tau_m_s=neuron.tau_m_s, threshold_v=neuron.threshold_v, reset_v=neuron.reset_v,
+        refractory_s=neuron.refractory_s, synapse=shape(tau_excitatory_s=taus[0], tau_inhibitory_s=taus[1]),
+    )  # fmt: skip
 
 
 def _mean_input_v(m: SynapseMap, rate_hz: ndarray, neuron: Lif) -> Float64[ndarray, " neurons"]:

@@ -26,12 +26,13 @@ def deliver(step, origin, delays, past_neuron, past_start, rows, inputs):
 
     ``past_start[k - origin]`` is where the spikes of step k begin in ``past_neuron``.  The order of the
     sums is delay, then source, whatever the partition: so results do not depend on threads.  While a row
-    is added a later one is fetched, also of the next step: the next, or the fourth where rows are short (many
+    is added a later one is fetched, also of the next step: the second, or the fourth where rows are short (many
     delays).  Words are added as whole numbers, in the memory of ``inputs``, and then turned into volts.
     """
     n_delays, has_words = delays.size, rows.word.size > 0
     counts = inputs.view(np.int32)
-    further = 1 if rows.target.size + rows.word.size > _LONG * rows.start.size else 4
+    is_long = rows.target.size + rows.word.size > _LONG * rows.start.size
+    further = 2 if is_long else 4
     n = 0
     for d in range(n_delays):
         k = step - delays[d] - origin
@@ -50,20 +51,20 @@ def deliver(step, origin, delays, past_neuron, past_start, rows, inputs):
             begin, end = np.uint64(rows.start[row]), np.uint64(rows.start[row + 1])
             n += 1
             if has_words and rows.bits == _HALVES:  # known to the compiler: a fifth faster
-                _add_words(rows.word, _HALVES, begin, end, ahead, ahead_end, further, counts)
+                _add_words(rows.word, _HALVES, begin, end, ahead, ahead_end, is_long, counts)
             elif has_words:
-                _add_words(rows.word, rows.bits, begin, end, ahead, ahead_end, further, counts)
+                _add_words(rows.word, rows.bits, begin, end, ahead, ahead_end, is_long, counts)
             else:
-                _add_floats(rows.target, rows.weight, begin, end, ahead, ahead_end, further, inputs)
+                _add_floats(rows.target, rows.weight, begin, end, ahead, ahead_end, is_long, inputs)
     if has_words and n:
         _to_volts(rows.unit, inputs)
 
 
 @njit(cache=True, inline="always")
 @no_type_check
-def _add_floats(target, weight, begin, end, ahead, ahead_end, further, inputs):
+def _add_floats(target, weight, begin, end, ahead, ahead_end, is_long, inputs):
     """Add one row, fetching another: all of it at once, or line by line where rows are long."""
-    if further > 1:
+    if not is_long:
         while ahead < ahead_end:
             prefetch(weight, ahead)
             prefetch(weight, ahead + _HALF)
@@ -86,10 +87,10 @@ def _add_floats(target, weight, begin, end, ahead, ahead_end, further, inputs):
 
 @njit(cache=True, inline="always")
 @no_type_check
-def _add_words(word, bits, begin, end, ahead, ahead_end, further, counts):
+def _add_words(word, bits, begin, end, ahead, ahead_end, is_long, counts):
     """Add one row of words, fetching another."""
     mask = (np.int32(1) << bits) - np.int32(1)
-    if further > 1:
+    if not is_long:
         while ahead < ahead_end:
             prefetch(word, ahead)
             ahead += _HALF

@@ -17,7 +17,7 @@ from neurograft.copying._whiten import Whitener
 
 _STRONG_Z = 6.0
 _SHAPE_NEURONS = 200  # as many presynaptic neurons decide the common shape
-_TARGETS_AT_ONCE = 512
+_TARGETS_AT_ONCE, _LONGER = 512, 24
 
 
 class Scores(NamedTuple):
@@ -81,7 +81,9 @@ def _run(mask: Bool[ndarray, " templates"]) -> tuple[int, int]:
 
 
 def _nothing(n_templates: int, pre: Int64[ndarray, " pre"], n: int) -> Scores:
-    return Scores(np.zeros((n_templates, len(pre), n)), np.zeros((n_templates, len(pre), n)))
+    """Return zeros; rows are a little longer in memory, because powers of two fall into few places of a cache."""
+    z, information = (np.zeros((n_templates, len(pre), n + _LONGER))[:, :, :n] for _ in range(2))
+    return Scores(z, information)
 
 
 def _by_target(image: Float64[ndarray, "templates boxes neurons"]) -> Float64[ndarray, "neurons boxes templates"]:
@@ -141,7 +143,7 @@ def choose_shape(
     best = np.zeros((len(shapes), len(pre), len(usable)))
     for first in range(0, len(usable), _TARGETS_AT_ONCE):
         block = np.arange(first, min(first + _TARGETS_AT_ONCE, len(usable)))
-        near, filters = fit.to(block), whitener.of(block)
+        near, filters = fit.to(slice(first, first + len(block))), whitener.of(block)
         each = [templates(shape, options, filters, boxes, row_rate_hz, with_rivals=False).image for shape in shapes]
         by_target = np.concatenate([_by_target(image) for image in each], axis=2)
 

@@ -13,6 +13,7 @@ from numpy import ndarray
 from neurograft.copying._amplitude import alone
 from neurograft.copying._regression import Fit
 from neurograft.copying._templates import Family, Templates
+from neurograft.copying._threads import in_order
 
 _EACH = 12  # of the direct templates; those between tell the same
 _LEAST_PAIRS = 20  # of a neuron; with fewer its width is not known
@@ -25,22 +26,28 @@ def narrowed(fit: Fit, kinds: Templates, is_open: Bool[ndarray, "pre post"], *, 
     """Return the fit with the noise that the statistics of its own pairs show, never more than is stated."""
     image = kinds.image[(kinds.family == Family.DIRECT) & ~kinds.is_under_talk][::_EACH]
     z = alone(fit, image, np.arange(len(is_open)), n_threads=n_threads).z
-    return fit._replace(noise=fit.noise * null_width(z, is_open))
+    return fit._replace(noise=fit.noise * null_width(z, is_open, n_threads=n_threads))
 
 
 def null_width(
-    z: Float64[ndarray, "templates pre post"], is_open: Bool[ndarray, "pre post"]
+    z: Float64[ndarray, "templates pre post"], is_open: Bool[ndarray, "pre post"], *, n_threads: int = 1
 ) -> Float64[ndarray, "pre post"]:
     """Return presynaptic times postsynaptic neuron's width, at most 1: synapses widen the middle half as well."""
-    known = np.where(is_open, z, np.nan)
     width = np.ones(is_open.shape)
     for _ in range(2):  # the widths of either side are those that the other side's leave
         for axis in (0, 1):
-            mine = np.moveaxis(known / width, axis + 1, 0).reshape(is_open.shape[axis], -1)
-            enough = np.count_nonzero(is_open, axis=1 - axis) >= _LEAST_PAIRS
-            each = np.ones(len(mine))
-            if enough.any():
-                low, high = np.nanquantile(mine[enough], [0.25, 0.75], axis=1)
-                each[enough] = np.maximum((high - low) / _MIDDLE_HALF_OF_NORMAL, _NARROWEST)
+            each, mine = np.ones(is_open.shape[axis]), np.moveaxis(is_open, axis, 0)
+            spread, so_far = np.moveaxis(z, axis + 1, 1), np.moveaxis(width, axis, 0)
+
+            def measure(
+                k: int, each: ndarray = each, mine: ndarray = mine, spread: ndarray = spread, so_far: ndarray = so_far
+            ) -> None:
+                known = np.flatnonzero(mine[k])
+                low, high = np.quantile(spread[:, k, known] / so_far[k, known], [0.25, 0.75])
+                each[k] = max((high - low) / _MIDDLE_HALF_OF_NORMAL, _NARROWEST)
+
+            enough = np.flatnonzero(np.count_nonzero(is_open, axis=1 - axis) >= _LEAST_PAIRS)
+            for _ in in_order(n_threads, measure, enough.tolist()):
+                pass
             width = width * (each[:, None] if axis == 0 else each[None, :])
     return np.clip(_CHANCE * width, _NARROWEST, 1.0)

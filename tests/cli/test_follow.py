@@ -180,7 +180,7 @@ while True:
         header = {"message_num": 0, "type": "data", "content": told, "data_size": x.nbytes, "timestamp": 0}
         out.send_multipart([b"DATA", json.dumps(header).encode(), x.tobytes()])
     k += 1
-    time.sleep(0.02)
+    time.sleep(0.2)  # five times as fast as it was recorded
 """
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -73,9 +74,9 @@ def follow(
     """
     seen, published = -1, -1
     changed_s = last_s = -1e9
-    with _terminable():
+    with _terminable() as is_stopped:
         try:
-            while True:
+            while not is_stopped.is_set():  # an interruption may be lost in a library's callback
                 now_s, recording = time.monotonic(), _opened(opened)
                 n_frames = -1 if recording is None else sum(recording.segment_frames)
                 if n_frames != seen or changed_s < 0:
@@ -95,6 +96,7 @@ def follow(
                 time.sleep(_POLL_S)
         except KeyboardInterrupt:
             return False
+    return False
 
 
 def _opened(opened: Callable[[], "Recording"]) -> "Recording | None":
@@ -106,16 +108,18 @@ def _opened(opened: Callable[[], "Recording"]) -> "Recording | None":
 
 
 @contextmanager
-def _terminable() -> Generator[None]:
-    """Let SIGTERM end the following as Ctrl-C does, and Ctrl-C where a shell had switched it off."""
+def _terminable() -> Generator[threading.Event]:
+    """Let SIGTERM end the following as Ctrl-C does, also where a shell switched that off; yield whether one came."""
+    is_stopped = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:
         del signum, frame
+        is_stopped.set()
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield is_stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

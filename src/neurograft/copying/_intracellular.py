@@ -50,6 +50,7 @@ _NULL_NEURONS = 400  # as many, drawn at random, tell how statistics behave at s
 _MOST_TOLD = 8  # channels, in a sentence
 _LEARNT_FROM, _PAIRS_AT_ONCE = 50_000, 10_000
 _MIN_SHIFT_S = 1.0
+_ROUNDING = 1e-9  # of shares of the time
 _MOST_SPANS = 1000  # of times that a map's provenance tells
 _LOCAL_LEVELS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
@@ -495,7 +496,7 @@ def _reports(
             flags.append(f"bad channel: {1 - ok_share:.0%} of its samples are constant, saturated or NaN")
         elif cells.is_outside[c]:
             flags.append("hears action potentials from outside of every cell: not a neuron's potential")
-        elif 1 - ok_share > nothing_share:
+        elif 1 - ok_share > nothing_share + _ROUNDING:
             flags.append(f"{1 - ok_share:.1%} of its samples are constant, saturated or NaN and are left out")
         if cells.channel[neuron] != c:
             flags.append(f"shows the same neuron as channel {recording.channel_labels[cells.channel[neuron]]}: merged")

@@ -80,6 +80,20 @@ def test_a_synapse_is_copied_with_its_properties_and_the_report_shows_the_eviden
 
 
 @needs_kernels
+def test_strengths_from_pads_go_with_the_height_of_an_action_potential(neurograft, write, tmp_path):
+    trains = [train(k) for k in range(6)]
+    channels = [volts(frames, seed) for seed, frames in enumerate(trains)]
+    channels[1] = with_answer(channels[1], trains[0], 1.5e-3)
+    recording, weight_v = write(*channels, kind="intracellular_v"), {}
+    for height_mv in (100, 50):
+        said = neurograft("copy", recording, "-o", tmp_path / "map.h5", "--action-potential-mv", height_mv, "--json")
+        assert said.code == 0, said.err
+        pairs = json.loads(said.out)["pairs"]
+        weight_v[height_mv] = next(p["weight_v"] for p in pairs if (p["pre"], p["post"]) == ("0", "1"))
+    assert weight_v[50] == pytest.approx(0.5 * weight_v[100], rel=0.01)
+
+
+@needs_kernels
 def test_one_neuron_on_all_channels_is_one_neuron_and_says_so(neurograft, write, tmp_path):
     said = neurograft("copy", write(*(volts(train(0), k) for k in range(4))), "-o", tmp_path / "map.h5")
     assert said.code == 0, said.err

@@ -31,7 +31,7 @@ from neurograft.culture._play import n_frames
 from neurograft.culture._recorder import _lose
 from neurograft.culture._write import _sidecar
 from neurograft.errors import CultureError
-from neurograft.maps import load_map
+from neurograft.maps import load_layout, load_map
 from neurograft.provenance import provenance_from_json
 from neurograft.recordings import Signal, open_recording
 from neurograft.spikes import open_spikes
@@ -60,6 +60,12 @@ def test_a_folder_holds_what_memory_would(tiny: Culture, tmp_path: Path) -> None
 def test_the_truth_tells_which_neuron_is_on_which_channel(tiny: Culture, tmp_path: Path) -> None:
     write_culture(tiny, tmp_path / "grown", seconds=0.1, array=ARRAY, seed=2)
     wanted = record(tiny, ARRAY, seconds=0.1, seed=2)
+    layout = load_layout(tmp_path / "grown" / "truth.h5")
+    assert layout is not None
+    assert layout.channel_labels == wanted.layout.channel_labels == wanted.recording.channel_labels
+    assert np.array_equal(layout.channel_neuron, wanted.channel_neuron)
+    assert np.array_equal(layout.hidden_input_share, wanted.layout.hidden_input_share)
+    assert layout.n_hidden == wanted.layout.n_hidden
     with h5py.File(tmp_path / "grown" / "truth.h5") as file:
         group = file["culture"]
         assert group.attrs["format_version"] == 1

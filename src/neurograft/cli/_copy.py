@@ -22,6 +22,7 @@ from neurograft.files import url_of
 from neurograft.maps import Kind
 from neurograft.progress import silent
 from neurograft.provenance import Provenance, fingerprint
+from neurograft.units import MV
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
@@ -49,6 +50,12 @@ def copy_command(
     out: Out,
     mode: Annotated[Mode, typer.Option(help="From membrane potentials, or from spikes alone.")] = Mode.AUTO,
     fdr: Annotated[float, typer.Option(help="False-discovery rate: share of wrong synapses that is accepted.")] = 0.05,
+    action_potential_mv: Annotated[
+        float,
+        typer.Option(
+            min=10.0, max=200.0, help="Height of an action potential, on which strengths from an array's pads rest."
+        ),
+    ] = 100.0,
     spikes_out: Annotated[Path | None, typer.Option("--spikes", help="Also write the spikes that were found.")] = None,
     report: Annotated[Path | None, typer.Option(help="Also write an HTML report with the evidence.")] = None,
     sorter: SorterName = None,
@@ -87,7 +94,15 @@ def copy_command(
         is_skipping=skip_unreadable,
         arrays=arrays,
     )
-    asked = _Asked(recording=recording, out=out, mode=mode, fdr=fdr, spikes_out=spikes_out, report=report)
+    asked = _Asked(
+        recording=recording,
+        out=out,
+        mode=mode,
+        fdr=fdr,
+        action_potential_v=action_potential_mv * MV,
+        spikes_out=spikes_out,
+        report=report,
+    )
     if follow:
         how.require_here()
         with growing(recording, out=out, signal_name=signal, part=part, unit=unit, is_resumed=resume) as (path, opened):
@@ -105,7 +120,7 @@ def copy_command(
         if not told:  # units that were kept are the work of an earlier run: --resume may be said
             how.require_recording()
         with shown_progress() as progress:
-            made = _copied(source, mode, fdr, with_evidence=report is not None, work=None, progress=progress)
+            made = _copied(source, asked, work=None, progress=progress)
         show(*_written(asked, made), as_json=as_json)
         return
     folder = how.open_folder()
@@ -116,7 +131,7 @@ def copy_command(
         if shard is not None:
             show(*_shard(source, work, progress, folder.path), as_json=as_json)
             return
-        made = _copied(source, mode, fdr, with_evidence=report is not None, work=work, progress=progress)
+        made = _copied(source, asked, work=work, progress=progress)
     try:
         show(*_written(asked, made), as_json=as_json)
     except OSError as problem:
@@ -135,6 +150,7 @@ class _Asked:
     out: Path
     mode: Mode
     fdr: float
+    action_potential_v: float
     spikes_out: Path | None
     report: Path | None
 
@@ -172,7 +188,7 @@ def _follow(
 
     def publish(recording: "Recording", is_growing: bool) -> None:
         work = how.work(folder, Opener(asked.recording.resolve(), None, None), is_growing=is_growing)
-        made = _copied(recording, asked.mode, asked.fdr, with_evidence=False, work=work, progress=silent)
+        made = _copied(recording, asked, work=work, progress=silent)
         last[:] = [_written(asked, made)]
         m = made.map
         print(f"{duration_s(recording):.0f} s: {m.n_synapses} synapses of {m.n_neurons} neurons", file=sys.stderr)
@@ -276,26 +292,20 @@ def _write(path: Path, m: "SynapseMap", copied: "IntracellularCopy | None") -> N
     write_report(Report(title="A recording copied", sections=chapters, provenance=m.provenance), path)
 
 
-def _copied(
-    source: "SpikeTrains | Recording",
-    mode: Mode,
-    fdr: float,
-    *,
-    with_evidence: bool,
-    work: "Work | None",
-    progress: "Progress",
-) -> _Made:
+def _copied(source: "SpikeTrains | Recording", asked: _Asked, *, work: "Work | None", progress: "Progress") -> _Made:
     from neurograft.copying import IntracellularOptions, SpikesOptions, copy_intracellular, copy_spikes, detect_spikes
     from neurograft.spikes import SpikeTrains
 
     if isinstance(source, SpikeTrains):
-        if mode is Mode.INTRACELLULAR:
+        if asked.mode is Mode.INTRACELLULAR:
             raise OptionError("--mode intracellular needs membrane potentials; the file holds spikes. Leave it out.")
-        m = copy_spikes(source, options=SpikesOptions(fdr=fdr), progress=progress)
+        m = copy_spikes(source, options=SpikesOptions(fdr=asked.fdr), progress=progress)
         return _Made(map=with_sorter(m, source), spikes=source)
-    if mode is Mode.SPIKES:
+    if asked.mode is Mode.SPIKES:
         spikes = detect_spikes(source, work=work, progress=progress)
-        return _Made(map=copy_spikes(spikes, options=SpikesOptions(fdr=fdr), progress=progress), spikes=spikes)
-    options = IntracellularOptions(fdr=fdr, with_evidence=with_evidence)
+        return _Made(map=copy_spikes(spikes, options=SpikesOptions(fdr=asked.fdr), progress=progress), spikes=spikes)
+    options = IntracellularOptions(
+        fdr=asked.fdr, action_potential_v=asked.action_potential_v, with_evidence=asked.report is not None
+    )
     copied = copy_intracellular(source, options=options, work=work, progress=progress)
     return _Made(map=copied.map, spikes=copied.spikes, intracellular=copied)

@@ -15,7 +15,7 @@ from neurograft.culture._play import n_frames, play
 from neurograft.culture._recorder import frames, recorder
 from neurograft.culture._wiring import pad_centres_um
 from neurograft.errors import CultureError
-from neurograft.maps import SynapseMap, synapse_map
+from neurograft.maps import Layout, SynapseMap, synapse_map
 from neurograft.progress import Progress, silent
 from neurograft.recordings import ArrayRecording, Signal, array_recording
 from neurograft.spikes import SpikeTrains, spike_trains
@@ -28,18 +28,23 @@ _LARGEST_BYTES = 4 << 30  # beyond this, write to a file
 class CultureRecording:
     """A recording and the truth behind it, both without hidden neurons.
 
-    ``channel_neuron`` holds for each channel the (up to two) neurons that it is inside of, -1 for none;
-    a neuron's label in ``truth`` and ``spikes`` is that of the channel it sits on, the second neuron of a
+    ``layout`` tells which neurons each channel is inside of; ``score`` needs it, because a copy may name a neuron by
+    another of its channels.  A neuron's label in ``truth`` and ``spikes`` is that of the channel it sits on, the second neuron of a
     shared pad with "b" behind it.
     """
 
     recording: ArrayRecording
     spikes: SpikeTrains
     truth: SynapseMap
-    channel_neuron: Int64[ndarray, "channels two"]
+    layout: Layout
     channel_state: UInt8[ndarray, " channels"]  # PadState codes
     coupling: ndarray  # channels by two: sample unit per volt of membrane potential, before drift
     drops: Int64[ndarray, "drops 2"]  # frames lost: first, and one after the last
+
+    @property
+    def channel_neuron(self) -> Int64[ndarray, "channels two"]:
+        """Return for each channel the (up to two) neurons that it is inside of, -1 for none."""
+        return self.layout.channel_neuron
 
 
 def record(
@@ -74,7 +79,7 @@ def record(
         ),
         spikes=recorded_spikes(culture, np.concatenate(when), np.concatenate(who), seconds=seconds, labels=names),
         truth=recorded_truth(culture, names),
-        channel_neuron=frozen(made.pads.inside),
+        layout=_layout(culture, labels, made.pads.inside),
         channel_state=frozen(made.pads.state),
         coupling=frozen(made.pads.inside_gain),
         drops=frozen(made.drops),
@@ -109,7 +114,7 @@ def record_membrane(
         ),
         spikes=recorded_spikes(culture, np.concatenate(when), np.concatenate(who), seconds=seconds, labels=names),
         truth=recorded_truth(culture, names),
-        channel_neuron=frozen(np.stack([np.arange(n), np.full(n, -1)], axis=1)),
+        layout=_layout(culture, names, np.stack([np.arange(n), np.full(n, -1)], axis=1)),
         channel_state=frozen(np.zeros(n, dtype=np.uint8)),
         coupling=frozen(np.stack([np.ones(n), np.zeros(n)], axis=1)),
         drops=frozen(np.zeros((0, 2), dtype=np.int64)),
@@ -161,6 +166,15 @@ def hidden_input_share(culture: Culture) -> Float64[ndarray, " recorded"]:
     total_v = np.bincount(whole.post[mine], size_v[mine], minlength=n)
     hidden_v = np.bincount(whole.post[hidden], size_v[hidden], minlength=n)
     return np.divide(hidden_v, total_v, out=np.zeros(n), where=total_v > 0)
+
+
+def _layout(culture: Culture, channels: tuple[str, ...], inside: Int64[ndarray, "channels two"]) -> Layout:
+    return Layout(
+        channel_labels=channels,
+        channel_neuron=inside,
+        n_hidden=culture.options.n_neurons - culture.n_recorded,
+        hidden_input_share=hidden_input_share(culture),
+    )
 
 
 def recorded_spikes(

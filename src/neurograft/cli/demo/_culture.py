@@ -30,7 +30,7 @@ def culture_walk(folder: Path, seed: int, progress: Progress) -> Walk:
     copied = copy_intracellular(recorded.recording, progress=progress)
     save_map(copied.map, folder / "map.h5")
     save_spikes(copied.spikes, folder / "spikes.h5")
-    result = score(copied.map, recorded.truth, spikes=copied.spikes)
+    result = score(copied.map, recorded.truth, layout=recorded.layout, spikes=copied.spikes)
     in_memory = pasted(copied.map, folder / "image.h5", memory="rram", seed=seed, progress=progress)
     trial = compare_copy(copied.spikes, in_memory.held, options=TrialOptions(), seed=seed, progress=progress)
     save_spikes(trial.copy, folder / "activity.h5")

@@ -29,8 +29,8 @@ class CultureRecording:
     """A recording and the truth behind it, both without hidden neurons.
 
     ``layout`` tells which neurons each channel is inside of; ``score`` needs it, because a copy may name a neuron by
-    another of its channels.  A neuron's label in ``truth`` and ``spikes`` is that of the channel it sits on, the second neuron of a
-    shared pad with "b" behind it.
+    another of its channels.  A neuron's label in ``truth`` and ``spikes`` is that of the channel it sits on, the
+    second neuron of a shared pad with "b" behind it.
     """
 
     recording: ArrayRecording

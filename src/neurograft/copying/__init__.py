@@ -1,11 +1,11 @@
 """Copying: recordings become synaptic maps whose error rate holds."""
 
 from neurograft.copying._budget import Budget as Budget
+from neurograft.copying._channel_reports import ChannelReport as ChannelReport
 from neurograft.copying._copy import copy as copy
 from neurograft.copying._dask import OnDask as OnDask
 from neurograft.copying._gather import Threads as Threads
 from neurograft.copying._gather import Work as Work
-from neurograft.copying._intracellular import ChannelReport as ChannelReport
 from neurograft.copying._intracellular import IntracellularCopy as IntracellularCopy
 from neurograft.copying._intracellular import IntracellularOptions as IntracellularOptions
 from neurograft.copying._intracellular import NullEvidence as NullEvidence

@@ -14,6 +14,7 @@ from neurograft.copying._amplitude import alone, choose_shape, scores
 from neurograft.copying._boxes import box_z
 from neurograft.copying._bursts import without_bursts
 from neurograft.copying._calls import Called, RejectedPair, call
+from neurograft.copying._channel_reports import ChannelReport, channel_reports, two_told
 from neurograft.copying._chart import chart
 from neurograft.copying._coupling import Coupling, coupling
 from neurograft.copying._design import ACAUSAL, LagBoxes, lag_boxes
@@ -22,7 +23,7 @@ from neurograft.copying._fdr import empirical_null, two_sided_p
 from neurograft.copying._gather import Work, read_all, read_share
 from neurograft.copying._hum import rate_doubts
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
-from neurograft.copying._neurons import BAD_SHARE, Neurons, neurons
+from neurograft.copying._neurons import Neurons, neurons
 from neurograft.copying._null_width import narrowed
 from neurograft.copying._peaks import DetectionOptions
 from neurograft.copying._properties import Properties, properties, quiet_sizes
@@ -40,17 +41,15 @@ from neurograft.errors import CopyError
 from neurograft.maps import SynapseMap, Undecidable
 from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue, Provenance
-from neurograft.recordings import Recording, duration_s, epochs_s, n_channels
+from neurograft.recordings import Recording, epochs_s, n_channels
 from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MV
 
 MIN_SPIKES = 8.0  # after which the target was seen, quiet: a mean over fewer potentials is not normal
 _NULL_TESTS, _MOST_SHIFTS = 3000, 20
 _NULL_NEURONS = 400  # as many, drawn at random, tell how statistics behave at shifted designs
-_MOST_TOLD = 8  # channels, in a sentence
 _LEARNT_FROM, _PAIRS_AT_ONCE = 50_000, 10_000
 _MIN_SHIFT_S = 1.0
-_ROUNDING = 1e-9  # of shares of the time
 _MOST_SPANS = 1000  # of times that a map's provenance tells
 _LOCAL_LEVELS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
@@ -81,16 +80,6 @@ class IntracellularOptions:
             raise CopyError(f"row_rate_hz is {self.row_rate_hz} Hz. Give at least {MIN_RATE_HZ} Hz; 1000 is usual.")
         if not self.plausible_v > 0:
             raise CopyError(f"plausible_v is {self.plausible_v} V. Give the smallest synapse of interest, above 0 V.")
-
-
-class ChannelReport(NamedTuple):
-    """What became of a channel; ``flags`` are sentences, none when it is an ordinary neuron."""
-
-    label: str
-    neuron: int
-    n_spikes: int
-    noise_v: float  # robust sd of the 2 ms rise, as read
-    flags: tuple[str, ...]
 
 
 class NullEvidence(NamedTuple):
@@ -163,7 +152,7 @@ def copy_intracellular(
         _traces(thin, line, cells, gains, options), memory=work.memory, n_threads=work.n_threads, library=work.library
     )
     is_two = two_in_one(recording, cells, found.noise_v)
-    flags = rate_doubts(thin, cells.events, rate_hz=recording.rate_hz) + _two_told(recording, cells, is_two)
+    flags = rate_doubts(thin, cells.events, rate_hz=recording.rate_hz) + two_told(recording, cells, is_two)
     n_firing = sum(len(rows) > 0 for rows in traces.spike_row)
     work.memory.require(n_neurons=len(cells.channel), n_firing=n_firing, n_boxes=len(boxes.low))
     traces = in_memory(traces, progress)
@@ -202,7 +191,7 @@ def copy_intracellular(
         shape=found_.shape,
         mixture=judgement.mixture,
         flags=flags,
-        channels=_reports(recording, found, cells, gains, is_two),
+        channels=channel_reports(recording, found, cells, gains, is_two),
         rejected=called.rejected,
         properties=single,
         unusable_s=found.presence.unusable_s,
@@ -466,50 +455,6 @@ def _null_evidence(
         n_quiet=len(stands),
         n_stand=int(np.count_nonzero(stands)),
     )
-
-
-def _two_told(recording: Recording, cells: Neurons, is_two: Bool[ndarray, " neurons"]) -> tuple[str, ...]:
-    labels = [recording.channel_labels[c] for c in cells.channel[is_two]]
-    if not labels:
-        return ()
-    named = ", ".join(labels[:_MOST_TOLD]) + (f" and {len(labels) - _MOST_TOLD} more" if labels[_MOST_TOLD:] else "")
-    return (
-        f"likely two neurons in one channel: {named}. Which of the two a synapse belongs to is not known, and its "
-        "weight may be off; column shared_pad marks these synapses.",
-    )
-
-
-def _reports(
-    recording: Recording, found: Detected, cells: Neurons, gains: Coupling, is_two: Bool[ndarray, " neurons"]
-) -> tuple[ChannelReport, ...]:
-    counts, there = np.bincount(cells.events.channel, minlength=n_channels(recording)), found.presence
-    nothing_share = float(np.diff(there.unusable_s).sum()) / duration_s(recording)  # told of the recording as a whole
-    reports: list[ChannelReport] = []
-    for c, label in enumerate(recording.channel_labels):
-        neuron, flags = int(cells.merged_into[c]), list[str]()
-        ok_share, since_s, until_s = (float(x[c]) for x in (there.ok_share, there.since_s, there.until_s))
-        if not np.isnan(since_s):
-            flags.append(f"appears after about {since_s:.4g} s: nothing before is used")
-        if not np.isnan(until_s):
-            flags.append(f"vanishes after about {until_s:.4g} s: nothing later is used")
-        if there.present_share[c] < BAD_SHARE:
-            flags.append(f"bad channel: {1 - ok_share:.0%} of its samples are constant, saturated or NaN")
-        elif cells.is_outside[c]:
-            flags.append("hears action potentials from outside of every cell: not a neuron's potential")
-        elif 1 - ok_share > nothing_share + _ROUNDING:
-            flags.append(f"{1 - ok_share:.1%} of its samples are constant, saturated or NaN and are left out")
-        if cells.channel[neuron] != c:
-            flags.append(f"shows the same neuron as channel {recording.channel_labels[cells.channel[neuron]]}: merged")
-        if is_two[neuron]:
-            flags.append("likely two neurons: action potentials of two sizes take turns")
-        if counts[c] == 0:
-            flags.append("no action potential: nothing can be said of its outputs")
-        if not gains.is_known[c]:
-            flags.append("too few action potentials to know its coupling: nothing can be said of its inputs")
-        if found.implausible[c] > counts[c]:
-            flags.append(f"{found.implausible[c]} steep events are too wide or too narrow for action potentials")
-        reports.append(ChannelReport(label, neuron, int(counts[c]), float(found.noise_v[c]), tuple(flags)))
-    return tuple(reports)
 
 
 def _provenance(

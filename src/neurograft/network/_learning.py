@@ -74,7 +74,7 @@ class GroupPlasticity:
             post_fast=np.zeros(n_neurons),
             post_slow=np.zeros(n_neurons),
             post_seen=np.zeros(n_neurons, dtype=np.int64),
-            count=np.zeros(n_neurons),
+            since_scaling=np.zeros(n_neurons),
         )
         self._changes = Changes(
             np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n), np.zeros(2, dtype=np.int64)
@@ -126,7 +126,7 @@ class GroupPlasticity:
         """Potentiate by the spikes of a step; scale and take a snapshot when it is time."""
         traces = self._traces
         if spiked.size:
-            traces.count[spiked] += 1
+            traces.since_scaling[spiked] += 1
             if traces.learns:
                 n = at_spike(
                     spiked, traces.in_start, traces.in_place, step, self._step_s, traces.rule, traces.fast, traces.seen,
@@ -171,8 +171,8 @@ class GroupPlasticity:
     def _scale(self) -> None:
         homeostasis = self._given.homeostasis
         assert homeostasis is not None
-        rate_hz = self._traces.count / homeostasis.interval_s
-        self._traces.count[:] = 0
+        rate_hz = self._traces.since_scaling / homeostasis.interval_s
+        self._traces.since_scaling[:] = 0
         kept = np.exp(-homeostasis.interval_s / homeostasis.tau_s)
         self._rate_hz = np.where(np.isnan(self._rate_hz), rate_hz, kept * self._rate_hz + (1 - kept) * rate_hz)
         places = self._traces.in_place

@@ -47,7 +47,7 @@ class Traces(NamedTuple):
     post_fast: ndarray  # one a neuron, as are the next two
     post_slow: ndarray
     post_seen: ndarray
-    count: ndarray  # spikes of each neuron since the last scaling
+    since_scaling: ndarray  # spikes of each neuron since the last scaling
 
 
 class Changes(NamedTuple):
@@ -189,7 +189,7 @@ def learn_stretch(
             )  # fmt: skip
             held[0] = n
             for i in range(n):
-                traces.count[spiked[i]] += 1.0
+                traces.since_scaling[spiked[i]] += 1.0
             if n and traces.learns:
                 held[1] = at_spike(
                     spiked[:n], traces.in_start, traces.in_place, k, step_s, traces.rule, traces.fast, traces.seen,

@@ -31,9 +31,11 @@ def bucket():
             ("AWS_DEFAULT_REGION", "us-east-1"),
         ):
             patch.setenv(name, value)
+        s3fs.S3FileSystem.clear_instance_cache()  # another test's server had another address
         files = s3fs.S3FileSystem()
         files.mkdir("lab")
         yield files
+    s3fs.S3FileSystem.clear_instance_cache()
     server.stop()
 
 

@@ -32,6 +32,8 @@ def shared_data() -> Path:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test of our own message for a wrong shape or type where the checker would speak first."""
+    """Under the checker skip tests of our own message for a wrong shape, and long ones of processes and streams."""
     if CHECKED and item.get_closest_marker("plain"):
         pytest.skip("the shape checker raises first; run with NEUROGRAFT_PLAIN=1")
+    if CHECKED and item.get_closest_marker("process"):
+        pytest.skip("about processes, not shapes; run with NEUROGRAFT_PLAIN=1")

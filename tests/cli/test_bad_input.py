@@ -17,6 +17,7 @@ from cli.recorded import CHANNELS, RATE_HZ, SECONDS, content, same, samples, sid
 from neurograft.maps import load_map
 
 pytestmark = [
+    pytest.mark.process,
     pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too long without compiled kernels"),
 ]
 AT = 25  # s, of the damage: in the third piece of five

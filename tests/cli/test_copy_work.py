@@ -17,6 +17,7 @@ from neurograft.maps import load_map
 needs_kernels = pytest.mark.skipif(
     os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too long without compiled kernels"
 )
+pytestmark = pytest.mark.process
 PIECES = 5
 
 # Runs a copy that kills itself, with no chance to clean up, at its k-th kept piece: before, while or after writing it.

@@ -16,7 +16,10 @@ import pytest
 from cli.recorded import CHANNELS, RATE_HZ, content, samples
 from neurograft.maps import load_map
 
-pytestmark = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too long without compiled kernels")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too long without compiled kernels"),
+]
 SIGNAL = ("--signal", "membrane_v")
 FOLLOW = (*SIGNAL, "--follow", "--every", "0.1", "--idle", "4")
 STEPS = (9 * RATE_HZ, 25 * RATE_HZ, None)

@@ -17,19 +17,22 @@ def scale_columns(x, mean, scale, z):
     for j in range(columns):
         total = 0.0
         for n in range(rows):
-            total += x[n, j]
+            z[j, n] = x[n, j]
+            total += z[j, n]
         mean[j] = total / rows
         square = 0.0
         for n in range(rows):
-            z[j, n] = x[n, j] - mean[j]
+            z[j, n] -= mean[j]
             square += z[j, n] * z[j, n]
         scale[j] = np.sqrt(square / rows)
+        inverse = 1.0 / scale[j]
         for n in range(rows):
-            z[j, n] /= scale[j]
+            z[j, n] *= inverse
     largest = 0.0
     for j in range(columns):
         for n in range(rows):
-            largest = max(largest, abs(z[j, n]))
+            if abs(z[j, n]) > largest:  # noqa: PLR1730 - a branch hardly taken, where max() waits for the last one
+                largest = abs(z[j, n])
     return largest
 
 

@@ -279,8 +279,8 @@ def test_an_object_store_that_goes_away_is_no_silence(neurograft, whole, tmp_pat
     start, stop = store
     write_zarr(tmp_path / "a.zarr")
     files = s3fs.S3FileSystem(skip_instance_cache=True)
-    files.mkdir("lab")
-    files.put(str(tmp_path / "a.zarr"), "lab/a.zarr", recursive=True)
+    files.mkdir("away")  # not the bucket of other tests: moto keeps them as long as the process
+    files.put(str(tmp_path / "a.zarr"), "away/a.zarr", recursive=True)
     put, kept = WorkFolder.put, []
 
     def leaving(self, key, result):
@@ -292,14 +292,14 @@ def test_an_object_store_that_goes_away_is_no_silence(neurograft, whole, tmp_pat
     out = tmp_path / "map.h5"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WorkFolder, "put", leaving)
-        failed = neurograft("copy", "s3://lab/a.zarr", *SIGNAL, "-o", out)
+        failed = neurograft("copy", "s3://away/a.zarr", *SIGNAL, "-o", out)
     assert failed.code == 2
     assert "s3:/" in failed.err
     assert "does not answer" in failed.err
     assert "--resume" in failed.err
     assert len(list((tmp_path / "map.h5.work").glob("*.npz"))) == 2
     start()
-    assert neurograft("copy", "s3://lab/a.zarr", *SIGNAL, "-o", out, "--resume").code == 0
+    assert neurograft("copy", "s3://away/a.zarr", *SIGNAL, "-o", out, "--resume").code == 0
     assert same(out, whole / "map.h5", but={"neurograft/provenance"})
 
 

@@ -145,5 +145,5 @@ def test_inhibition_and_excitation_of_a_scale_free_network_rank_well(shared_data
     assert roc_auc_score(truth, size) > 0.985
     assert average_precision_score(truth, size) > 0.92
     right = np.sign(np.nan_to_num(data.SWM)[found.pre, found.post]) == np.sign(found.weight_v)
-    assert found.n_synapses > 130  # measured 142
-    assert np.mean(~right) < 0.05  # measured 0, and .05 is stated
+    assert np.count_nonzero(right) > 140  # measured 142 (of 142); 151 of 155 before delays and courses were counted
+    assert np.mean(~right) < 0.02  # measured 0; .05 is stated

@@ -10,7 +10,7 @@ PYTEST := $(PY) -m pytest -q
 KERNEL_TESTS := tests/culture/test_random.py tests/neurons tests/network/test_run.py tests/cells/test_ramp.py \
   tests/cells/test_stream.py tests/copying/test_correlogram.py tests/copying/test_hollow.py tests/copying/test_detect.py
 
-.PHONY: help demo test lint test-checked test-plain test-nojit test-slow test-oldest lock clean
+.PHONY: help demo test lint test-checked test-plain test-nojit test-random test-slow test-oldest lock clean
 
 help:
 	@echo "make demo         set up, then walk the whole way on the bundled recordings (report in demo-output/)"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-checked the tests under the shape and type checker"
 	@echo "make test-plain   the tests as users run the package"
 	@echo "make test-nojit   the kernels' tests with numba switched off"
+	@echo "make test-random  the tests of properties on cases that are drawn anew (make test always tries the same)"
 	@echo "make test-slow    the tests marked slow"
 	@echo "make test-oldest  the tests with the oldest versions that pyproject.toml allows (own environment)"
 	@echo "make lock         write requirements/*.txt anew from pyproject.toml"
@@ -55,6 +56,9 @@ test-plain: $(VENV)/dev.stamp
 
 test-nojit: $(VENV)/dev.stamp
 	NEUROGRAFT_PLAIN=1 NUMBA_DISABLE_JIT=1 $(PYTEST) -n 2 -m "not slow and not gpu" $(KERNEL_TESTS)
+
+test-random: $(VENV)/dev.stamp
+	HYPOTHESIS_PROFILE=default NEUROGRAFT_PLAIN=1 $(PYTEST) -n 2 -m "hypothesis and not slow and not gpu"
 
 test-slow: $(VENV)/dev.stamp
 	$(PYTEST) -m "slow" --durations=20

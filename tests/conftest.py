@@ -1,12 +1,17 @@
-"""Shape and type checks on every call of the package, and where the tests find data.
+"""Shape and type checks on every call of the package, which cases Hypothesis tries, and where the tests find data.
 
-The checker is on unless NEUROGRAFT_PLAIN=1, which runs the tests as users run the package.
+The checker is on unless NEUROGRAFT_PLAIN=1, which runs the tests as users run the package.  Hypothesis tries the same
+cases each time, so that a change is judged by what it changes; HYPOTHESIS_PROFILE=default tries new ones.
 """
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 CHECKED = os.environ.get("NEUROGRAFT_PLAIN") != "1"
 if CHECKED:

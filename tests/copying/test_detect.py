@@ -47,10 +47,11 @@ def test_peaks_are_those_of_the_slow_twin(seed, lag, widest, n):
 @given(seed=st.integers(0, 10_000), lag=st.integers(1, 40))
 def test_blocks_that_are_not_looked_at_hold_no_peak(seed, lag):
     rng = np.random.default_rng(seed)
-    volts = 0.2 * rng.standard_normal(600) + 3.0 * (rng.random(600) < 0.02)
+    noise_v, high = 0.2 * rng.standard_normal(600), rng.random(600) < 0.02
+    volts = noise_v + 3.0 * high
     found = find_peaks(volts, lag=lag, widest=8, threshold_v=2.5)
     assert found.frame.tolist() == [row[0] for row in peaks_reference(volts, lag, 8, 2.5)]
-    assert len(found.frame) < 20
+    assert len(found.frame) <= high.sum()  # the noise alone is far too low
 
 
 def test_action_potentials_on_a_potential_that_stays_high_are_found():

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from test_design import dense_design
 
-from neurograft.copying import _gram, _regression
+from neurograft.copying import _gram, _solve
 from neurograft.copying._coupling import Coupling
 from neurograft.copying._design import lag_boxes
+from neurograft.copying._factored import design
 from neurograft.copying._gram import Factor
-from neurograft.copying._regression import design, fits
+from neurograft.copying._regression import fits
 from neurograft.copying._thin import thinned
 from neurograft.copying._timeline import timeline
 from neurograft.copying._whiten import Traces, WhiteningOptions, prepared, row_weights
@@ -99,7 +100,7 @@ def test_filling_stops_where_a_factor_of_32_bits_tells_no_more(monkeypatch):
     monkeypatch.setattr(Factor, "solve", lambda self, right: calls.append(1) or solve(self, right))
     enough = fitted(traces, 60)[0]
     assert 3 <= len(calls) < 40  # a third is blanked here, and of 61 solutions none would be left out
-    monkeypatch.setattr(_regression, "_ENOUGH", 0.0)
+    monkeypatch.setattr(_solve, "_ENOUGH", 0.0)
     all_steps = fitted(traces, 60)[0]
     size = np.sqrt(np.mean(all_steps.beta.astype(np.float64) ** 2, axis=(0, 1)))
     moved = np.sqrt(np.mean((enough.beta.astype(np.float64) - all_steps.beta) ** 2, axis=(0, 1)))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from test_design import dense_design
 
-from neurograft.copying import _gram, _solve
+from neurograft.copying import _gram, _solve, _whiten
 from neurograft.copying._coupling import Coupling
 from neurograft.copying._design import lag_boxes
 from neurograft.copying._factored import design
@@ -105,6 +105,18 @@ def test_filling_stops_where_a_factor_of_32_bits_tells_no_more(monkeypatch):
     size = np.sqrt(np.mean(all_steps.beta.astype(np.float64) ** 2, axis=(0, 1)))
     moved = np.sqrt(np.mean((enough.beta.astype(np.float64) - all_steps.beta) ** 2, axis=(0, 1)))
     assert np.max(moved / size) < 3e-5  # what is left to change, and what 32 bits lose
+
+
+def test_rows_of_32_bits_as_large_recordings_have_them_lose_nothing_that_counts(monkeypatch):
+    traces = made()
+    exact = fitted(traces, 4)[0]
+    monkeypatch.setattr(_whiten, "MOST_ROWS_OF_64_BITS", 0)
+    assert made().dtype == np.float32
+    rounded = fitted(made(), 4)[0]
+    for name in ("beta", "share", "noise", "n_kept"):
+        one, other = getattr(exact, name), getattr(rounded, name)
+        scale = np.sqrt(np.mean(one**2))
+        np.testing.assert_allclose(other, one, atol=1e-5 * scale, err_msg=name)  # 60 mV in 32 bits is known to 4 nV
 
 
 def test_moments_do_not_depend_on_how_the_recording_is_cut():

@@ -335,7 +335,7 @@ def _add_lag_products(volts, weight, row_weight, order, product):
     """Add w v(t - a) v(t - b) of rows whose past is whole to ``product[a, b]``, a <= b; lag order + 1 is a constant."""
     n_rows, n = volts.shape
     run, whole = np.zeros(n, dtype=np.int64), np.empty(n)
-    left, one = np.empty(n), np.ones(n)
+    left, one = np.empty(n), np.ones(n, dtype=volts.dtype)
     for t in range(n_rows):
         for j in range(n):
             run[j] = run[j] + 1 if weight[t, j] > 0.0 else 0

@@ -83,6 +83,21 @@ def test_the_neuron_of_stripes_repeats_with_its_seed(neurograft, tmp_path):
     assert traces[0] == traces[1] != traces[2]
 
 
+def test_stripes_go_on_from_the_ions_of_a_particle_neuron(neurograft, tmp_path):
+    small = ("ionic", "neuron", "--size", "0.05", "--seed", "3")
+    said = neurograft(*small, "--depth", "particles", "--checkpoint", tmp_path / "n.npz", "--microseconds", "0")
+    assert said.code == 0, said.err
+    words = (*small, "--depth", "stripes", "--microseconds", "8", "-o", tmp_path / "t.csv")
+    said = neurograft(*words, "--start", tmp_path / "n.npz")
+    assert said.code == 0, said.err
+    told = (tmp_path / "t.csv").read_text()
+    assert len(told.splitlines()) == 161
+    assert neurograft(*words).code == 0
+    assert (tmp_path / "t.csv").read_text() != told
+    said = neurograft(*words, "--size", "0.1", "--start", tmp_path / "n.npz")
+    assert (said.code, "400 ions a slit, the circuit 800" in said.err) == (2, True)
+
+
 def test_a_pair_of_molecules_goes_on_and_a_short_run_is_told(neurograft, tmp_path):
     pytest.importorskip("openmm", reason="molecules need the extra md")
     words = ("ionic", "pair", "--side-nm", "2.3", "--visit-ps", "0.5", "--settle-ps", "0.5", "--json")
@@ -180,6 +195,8 @@ def test_figures_are_one_page(neurograft, tmp_path):
         (("md", "--wall", "gold"), "Known: graphene, hbn"),
         (("md", "--ns", "0"), "Give 0.005 to 1000"),
         (("neuron", "--size", "0"), "above 0"),
+        (("neuron", "--start", "n.npz"), "--start is for --depth stripes"),
+        (("neuron", "--depth", "stripes", "--start", "no.npz"), "no.npz"),
         (("phase", "--batteries", "a,b"), "numbers with commas"),
     ],
 )

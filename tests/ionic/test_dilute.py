@@ -21,7 +21,7 @@ from neurograft.ionic import (
 from neurograft.ionic import _brownian as brownian
 from neurograft.ionic import _dilute as dilute
 from neurograft.ionic._dilute import DiluteStepper, is_dilute, stepper_for
-from neurograft.units import NM, PS
+from neurograft.units import NM, PS, UM
 
 UNLIKE = Salt(
     ions=(Ion(name="Ca", valence=2, diffusion_m2_s=0.8e-9), Ion(name="Cl", valence=-1, diffusion_m2_s=2e-9)),
@@ -29,10 +29,9 @@ UNLIKE = Salt(
 )
 
 
-@pytest.mark.parametrize("has_walls", [False, True])
-@pytest.mark.parametrize("salt", [paper_salt(200), UNLIKE], ids=["paper", "unlike"])
-def test_without_noise_ions_go_where_the_plain_stepper_takes_them(monkeypatch, salt, has_walls):
-    """No pair touches: there a step overshoots, and two paths part by rounding."""
+@pytest.fixture
+def noiseless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the noise out of both steppers."""
     whole = brownian.ions_of
 
     def quiet(model, species):
@@ -42,6 +41,13 @@ def test_without_noise_ions_go_where_the_plain_stepper_takes_them(monkeypatch, s
 
     monkeypatch.setattr(brownian, "ions_of", quiet)
     monkeypatch.setattr(dilute, "ions_of", quiet)
+
+
+@pytest.mark.usefixtures("noiseless")
+@pytest.mark.parametrize("has_walls", [False, True])
+@pytest.mark.parametrize("salt", [paper_salt(200), UNLIKE], ids=["paper", "unlike"])
+def test_without_noise_ions_go_where_the_plain_stepper_takes_them(salt, has_walls):
+    """No pair touches: there a step overshoots, and two paths part by rounding."""
     model = IonModel(salt=salt, plane=Plane(length_m=1200 * NM, width_m=1700 * NM, has_walls=has_walls), step_s=1 * PS)
     rng = np.random.default_rng(3)
     species = np.repeat(np.arange(2), salt.counts).astype(np.int8)
@@ -59,6 +65,46 @@ def test_without_noise_ions_go_where_the_plain_stepper_takes_them(monkeypatch, s
     np.testing.assert_allclose(other.y_nm, plain.y_nm, atol=2e-3)
     assert 0.1 < stepper.n_in_groups / (2 * salt.n_ions) < 0.7
     assert np.abs(plain.x_nm - x).max() > 0.3
+
+
+@pytest.mark.usefixtures("noiseless")
+def test_chains_of_any_length_go_where_the_plain_stepper_takes_them():
+    """Chains of 3 to 12 ions, the longest beyond what is stepped side by side; more than 64 of some."""
+    rng = np.random.default_rng(8)
+    lengths = np.concatenate([np.arange(3, 13), np.full(70, 4), np.full(5, 7)])
+    x, y = [], []
+    for k, length in enumerate(lengths):
+        x.append(400.0 * (k % 10) + 14.0 * np.arange(length) + rng.uniform(-2, 2, size=length))
+        y.append(100.0 * (k // 10) + 50.0 + rng.uniform(-2, 2, size=length))
+    x, y = np.concatenate(x) - 60.0, np.concatenate(y)  # some chains lie across the edge
+    n = x.size - x.size % 2
+    x, y = x[:n], y[:n]
+    model = IonModel(salt=paper_salt(n // 2), plane=Plane(length_m=4 * UM, width_m=1 * UM), step_s=1 * PS)
+    start = start_at(
+        model, x_nm=x, y_nm=y, species=rng.permutation(np.arange(n) % 2).astype(np.int8), rng=np.random.default_rng(0)
+    )
+    plain, other = start.copy(), start.copy()
+    field = np.full(250, 2e7)
+    Stepper(model=model).advance(plain, field)
+    stepper = DiluteStepper(model=model)
+    stepper.advance(other, field)
+    assert stepper.n_in_groups == 2 * n
+    np.testing.assert_allclose(other.x_nm, plain.x_nm, atol=2e-3)  # as above
+    np.testing.assert_allclose(other.y_nm, plain.y_nm, atol=2e-3)
+    assert np.abs(plain.x_nm - x).max() > 0.3
+
+
+def test_lists_of_near_ions_serve_many_sweeps_and_change_nothing():
+    model = IonModel(salt=paper_salt(150), plane=Plane(length_m=1500 * NM, width_m=1500 * NM))
+    start = random_start(model, np.random.default_rng(4))
+    field = np.full(5000, 0.08 * FIELD_UNIT_V_M)
+    often, seldom = start.copy(), start.copy()
+    one, other = DiluteStepper(model=model, slack_nm=1.0), DiluteStepper(model=model)
+    one.advance(often, field)
+    other.advance(seldom, field)
+    assert one.n_listings == 40  # before each sweep
+    assert 1 < other.n_listings < 10
+    np.testing.assert_array_equal(often.x_nm, seldom.x_nm)
 
 
 def test_without_forces_ions_alone_in_twos_and_in_groups_diffuse_as_their_kind():

@@ -239,6 +239,9 @@ def neuron_command(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Particles: go on from this file, and keep it up to date.")
     ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Stripes: begin where the ions of this checkpoint are, instead of at random.")
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -247,7 +250,16 @@ def neuron_command(
 
     import numpy as np
 
-    from neurograft.ionic import Circuit, Reduced, simulate, simulate_stripes, spikes_of
+    from neurograft.ionic import (
+        Circuit,
+        ParticleOptions,
+        Reduced,
+        load_neuron,
+        simulate,
+        simulate_stripes,
+        spikes_of,
+        stripes_start,
+    )
     from neurograft.units import NA
 
     if not 0 < size <= 4:
@@ -257,11 +269,14 @@ def neuron_command(
         whole, current_a=current_na * NA * size, n_pairs=max(1, round(whole.n_pairs * size)),
         na_width_m=whole.na_width_m * size, k_width_m=whole.k_width_m * size, capacitance_f=whole.capacitance_f * size,
     )  # fmt: skip
+    if start is not None and depth is not Depth.STRIPES:
+        raise OptionError(f"--start is for --depth stripes; {depth.value} cannot begin at places of ions.")
     rng = np.random.default_rng(seed)
     rates = _law(law or (Law.PAIRS if depth is Depth.STRIPES else Law.SAMPLE))
     with shown_progress() as progress:
         if depth is Depth.STRIPES:
-            trace = simulate_stripes(circuit, rates, duration_s=microseconds * US, rng=rng)
+            begun = stripes_start(load_neuron(start, circuit, ParticleOptions())) if start is not None else None
+            trace = simulate_stripes(circuit, rates, duration_s=microseconds * US, rng=rng, start=begun)
         elif depth is Depth.PARTICLES:
             trace = _particles(circuit, microseconds * US, checkpoint, seed, progress)
         else:

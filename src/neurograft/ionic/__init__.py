@@ -73,6 +73,8 @@ from neurograft.ionic._phase import Outcome as Outcome
 from neurograft.ionic._phase import lowest_voltage as lowest_voltage
 from neurograft.ionic._phase import outcome as outcome
 from neurograft.ionic._phase import phase_diagram as phase_diagram
+from neurograft.ionic._placed import placed_of as placed_of
+from neurograft.ionic._placed import stripes_start as stripes_start
 from neurograft.ionic._rates import PAIRS_ALONE as PAIRS_ALONE
 from neurograft.ionic._rates import SAMPLE_FIT as SAMPLE_FIT
 from neurograft.ionic._rates import PairTheory as PairTheory
@@ -98,6 +100,8 @@ from neurograft.ionic._spiking import energy_per_spike_j as energy_per_spike_j
 from neurograft.ionic._spiking import rate_against_current as rate_against_current
 from neurograft.ionic._spiking import refractory_curve as refractory_curve
 from neurograft.ionic._spiking import spikes_of as spikes_of
+from neurograft.ionic._stripes import NeuronStart as NeuronStart
+from neurograft.ionic._stripes import Placed as Placed
 from neurograft.ionic._stripes import Stripes as Stripes
 from neurograft.ionic._stripes import simulate_stripes as simulate_stripes
 from neurograft.ionic._sweep import IonRecord as IonRecord

@@ -27,15 +27,16 @@ from neurograft.ionic._brownian import (
     require_field,
     table_of,
 )
-from neurograft.ionic._dilute_kernels import N_ROWS, empty_crowd, jump_alone, sort_crowd, step_twos
+from neurograft.ionic._crowd import Crowd, empty_crowd, gone_nm, list_near
+from neurograft.ionic._dilute_kernels import empty_lanes, sweep_crowd
 from neurograft.ionic._interaction import LogRatio
 from neurograft.ionic._kernels import finish, prepare, sweep
-from neurograft.ionic._listing import empty_listing
-from neurograft.ionic._noise import BLOCK, noise_desk
+from neurograft.ionic._listing import Ground, empty_listing
 from neurograft.units import NM
 
 _DEVIATIONS: Final = 5.0
 _STEPS: Final = 125
+_SLACK_NM: Final = 30.0
 _MOST_NEIGHBOURS: Final = 1.0  # within range of an ion, pairs counted once; beyond, groups grow together
 _EVER_NM: Final = np.float32(1e9)
 
@@ -47,8 +48,11 @@ class DiluteStepper:
 
     model: IonModel
     sweep_steps: int = _STEPS
+    slack_nm: float = _SLACK_NM  # how much farther near ions are listed than a sweep needs
     n_in_groups: int = field(init=False, default=0)  # ions times sweeps that were in groups of three and more
+    n_listings: int = field(init=False, default=0)
     _room: int = field(init=False, default=1024)
+    _near_room: int = field(init=False, default=1024)
 
     def advance(self, state: IonState, field_v_m: Float64[ndarray, " steps"]) -> float:
         """Advance ``state`` by one block, a field a step; return the charge displacement (sum of z dx, nm)."""
@@ -56,25 +60,34 @@ class DiluteStepper:
         require_field(strongest_v_m)
         fields = self.model.field_per_nm(field_v_m)
         before_nm = state.x_nm.copy()
-        n, law = state.x_nm.size, law_of(self.model)
-        ions = ions_of(self.model, state.species)
+        law, ions = law_of(self.model), ions_of(self.model, state.species)
         n_sweeps = max(1, math.ceil(fields.size / self.sweep_steps))
         cuts = np.linspace(0, fields.size, n_sweeps + 1).astype(np.int64)
         skin_nm = self.skin_nm(int(np.diff(cuts).max()), float(np.abs(fields).max(initial=0.0)))
-        ground = ground_of(self.model, n, skin_nm=skin_nm)
-        crowd = empty_crowd(n, ground.n_x * ground.n_y)
-        words, bits = state.words[0], noise_desk(1)[0]
-        noise, lanes = np.zeros(BLOCK, dtype=np.float32), np.zeros(N_ROWS * (BLOCK // 2), dtype=np.float32)
+        ground = ground_of(self.model, state.x_nm.size, skin_nm=skin_nm + self.slack_nm)
+        range_nm, words, lanes = ground.range_nm - self.slack_nm, state.words[0], empty_lanes()
+        crowd, n_near = self._listed(state, ground)
         for first, last in pairwise(cuts):
+            if gone_nm(state.x_nm, state.y_nm, crowd) > 0.499 * self.slack_nm:
+                crowd, n_near = self._listed(state, ground)
             now = fields[first:last]
-            n_alone, n_in_twos = sort_crowd(state.x_nm, state.y_nm, ground, crowd)
-            alone, twos, rest = np.split(crowd.places, [n_alone, n_alone + n_in_twos])
-            pull_sum = float(now.sum(dtype=np.float64))
-            jump_alone(state.x_nm, state.y_nm, ions, alone, pull_sum, now.size, words, bits, noise)
-            step_twos(state.x_nm, state.y_nm, ions, twos, ground, now, law, words, bits, noise, lanes)
-            self._move_rest(state, rest, ions, now, skin_nm=skin_nm)
+            n_moved = sweep_crowd(
+                state.x_nm, state.y_nm, ions, n_near, range_nm, ground, now, law, words, crowd, lanes
+            )  # fmt: skip
+            self.n_in_groups += state.x_nm.size - int(crowd.n_groups[1] + 2 * crowd.n_groups[2])
+            self._move_rest(state, crowd.places[n_moved:], ions, now, skin_nm=skin_nm)
         state.n_steps += fields.size
         return charge_moved_nm(self.model, state, before_nm)
+
+    def _listed(self, state: IonState, ground: Ground) -> tuple[Crowd, int]:
+        """Return who is near whom now, and how many pairs are."""
+        self.n_listings += 1
+        while True:
+            crowd = empty_crowd(state.x_nm.size, ground.n_x * ground.n_y, self._near_room)
+            n_near = list_near(state.x_nm, state.y_nm, ground, crowd)
+            if n_near <= self._near_room:
+                return crowd, n_near
+            self._near_room = int(1.3 * n_near)
 
     def skin_nm(self, n_steps: int, strongest_per_nm: float) -> float:
         """Return by how much two separations differ at most after so many steps."""
@@ -88,7 +101,6 @@ class DiluteStepper:
     ) -> None:  # fmt: skip
         if rest.size == 0:
             return
-        self.n_in_groups += rest.size
         ground = ground_of(self.model, rest.size, skin_nm=skin_nm)
         x_nm, y_nm, of = state.x_nm[rest], state.y_nm[rest], np.ascontiguousarray(ions[:, rest])
         cuts = np.array([0, rest.size])

@@ -1,148 +1,77 @@
-"""Compiled sweeps of dilute ions: alone, in twos, and the rest.  Lengths in nanometres, energies in kT.
+"""Compiled sweeps of dilute ions: alone, in twos, in small groups.  Lengths in nanometres, energies in kT.
 
-Ions nearer than ``range_nm`` at the start of a sweep are of one group, and groups do not meet within it.  An ion
-alone takes all its steps in one jump: the sum of normal numbers is a normal number.  Of two ions alone the
-diffusion-weighted centre feels no force between them and jumps too; their separation takes every step, 64 twos
-side by side.  Both are the stepwise law exactly, not near to it.  Larger groups, and ions near a wall, are left to
-``_kernels.sweep``.
+Groups do not meet within a sweep (``_crowd``).  An ion alone takes all its steps in one jump: the sum of normal
+numbers is a normal number.  Of two ions alone the diffusion-weighted centre feels no force between them and jumps
+too; their separation takes every step, 64 twos side by side.  Groups of three and more take every step of every
+ion, 64 groups side by side.  All this is the stepwise law exactly, not near to it.  The largest groups, and ions near
+a wall, are left to ``_kernels.sweep``.
 """
 # ruff: noqa: PLR0917 - compiled functions take their arguments by place
 
 from typing import Final, NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, UInt32
 from numba import njit
 from numpy import ndarray
 
-from neurograft.ionic._listing import around_cell, sort_by_cell
-from neurograft.ionic._noise import BLOCK, fill_normals
+from neurograft.ionic._crowd import LARGEST, group_near
+from neurograft.ionic._noise import BLOCK, fill_blocks, fill_normals, noise_desk
 
-_HALF: Final = BLOCK // 2  # twos side by side
+_HALF: Final = BLOCK // 2  # twos, or groups, side by side
 _F32 = np.float32
-N_ROWS: Final = 5  # of the scratch space of ``step_twos``
+_N_TWO_ROWS: Final = 5  # separation along and across, mobility times Gamma, drift, noise
+_N_ROWS: Final = 7  # of an ion: place along and across, force along and across, valence, mobility times step, noise
+_AWAY_NM: Final = _F32(1000.0)  # lanes without an ion hold one without charge, so far off
 
 
-class Crowd(NamedTuple):
-    """Which ions are alone, in twos, or of the rest; ``places`` lists them in this order, by ``counts``."""
+class Lanes(NamedTuple):
+    """Scratch space of a sweep."""
 
-    root: Int64[ndarray, " ions"]
-    size: Int64[ndarray, " ions"]
-    places: Int64[ndarray, " ions"]
-    cell: Int64[ndarray, " ions"]
-    order: Int64[ndarray, " ions"]
-    begin: Int64[ndarray, " cells_and_end"]
-    position: Float64[ndarray, "two ions"]
+    bits: UInt32[ndarray, " words"]
+    noise: Float32[ndarray, " numbers"]
+    twos: Float32[ndarray, " rows_of_lanes"]
+    ions: Float32[ndarray, "members rows_of_lanes"]
+    own: Float32[ndarray, " rows_of_lanes"]  # of the ion whose forces are summed
+    start: Float64[ndarray, "members two lanes"]
 
 
-def empty_crowd(n: int, n_cells: int) -> Crowd:
-    """Return room for so many ions and cells."""
-    return Crowd(
-        root=np.zeros(n, dtype=np.int64),
-        size=np.zeros(n, dtype=np.int64),
-        places=np.zeros(n, dtype=np.int64),
-        cell=np.zeros(n, dtype=np.int64),
-        order=np.zeros(n, dtype=np.int64),
-        begin=np.zeros(n_cells + 1, dtype=np.int64),
-        position=np.zeros((2, n)),
+def empty_lanes() -> Lanes:
+    """Return scratch space."""
+    return Lanes(
+        bits=noise_desk(LARGEST).ravel(),
+        noise=np.zeros(LARGEST * BLOCK, dtype=np.float32),
+        twos=np.zeros(_N_TWO_ROWS * _HALF, dtype=np.float32),
+        ions=np.zeros((LARGEST, _N_ROWS * _HALF), dtype=np.float32),
+        own=np.zeros(5 * _HALF, dtype=np.float32),
+        start=np.zeros((LARGEST, 2, _HALF)),
     )
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _root_of(root, i):
-    while root[i] != i:
-        root[i] = root[root[i]]
-        i = root[i]
-    return i
+def sweep_crowd(x, y, ions, n_near, range_nm, ground, fields, law, words, crowd, lanes):
+    """Move all ions but the rest by a sweep; return where in ``crowd.places`` the rest begin."""
+    n_in_groups = group_near(x, y, n_near, range_nm, ground, crowd)
+    pull_sum = 0.0
+    for k in range(fields.size):
+        pull_sum += fields[k]
+    n_alone, n_twos = crowd.n_groups[1], crowd.n_groups[2]
+    twos_end = n_alone + 2 * n_twos
+    jump_alone(x, y, ions, crowd.places[:n_alone], pull_sum, fields.size, words, lanes)
+    step_twos(x, y, ions, crowd.places[n_alone:twos_end], ground, fields, pull_sum, law, words, lanes)
+    step_groups(x, y, ions, crowd.places[twos_end:n_in_groups], crowd.n_groups, ground, fields, law, words, lanes)
+    return n_in_groups
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _join_near(ground, crowd):
-    """Join ions of a cell and of those around it that are within range, by union-find over places in cell order."""
-    x, y, begin, root = crowd.position[0], crowd.position[1], crowd.begin, crowd.root
-    range2 = ground.range_nm * ground.range_nm
-    half_x, half_y = 0.5 * ground.box_x, 0.5 * ground.box_y
-    columns, rows = np.empty(3, dtype=np.int64), np.empty(3, dtype=np.int64)
-    for b in range(ground.n_y):
-        n_rows = around_cell(b, ground.n_y, rows)
-        for a in range(ground.n_x):
-            first, last = begin[a + ground.n_x * b], begin[a + ground.n_x * b + 1]
-            if first == last:
-                continue
-            n_columns = around_cell(a, ground.n_x, columns)
-            for db in range(n_rows):
-                for da in range(n_columns):
-                    c = columns[da] + ground.n_x * rows[db]
-                    for i in range(first, last):
-                        for j in range(max(begin[c], i + 1), begin[c + 1]):
-                            dx, dy = abs(x[i] - x[j]), abs(y[i] - y[j])
-                            dx = ground.box_x - dx if dx > half_x else dx
-                            dy = ground.box_y - dy if dy > half_y else dy
-                            if dx * dx + dy * dy < range2:
-                                one, other = _root_of(root, i), _root_of(root, j)
-                                root[max(one, other)] = min(one, other)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
-def sort_crowd(x, y, ground, crowd):
-    """Fill ``crowd`` from positions; return how many ions are alone, and how many are in twos."""
-    n = x.size
-    sort_by_cell(x, y, ground, crowd.cell, crowd.begin, crowd.order)
-    for k in range(n):
-        i = crowd.order[k]
-        crowd.position[0, k] = x[i] - ground.box_x * np.floor(x[i] / ground.box_x)
-        crowd.position[1, k] = y[i] - ground.box_y * np.floor(y[i] / ground.box_y)
-        crowd.root[k], crowd.size[k] = k, 0
-    _join_near(ground, crowd)
-    for k in range(n):
-        crowd.root[k] = _root_of(crowd.root, k)
-        crowd.size[crowd.root[k]] += 1
-    if ground.width_nm > 0.0:
-        for k in range(n):
-            if min(y[crowd.order[k]], ground.width_nm - y[crowd.order[k]]) < ground.range_nm:
-                crowd.size[crowd.root[k]] = n + 1  # near a wall: of the rest
-    return _place_by_size(crowd)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
-def _place_by_size(crowd):
-    """Write ``places``: ions alone, then twos one after the other, then the rest."""
-    root, size, places, order = crowd.root, crowd.size, crowd.places, crowd.order
-    n_alone, n_in_twos = 0, 0
-    for k in range(root.size):
-        n_alone += 1 if size[root[k]] == 1 else 0
-        n_in_twos += 1 if size[root[k]] == 2 else 0
-    alone, two, rest = 0, n_alone, n_alone + n_in_twos
-    for k in range(root.size):
-        of = size[root[k]]
-        if of == 1:
-            places[alone] = order[k]
-            alone += 1
-        elif of == 2:
-            if root[k] == k:  # the first of both; the cell order has it before the other
-                crowd.position[0, k] = two
-                places[two] = order[k]
-                two += 2
-            else:
-                places[np.int64(crowd.position[0, root[k]]) + 1] = order[k]
-        elif of != 2:
-            places[rest] = order[k]
-            rest += 1
-    return n_alone, n_in_twos
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-@no_type_check
-def jump_alone(x, y, ions, places, pull_sum, n_steps, words, bits, noise):
+def jump_alone(x, y, ions, places, pull_sum, n_steps, words, lanes):
     """Move ions that meet nobody by all steps at once; ``pull_sum`` is the sum of the steps' fields."""
-    whole, real = bits.view(np.int32), bits.view(np.float32)
+    whole, real, noise = lanes.bits.view(np.int32), lanes.bits.view(np.float32), lanes.noise
     root_steps = np.sqrt(np.float64(n_steps))
     for at in range(0, places.size, _HALF):
-        fill_normals(words, bits, whole, real, noise)
+        fill_normals(words, lanes.bits, whole, real, noise)
         for q in range(min(_HALF, places.size - at)):
             i = places[at + q]
             x[i] += ions[0, i] * ions[2, i] * pull_sum + root_steps * ions[1, i] * noise[q]
@@ -166,33 +95,34 @@ def _step_lanes(lanes, noise, field, strength, core, reach, cut2):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def step_twos(x, y, ions, places, ground, fields, law, words, bits, noise, lanes):
+def step_twos(x, y, ions, places, ground, fields, pull_sum, law, words, lanes):
     """Move ions that meet one other: the centre in one jump, the separation step by step."""
+    bits, noise, rows = lanes.bits, lanes.noise, lanes.twos
     whole, real = bits.view(np.int32), bits.view(np.float32)
     strength = law.strength * (law.reach_nm - law.core_nm)
     cut2 = law.cut_nm * law.cut_nm
     n_twos, n_steps = places.size // 2, fields.size
-    pull_sum = 0.0
-    for k in range(n_steps):
-        pull_sum += fields[k]
-    start = np.empty((2, _HALF))
+    start = lanes.start[0]
     for at in range(0, n_twos, _HALF):
         n = min(_HALF, n_twos - at)
-        lanes[:] = _F32(0.0)
-        lanes[:_HALF] = _F32(1.0)  # unused lanes: any separation but none
+        rows[:] = _F32(0.0)
+        rows[:_HALF] = _F32(1.0)  # unused lanes: any separation but none
         for q in range(n):
             i, j = places[2 * (at + q)], places[2 * (at + q) + 1]
             dx, dy = x[i] - x[j], y[i] - y[j]
             dx -= ground.box_x * np.rint(dx / ground.box_x)
             dy -= ground.box_y * np.rint(dy / ground.box_y)
             start[0, q], start[1, q] = dx, dy
-            lanes[q], lanes[_HALF + q] = dx, dy
-            lanes[2 * _HALF + q] = (ions[0, i] + ions[0, j]) * ions[2, i] * ions[2, j]
-            lanes[3 * _HALF + q] = ions[0, i] * ions[2, i] - ions[0, j] * ions[2, j]
-            lanes[4 * _HALF + q] = np.sqrt(ions[1, i] * ions[1, i] + ions[1, j] * ions[1, j])
-        for k in range(n_steps):
-            fill_normals(words, bits, whole, real, noise)
-            _step_lanes(lanes, noise, fields[k], strength, law.core_nm, law.reach_nm, cut2)
+            rows[q], rows[_HALF + q] = dx, dy
+            rows[2 * _HALF + q] = (ions[0, i] + ions[0, j]) * ions[2, i] * ions[2, j]
+            rows[3 * _HALF + q] = ions[0, i] * ions[2, i] - ions[0, j] * ions[2, j]
+            rows[4 * _HALF + q] = np.sqrt(ions[1, i] * ions[1, i] + ions[1, j] * ions[1, j])
+        for first in range(0, n_steps, LARGEST):
+            some = min(LARGEST, n_steps - first)
+            fill_blocks(some, words, bits, whole, real, noise)
+            for k in range(some):
+                now = noise[k * BLOCK : (k + 1) * BLOCK]
+                _step_lanes(rows, now, fields[first + k], strength, law.core_nm, law.reach_nm, cut2)
         fill_normals(words, bits, whole, real, noise)
         for q in range(n):
             i, j = places[2 * (at + q)], places[2 * (at + q) + 1]
@@ -201,8 +131,110 @@ def step_twos(x, y, ions, places, ground, fields, law, words, bits, noise, lanes
             spread = np.sqrt(n_steps * ((b * ions[1, i]) ** 2 + (a * ions[1, j]) ** 2)) / (a + b)
             centre_x = share * b * (ions[2, i] + ions[2, j]) * pull_sum + spread * noise[q]
             centre_y = spread * noise[_HALF + q]
-            more_x, more_y = lanes[q] - start[0, q], lanes[_HALF + q] - start[1, q]
+            more_x, more_y = rows[q] - start[0, q], rows[_HALF + q] - start[1, q]
             x[i] += centre_x + share * more_x
             y[i] += centre_y + share * more_y
             x[j] += centre_x - (1.0 - share) * more_x
             y[j] += centre_y - (1.0 - share) * more_y
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def step_groups(x, y, ions, places, n_groups, ground, fields, law, words, lanes):
+    """Move groups of three and more step by step; groups side by side are of like size."""
+    sizes, begins = np.empty(_HALF, dtype=np.int64), np.empty(_HALF, dtype=np.int64)
+    n, begin = 0, 0
+    for size in range(3, LARGEST + 1):
+        for _ in range(n_groups[size]):
+            sizes[n], begins[n] = size, begin
+            begin += size
+            n += 1
+            if n == _HALF or begin == places.size:
+                _load_groups(x, y, ions, places, sizes[:n], begins[:n], ground, lanes)
+                _run_groups(size, fields, law, words, lanes)
+                _store_groups(x, y, places, sizes[:n], begins[:n], lanes)
+                n = 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _load_groups(x, y, ions, places, sizes, begins, ground, lanes):
+    """Write places relative to the first of each group, nearest image, and what its ions are."""
+    lanes.ions[:] = _F32(0.0)
+    for m in range(LARGEST):
+        lanes.ions[m, :_HALF] = _AWAY_NM * _F32(m + 1)
+    for q in range(sizes.size):
+        first = places[begins[q]]
+        for m in range(sizes[q]):
+            i, row = places[begins[q] + m], lanes.ions[m]
+            dx, dy = x[i] - x[first], y[i] - y[first]
+            row[q] = dx - ground.box_x * np.rint(dx / ground.box_x)
+            row[_HALF + q] = dy - ground.box_y * np.rint(dy / ground.box_y)
+            row[4 * _HALF + q], row[5 * _HALF + q], row[6 * _HALF + q] = ions[2, i], ions[0, i], ions[1, i]
+            lanes.start[m, 0, q], lanes.start[m, 1, q] = row[q], row[_HALF + q]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _store_groups(x, y, places, sizes, begins, lanes):
+    for q in range(sizes.size):
+        for m in range(sizes[q]):
+            i = places[begins[q] + m]
+            x[i] += lanes.ions[m, q] - lanes.start[m, 0, q]
+            y[i] += lanes.ions[m, _HALF + q] - lanes.start[m, 1, q]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _run_groups(size, fields, law, words, lanes):
+    """Advance groups of up to ``size`` ions by a sweep.
+
+    An ion moves as soon as its forces are summed: all pairs that it is of have then been counted.
+    """
+    bits, noise, own, rows = lanes.bits, lanes.noise, lanes.own, lanes.ions
+    whole, real = bits.view(np.int32), bits.view(np.float32)
+    strength = law.strength * (law.reach_nm - law.core_nm)
+    cut2 = law.cut_nm * law.cut_nm
+    for k in range(fields.size):
+        fill_blocks(size, words, bits, whole, real, noise)
+        for m in range(size):
+            _take(own, rows[m])
+            for other in range(m + 1, size):
+                _push(own, rows[other], strength, law.core_nm, law.reach_nm, cut2)
+            _move_lanes(own, rows[m], noise[m * BLOCK : (m + 1) * BLOCK], fields[k])
+
+
+@njit(cache=True, error_model="numpy")
+@no_type_check
+def _take(own, row):
+    for q in range(5 * _HALF):
+        own[q] = row[q]
+
+
+@njit(cache=True, error_model="numpy")
+@no_type_check
+def _push(own, other, strength, core, reach, cut2):
+    """Add the forces between an ion and another of its group, lane by lane."""
+    tiny, zero = _F32(1e-12), _F32(0.0)
+    for q in range(_HALF):
+        x, y = own[q] - other[q], own[_HALF + q] - other[_HALF + q]
+        r2 = x * x + y * y
+        r = np.sqrt(max(r2, tiny))
+        f = own[4 * _HALF + q] * other[4 * _HALF + q] * (strength / ((r + core) * (r + reach) * r))
+        f = f if r2 < cut2 else zero
+        own[2 * _HALF + q] += f * x
+        own[3 * _HALF + q] += f * y
+        other[2 * _HALF + q] -= f * x
+        other[3 * _HALF + q] -= f * y
+
+
+@njit(cache=True, error_model="numpy")
+@no_type_check
+def _move_lanes(own, row, noise, field):
+    """Move an ion of each lane by one step, and clear its forces for the next."""
+    for q in range(_HALF):
+        mobility, spread = row[5 * _HALF + q], row[6 * _HALF + q]
+        row[q] = own[q] + mobility * (own[2 * _HALF + q] + own[4 * _HALF + q] * field) + spread * noise[q]
+        row[_HALF + q] = own[_HALF + q] + mobility * own[3 * _HALF + q] + spread * noise[_HALF + q]
+        row[2 * _HALF + q] = _F32(0.0)
+        row[3 * _HALF + q] = _F32(0.0)

@@ -148,6 +148,8 @@ def run_particles(
 ) -> NeuronTrace:
     """Advance until ``duration_s`` of model time; a stopped run goes on from its last checkpoint, bit for bit."""
     n_blocks = round(duration_s / (neuron.options.block_steps * neuron.options.step_s))
+    if checkpoint is not None and not checkpoint.exists():
+        neuron.save(checkpoint)
     while len(neuron.rows) < n_blocks:
         neuron.advance()
         progress("particle neuron", len(neuron.rows), n_blocks)

@@ -44,6 +44,23 @@ class _Rates(NamedTuple):
     catching: Float64[ndarray, "shares fields"]  # a cation and an anion of one cell
 
 
+class Placed(NamedTuple):
+    """Places across the field (m) of single cations, single anions, and pairs."""
+
+    cation_m: Float64[ndarray, " single"]
+    anion_m: Float64[ndarray, " single"]
+    pair_m: Float64[ndarray, " pairs"]
+
+
+class NeuronStart(NamedTuple):
+    """Where a neuron stands: time since its ions were spread, potential, both slits."""
+
+    time_s: float
+    voltage_v: float
+    na: Placed
+    k: Placed
+
+
 class _Crowd(NamedTuple):
     """Places across the field: free cations, free anions, pairs; when pairs formed; scratch space."""
 
@@ -94,11 +111,18 @@ class Stripes:
         """Number of stripes that are told apart."""
         return round(self.width_m / self.cell_m)
 
-    def start(self, rng: Generator) -> _Crowd:
-        """Return ions spread at random, all of them free."""
-        n = self.n_pairs
+    def start(self, placed: Placed) -> _Crowd:
+        """Return the ions at their places."""
+        n, free, bound = self.n_pairs, placed.cation_m.size, placed.pair_m.size
+        if not free == placed.anion_m.size == n - bound:
+            raise IonicError(
+                f"{free} single cations, {placed.anion_m.size} single anions and {bound} pairs are not {n} ions of "
+                "each kind. Give places of as many as the slit has."
+            )
+        place_m = np.zeros((3, n))
+        place_m[0, :free], place_m[1, :free], place_m[2, :bound] = placed
         return _Crowd(
-            place_m=rng.random((3, n)) * self.width_m,
+            place_m=place_m,
             born=np.zeros(n, dtype=np.int64),
             listed=np.zeros((2, n), dtype=np.int64),
             begin=np.zeros((2, self.n_cells + 1), dtype=np.int64),
@@ -107,11 +131,19 @@ class Stripes:
             spread_m=math.sqrt(2 * self.diffusion_m2_s * self.step_s),
         )
 
-    def relax(self, field_v_m: Float64[ndarray, " steps"], rng: Generator) -> Float64[ndarray, " steps"]:
-        """Return the free share after each step in a prescribed field, from a random start."""
+    def spread(self, rng: Generator) -> Placed:
+        """Return ions spread at random, all of them free."""
+        cation_m, anion_m = rng.random((2, self.n_pairs)) * self.width_m
+        return Placed(cation_m, anion_m, np.zeros(0))
+
+    def relax(
+        self, field_v_m: Float64[ndarray, " steps"], rng: Generator, *, start: Placed | None = None
+    ) -> Float64[ndarray, " steps"]:
+        """Return the free share after each step in a prescribed field, from a random start or a given one."""
         share = np.zeros(field_v_m.size)
         rates = self.rates(max(1.0, 1.01 * float(np.abs(field_v_m).max())))
-        _relax(np.abs(field_v_m), self.start(rng), rates, rng, share)
+        begin = self.spread(rng) if start is None else start
+        _relax(np.abs(field_v_m), self.start(begin), begin.cation_m.size, rates, rng, share)
         return share
 
 
@@ -124,8 +156,12 @@ def simulate_stripes(
     quiet_s: float = 5.05 * US,
     step_s: float = 50 * NS,
     cell_m: float = 100 * NM,
+    start: NeuronStart | None = None,
 ) -> NeuronTrace:
-    """Return the course of the neuron from the particles' start: ions at random, at first the circuit off."""
+    """Return the course of the neuron until ``duration_s``.
+
+    Without ``start`` from the particles' start: ions at random, at first the circuit off.
+    """
     slits = [
         Stripes(
             law=law, n_pairs=circuit.n_pairs, length_m=circuit.length_m, width_m=width_m, cell_m=cell_m, step_s=step_s,
@@ -144,10 +180,15 @@ def simulate_stripes(
             thermal_v / circuit.capacitance_f, circuit.length_m,
         ]
     )  # fmt: skip
-    rows = np.zeros((round(duration_s / step_s), 3))
-    crowds = [slit.start(rng) for slit in slits]
-    _run_neuron(crowds[0], crowds[1], na, k, constants, round(quiet_s / step_s), rng, rows)
-    return NeuronTrace((1 + np.arange(rows.shape[0])) * step_s, *rows.T.copy())
+    if start is None:
+        start = NeuronStart(0.0, _START_V, *(slit.spread(rng) for slit in slits))
+    first = round(start.time_s / step_s)
+    rows = np.zeros((max(0, round(duration_s / step_s) - first), 3))
+    crowds = [slit.start(placed) for slit, placed in zip(slits, (start.na, start.k), strict=True)]
+    begin = (start.voltage_v, start.na.cation_m.size, start.k.cation_m.size)
+    n_quiet = max(0, round(quiet_s / step_s) - first)
+    _run_neuron(crowds[0], crowds[1], na, k, constants, begin, n_quiet, rng, rows)
+    return NeuronTrace((1 + first + np.arange(rows.shape[0])) * step_s, *rows.T.copy())
 
 
 @njit(cache=True, inline="always", error_model="numpy")
@@ -260,9 +301,8 @@ def _catch(crowd, n_bound, now, catching, rng):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _relax(field, crowd, rates, rng, share):
+def _relax(field, crowd, n_free, rates, rng, share):
     n = crowd.place_m.shape[1]
-    n_free = n
     for t in range(field.size):
         n_free = step_crowd(crowd, n_free, t, _rates_at(field[t], n_free / n, rates), rng)
         share[t] = n_free / n
@@ -270,11 +310,11 @@ def _relax(field, crowd, rates, rng, share):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _run_neuron(na, k, na_rates, k_rates, constants, n_quiet, rng, rows):
+def _run_neuron(na, k, na_rates, k_rates, constants, begin, n_quiet, rng, rows):
     """Advance potential and both slits; ``constants`` as ``simulate_stripes`` lists them."""
     push, gain, g, e_na, e_k, thermal, length = constants
     n = na.place_m.shape[1]
-    free_na, free_k, v = n, n, _START_V
+    v, free_na, free_k = begin
     for t in range(rows.shape[0]):
         if t >= n_quiet:
             g_na, g_k = gain * g * free_na / n, g * free_k / n

@@ -197,8 +197,6 @@ def test_a_column_of_neurons_whose_name_is_taken_is_refused(saved, name):
     m, path = saved
     with pytest.raises(MapError, match="extra column"):
         save_map(replace(m, neuron_extra={name: np.zeros(m.n_neurons)}), path)
-    with pytest.raises(MapError, match="noise_v has 1 entries"):
-        replace(m, neuron_extra={"noise_v": np.zeros(1)})
 
 
 def test_files_that_are_no_map_are_named(tmp_path):

@@ -100,7 +100,7 @@ class Measured:
     def design(self):
         """Return a design of full size without its factor."""
         from neurograft.copying._design import column_totals, joined
-        from neurograft.copying._regression import Design
+        from neurograft.copying._factored import Design
 
         rows, start = joined(self.trains)
         order = np.argsort(rows, kind="stable")
@@ -213,20 +213,21 @@ class Measured:
         n = 6000 // b * b
         factor = Factor.__new__(Factor)
         factor._lower, factor.n_boxes, factor._n_threads = self._matrix(n), b, self.threads
+        factor.dtype = factor._lower.dtype
         factor.firing = np.arange(n // b)
         return self.columns**3 / 3, timed(factor.inverse_blocks) / (n**3 / 3)
 
     def fill(self) -> tuple[float, float]:
         """Own spikes x spikes nearby, twice, and the kept weights once."""
         from neurograft.copying._design import add_blanked
-        from neurograft.copying._regression import _fill
+        from neurograft.copying._solve import _box_of_lags, _fill
 
         d = self.design()
         blank = np.column_stack([self.trains[0] - 2, self.trains[0] + 9])
         beta, out = np.random.default_rng(0).standard_normal(self.columns), np.zeros(self.columns)
-        edges = self.boxes.edges
+        edges, lag_box = self.boxes.edges, _box_of_lags(self.boxes)
         fill_s = timed(
-            lambda: _fill(d.sorted_rows, d.sorted_who, edges, d.row_weight, d.running, blank, beta, 0.1, out)
+            lambda: _fill(d.sorted_rows, d.sorted_who, edges, lag_box, d.row_weight, d.running, blank, beta, 0.1, out)
         )
         kept_s = timed(lambda: add_blanked(d.sorted_rows, d.sorted_who, edges, d.running, blank, out))
         return float(self.firing), (2 * fill_s + kept_s) / self.threads

@@ -199,7 +199,7 @@ def run(told: argparse.Namespace, folder: Path) -> None:
     steps = Steps()
     work = Work(
         memory=memory, n_threads=told.threads, store=WorkFolder(folder),
-        workers=Threads(told.threads, memory.samples_at_once(told.threads)),
+        workers=Threads(told.threads, memory.samples_at_once(told.threads), memory.samples_held(told.threads)),
     )  # fmt: skip
     if told.only_read:
         read_shard(recording, work, progress=steps)

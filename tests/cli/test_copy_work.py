@@ -19,8 +19,10 @@ needs_kernels = pytest.mark.skipif(
 )
 pytestmark = pytest.mark.process
 PIECES = 5
+STEPS = ["read"] * PIECES + ["moments", "solution", "blocks"]
 
-# Runs a copy that kills itself, with no chance to clean up, at its k-th kept piece: before, while or after writing it.
+# Runs a copy that kills itself, with no chance to clean up, at its k-th kept result: before, while or after writing it.
+# The first five are pieces; then come moments, solutions and blocks of the inverse, of the design and of turned ones.
 KILLED = """
 import os, signal, sys
 from neurograft.copying import WorkFolder
@@ -56,18 +58,28 @@ def seen(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(seen, tmp_path_factory):
     """The map of a copy that nothing disturbs."""
-    from neurograft.cli import main
-
     out = tmp_path_factory.mktemp("whole") / "map.h5"
-    assert main(["copy", str(seen), "-o", str(out)]) == 0
+    assert [name.split("-")[0] for name in kept_by("copy", str(seen), "-o", str(out))[: PIECES + 3]] == STEPS
     assert not out.with_name("map.h5.work").exists()
     assert load_map(out).n_synapses >= 2
     return out
 
 
+def kept_by(*command):
+    """Run a command; return the names of the results that it made and kept."""
+    from neurograft.cli import main
+    from neurograft.copying import WorkFolder
+
+    put, made = WorkFolder.put, []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorkFolder, "put", lambda self, key, result: (made.append(key), put(self, key, result))[1])
+        assert main(list(command)) == 0
+    return made
+
+
 @needs_kernels
-@pytest.mark.parametrize(("after", "where"), [(1, "while"), (3, "before"), (5, "after")])
-def test_a_killed_copy_goes_on_and_makes_the_same_map_reading_no_piece_twice(seen, whole, tmp_path, after, where):
+@pytest.mark.parametrize(("after", "where"), [(1, "while"), (3, "before"), (6, "while"), (8, "after")])
+def test_a_killed_copy_goes_on_and_makes_the_same_map_making_nothing_twice(seen, whole, tmp_path, after, where):
     out, work = tmp_path / "map.h5", tmp_path / "map.h5.work"
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
@@ -76,15 +88,9 @@ def test_a_killed_copy_goes_on_and_makes_the_same_map_reading_no_piece_twice(see
     assert not out.exists()
     kept = {path.name: path.stat().st_mtime_ns for path in work.glob("*.npz")}
     assert len(kept) == (after if where == "after" else after - 1)
-    from neurograft.cli import main
-    from neurograft.copying import WorkFolder
-
-    put, written = WorkFolder.put, []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WorkFolder, "put", lambda self, key, result: (written.append(key), put(self, key, result))[1])
-        assert main(["copy", str(seen), "-o", str(out), "--resume"]) == 0
-    assert len(written) == PIECES - len(kept)
-    assert not any(f"{key}.npz" in kept for key in written)
+    made = kept_by("copy", str(seen), "-o", str(out), "--resume")
+    assert not any(f"{key}.npz" in kept for key in made)
+    assert len(made) + len(kept) == len(kept_by("copy", str(seen), "-o", str(tmp_path / "again.h5")))
     assert same(out, whole)
     assert not work.exists()
 
@@ -106,21 +112,24 @@ def test_shards_read_a_share_each_and_resume_joins_them(neurograft, seen, whole,
 
 @needs_kernels
 def test_a_growing_recording_is_followed_to_the_map_of_the_whole(neurograft, whole, tmp_path):
-    everything = samples().tobytes()
-    (tmp_path / "live.toml").write_text(sidecar("live.raw"))
+    """In NumPy's format, whose header of 128 bytes tells a length that is not there yet."""
+    np.save(tmp_path / "seen.npy", samples())
+    everything = (tmp_path / "seen.npy").read_bytes()
+    told = sidecar("live.npy").replace("[time]", "header_bytes = 128\n[time]")
+    (tmp_path / "live.toml").write_text(told)
     frame = 2 * CHANNELS
-    cuts = [0, 9 * RATE_HZ * frame + 3, 25 * RATE_HZ * frame + 1, len(everything)]
+    cuts = [0, 100, 9 * RATE_HZ * frame + 131, 25 * RATE_HZ * frame + 129, len(everything)]
 
     def record():
         for begin, end in itertools.pairwise(cuts):
-            with (tmp_path / "live.raw").open("ab") as stream:  # half a frame may be there at any time
+            with (tmp_path / "live.npy").open("ab") as stream:  # half a frame may be there at any time
                 stream.write(everything[begin:end])
             time.sleep(1.0)
 
     recorder = threading.Thread(target=record)
     recorder.start()
     out = tmp_path / "map.h5"
-    done = neurograft("copy", str(tmp_path / "live.raw"), "-o", str(out), "--follow", "--every", "0.1", "--idle", "3")
+    done = neurograft("copy", str(tmp_path / "live.npy"), "-o", str(out), "--follow", "--every", "0.1", "--idle", "3")
     recorder.join()
     assert done.code == 0
     told = [line for line in done.err.splitlines() if " synapses of " in line]

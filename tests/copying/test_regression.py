@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from test_design import dense_design
 
-from neurograft.copying import _gram, _regression
+from neurograft.copying import _gram, _solve, _whiten
 from neurograft.copying._coupling import Coupling
 from neurograft.copying._design import lag_boxes
+from neurograft.copying._factored import design
 from neurograft.copying._gram import Factor
-from neurograft.copying._regression import design, fits
+from neurograft.copying._regression import fits
 from neurograft.copying._thin import thinned
 from neurograft.copying._timeline import timeline
 from neurograft.copying._whiten import Traces, WhiteningOptions, prepared, row_weights
@@ -99,11 +100,23 @@ def test_filling_stops_where_a_factor_of_32_bits_tells_no_more(monkeypatch):
     monkeypatch.setattr(Factor, "solve", lambda self, right: calls.append(1) or solve(self, right))
     enough = fitted(traces, 60)[0]
     assert 3 <= len(calls) < 40  # a third is blanked here, and of 61 solutions none would be left out
-    monkeypatch.setattr(_regression, "_ENOUGH", 0.0)
+    monkeypatch.setattr(_solve, "_ENOUGH", 0.0)
     all_steps = fitted(traces, 60)[0]
     size = np.sqrt(np.mean(all_steps.beta.astype(np.float64) ** 2, axis=(0, 1)))
     moved = np.sqrt(np.mean((enough.beta.astype(np.float64) - all_steps.beta) ** 2, axis=(0, 1)))
     assert np.max(moved / size) < 3e-5  # what is left to change, and what 32 bits lose
+
+
+def test_rows_of_32_bits_as_large_recordings_have_them_lose_nothing_that_counts(monkeypatch):
+    traces = made()
+    exact = fitted(traces, 4)[0]
+    monkeypatch.setattr(_whiten, "MOST_ROWS_OF_64_BITS", 0)
+    assert made().dtype == np.float32
+    rounded = fitted(made(), 4)[0]
+    for name in ("beta", "share", "noise", "n_kept"):
+        one, other = getattr(exact, name), getattr(rounded, name)
+        scale = np.sqrt(np.mean(one**2))
+        np.testing.assert_allclose(other, one, atol=1e-5 * scale, err_msg=name)  # 60 mV in 32 bits is known to 4 nV
 
 
 def test_moments_do_not_depend_on_how_the_recording_is_cut():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from neurograft.errors import RecordingError
-from neurograft.recordings import FileKind, Signal, from_spikeinterface, kind_of, open_recording
+from neurograft.recordings import FileKind, Signal, Skipping, from_spikeinterface, kind_of, open_recording
 from neurograft.units import UV
 
 si = pytest.importorskip("spikeinterface.core")
@@ -74,6 +74,23 @@ def test_a_saved_recording_comes_back_in_volts(tmp_path: Path, form: str, name: 
 def test_a_recording_in_memory_is_wrapped(tmp_path: Path) -> None:
     recording, counts = made()
     check(from_spikeinterface(recording, path=tmp_path, signal=V), counts)
+
+
+@pytest.mark.parametrize("n_left", [1, 2])
+def test_a_later_segment_of_fewer_channels_is_refused_where_it_is_read(n_left: int) -> None:
+    """Such as neo's blocks are, whose segments need not have the same signals; one channel would pass for all."""
+    recording, _ = made()
+    later = recording.segments[1]
+    whole = later.get_traces
+    later.get_traces = lambda start_frame, end_frame, channel_indices: whole(start_frame, end_frame, slice(n_left))
+    ours = from_spikeinterface(recording, path=Path("memory"), signal=V)
+    assert ours.read(0, 0, 300).shape == (300, 3)
+    with pytest.raises(
+        RecordingError, match=rf"segment 1 .* {n_left} channels, the recording has 3.*--skip-unreadable"
+    ):
+        ours.read(1, 0, 10)
+    left_out = Skipping(inner=ours)
+    assert np.isnan(left_out.read(1, 0, 200)).all()
 
 
 def test_a_recording_without_gains_or_signal_is_refused(tmp_path: Path) -> None:

@@ -118,7 +118,8 @@ class How:
         from neurograft.copying import Budget, OnDask, Threads, Work, array_library
 
         memory = Budget(self.memory_bytes())
-        threads = Threads(self.n_jobs, memory.samples_at_once(self.n_jobs))
+        samples = memory.samples_at_once(self.n_jobs), memory.samples_held(self.n_jobs)
+        threads = Threads(self.n_jobs, *samples)
         return Work(
             store=folder,
             workers=threads if self.scheduler is None else OnDask(address=self.scheduler, opener=opener),

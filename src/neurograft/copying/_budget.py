@@ -6,6 +6,7 @@ from typing import final
 from neurograft.errors import CopyError
 
 MOST_COLUMNS_OF_64_BITS = 6000  # of the Gram matrix: 288 MB
+MOST_ROWS_OF_64_BITS = 1 << 27  # times neurons, of prepared traces: 1 GB
 SOLVED_AT_ONCE = 512  # targets
 _PROGRAM = (
     700 << 20
@@ -24,6 +25,10 @@ class Budget:
     def samples_at_once(self, n_threads: int) -> int:
         """Return how many samples each thread may read at a time."""
         return max(self.n_bytes // (8 * _BYTES_A_SAMPLE * n_threads), 1 << 16)
+
+    def samples_held(self, n_threads: int) -> int:
+        """Return how many samples each thread may hold, in volts, so that it need not read them again: a quarter."""
+        return self.n_bytes // (4 * 4 * n_threads)
 
     def kept_bytes(self) -> int:
         """Return how much of prepared traces may be kept in memory, instead of being prepared again at each use."""

@@ -5,7 +5,8 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._design import LagBoxes
-from neurograft.copying._regression import Fit, design, fits
+from neurograft.copying._factored import design
+from neurograft.copying._regression import Fit, fits
 from neurograft.copying._whiten import Traces, Whitener
 from neurograft.progress import Progress
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._budget import MOST_COLUMNS_OF_64_BITS
@@ -31,18 +31,29 @@ class DenseFactor:
         row_weight: Float64[ndarray, " rows"],
         library: ArrayLibrary,
     ) -> None:
-        """Build the matrix and factorise it on the library's device."""
+        """Hold what the factor is made of; it is made when it is first asked for."""
         self.firing = np.flatnonzero([len(train) > 0 for train in trains])
         self.n_boxes, self._library, self._xp = len(boxes.low), library, library.namespace()
-        active, n = tuple(trains[i] for i in self.firing), len(self.firing) * len(boxes.low)
-        self.dtype = np.dtype(np.float64 if n <= MOST_COLUMNS_OF_64_BITS else np.float32)
+        self._made_of = trains, boxes, row_weight
+        n = len(self.firing) * self.n_boxes
+        self.dtype: np.dtype[np.floating] = np.dtype(np.float64 if n <= MOST_COLUMNS_OF_64_BITS else np.float32)
         size = max(_COLUMNS_AT_ONCE // self.n_boxes, 1) * self.n_boxes
         self._spans = list(pairwise([*range(0, n, size), n])) if n else []
         self._lower: Any = None
         self._inverse: list[Any] = []
-        if not active:
-            return
-        xp, total = self._xp, column_totals(active, boxes, row_weight)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the matrix is factorised."""
+        return self._lower is not None or not self._spans
+
+    def make(self) -> Any:
+        """Build the matrix and factorise it on the library's device, once; return the lower factor."""
+        if self.is_made:
+            return self._lower
+        trains, boxes, row_weight = self._made_of
+        active, n = tuple(trains[i] for i in self.firing), len(self.firing) * self.n_boxes
+        xp, library, total = self._xp, self._library, column_totals(active, boxes, row_weight)
         matrix = dense_gram(active, boxes, row_weight, library, self.dtype)
         own = self._array(total)
         matrix = matrix - own[:, None] * (own[None, :] / float(row_weight.sum()))
@@ -53,12 +64,13 @@ class DenseFactor:
         lift = self._array(np.where(total == 0, 1.0, 0.0) + ridge)
         self._lower = xp.linalg.cholesky(matrix + eye * lift[None, :])
         self._inverse = [xp.linalg.inv(self._lower[a:b, a:b]) for a, b in self._spans]
+        return self._lower
 
-    def solve(self, right: Float64[ndarray, "targets columns"]) -> Float64[ndarray, "targets columns"]:
+    def solve(self, right: Float[ndarray, "targets columns"]) -> Float[ndarray, "targets columns"]:
         """Return the inverse times each row: forward and back substitution by blocks of columns."""
         if not right.size or not self._spans:
             return right
-        xp, lower, spans, inverse = self._xp, self._lower, self._spans, self._inverse
+        xp, lower, spans, inverse = self._xp, self.make(), self._spans, self._inverse
         given = self._array(right.T)
         forward: list[Any] = []
         for (a, b), own in zip(spans, inverse, strict=True):
@@ -72,11 +84,11 @@ class DenseFactor:
             if back:
                 left = left - xp.matmul(xp.matrix_transpose(lower[b:, a:b]), xp.concat(back[::-1]))
             back.append(xp.matmul(xp.matrix_transpose(own), left))
-        return self._library.numpy(xp.concat(back[::-1])).T.astype(np.float64)
+        return self._library.numpy(xp.concat(back[::-1])).T
 
     def inverse_blocks(self) -> Float64[ndarray, "firing boxes boxes"]:
         """Return each neuron's own block of the inverse: its columns of the inverse factor, times themselves."""
-        xp, lower, spans, inverse, size = self._xp, self._lower, self._spans, self._inverse, self.n_boxes
+        xp, lower, spans, inverse, size = self._xp, self.make(), self._spans, self._inverse, self.n_boxes
         out = np.empty((len(self.firing), size, size))
         for k, (a, b) in enumerate(spans):
             column = [inverse[k]]

@@ -8,7 +8,7 @@ would have rows x neurons x boxes numbers.  Rows have weights: those of a networ
 from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
@@ -17,7 +17,7 @@ ACAUSAL, ZERO, CHEMICAL = 0, 3, 4  # boxes by number: acausal ones up to ZERO, t
 _EDGES_S = tuple(1e-3 * t for t in (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 34))
 _ACAUSAL_S = (6e-3, 3e-3, 1e-3)
 _NEAR = 12  # in first edges
-_WIDE, _TALL = 32, 4096  # targets and rows whose running sums, a megabyte, stay in the cache
+_WIDE_BYTES, _TALL = 256, 4096  # of targets, and rows, whose running sums, a megabyte, stay in the cache
 
 
 class LagBoxes(NamedTuple):
@@ -84,7 +84,7 @@ def add_box_sums(
     boxes: LagBoxes,
     *,
     first_row: int,
-    values: Float64[ndarray, "rows neurons"],
+    values: Float[ndarray, "rows neurons"],
     sums: Float64[ndarray, "columns neurons"],
 ) -> None:
     """Add X'values of the rows from ``first_row`` on to ``sums``; spikes outside reach in with their boxes."""
@@ -100,11 +100,13 @@ def _add_box_sums(rows, start, edges, values, sums):
     tile are added up beside it.
     """
     n_rows, n_targets, n_boxes = len(values), values.shape[1], len(edges) - 1
-    running, mine = np.zeros((_TALL + 1, _WIDE)), np.zeros((n_boxes + 1, _WIDE))
+    wide = _WIDE_BYTES // values.itemsize
+    running = np.zeros((_TALL + 1, wide), dtype=values.dtype)
+    mine = np.zeros((n_boxes + 1, wide), dtype=values.dtype)
     for top in range(0, n_rows, _TALL):
         height = min(_TALL, n_rows - top)
-        for left in range(0, n_targets, _WIDE):
-            width = min(_WIDE, n_targets - left)
+        for left in range(0, n_targets, wide):
+            width = min(wide, n_targets - left)
             for t in range(height):
                 # loops of one length over rows, and not of a constant one, are what the compiler turns into vectors
                 now, past, more = running[t + 1], running[t], values[top + t, left : left + width]
@@ -134,11 +136,13 @@ def _add_box_sums(rows, start, edges, values, sums):
 def subtract_prediction(rows, start, edges, beta, values):
     """Take the sum of every spike's coefficients in its boxes out of rows 0 on of the values, by the same tiles."""
     n_rows, n_targets, n_boxes = len(values), values.shape[1], len(edges) - 1
-    steps, mine, level = np.zeros((_TALL + 1, _WIDE)), np.zeros((n_boxes + 1, _WIDE)), np.zeros(_WIDE)
+    wide = _WIDE_BYTES // values.itemsize
+    steps, level = np.zeros((_TALL + 1, wide), dtype=values.dtype), np.zeros(wide, dtype=values.dtype)
+    mine = np.zeros((n_boxes + 1, wide), dtype=values.dtype)
     for top in range(0, n_rows, _TALL):
         height = min(_TALL, n_rows - top)
-        for left in range(0, n_targets, _WIDE):
-            width = min(_WIDE, n_targets - left)
+        for left in range(0, n_targets, wide):
+            width = min(wide, n_targets - left)
             steps[: height + 1] = 0.0
             for i in range(len(start) - 1):
                 train = rows[start[i] : start[i + 1]]

@@ -52,28 +52,28 @@ def events(
 ) -> list[Events]:
     """Return the spikes of each pair, seen through its whitened ``course`` from the spike's row on (one reading)."""
     n_boxes, n = len(boxes.low), len(traces.channel)
-    s = [np.zeros((2, len(traces.spike_row[i]))) for i, _ in pairs]
-    q = [np.zeros((len(traces.spike_row[i]), N_NEXT + 1)) for i, _ in pairs]
-    level = np.zeros((2, n))
     rows, start = joined(traces.spike_row)
-    posts = np.unique(pairs[:, 1])
-    of_post = {int(j): np.flatnonzero(pairs[:, 1] == j) for j in posts}
-    blocks = traces.blocks(posts)
+    offset = np.concatenate([[0], np.cumsum(np.diff(start)[pairs[:, 0]])]).astype(np.int64)  # of each pair's spikes
+    s, q = np.zeros((2, offset[-1])), np.zeros((offset[-1], N_NEXT + 1))
+    level = np.zeros((2, n))
+    by_post = np.argsort(pairs[:, 1], kind="stable")
+    blocks = traces.blocks(np.unique(pairs[:, 1]))
 
     def fill(block: Block) -> None:
-        beta = np.ascontiguousarray(fit.beta[:, :, block].reshape(-1, len(block)), dtype=np.float64)
+        beta = np.ascontiguousarray(fit.beta[:, :, block].reshape(-1, len(block)), dtype=traces.dtype)
         filter_ = whitener.of(block)
+        mine = by_post[np.isin(pairs[by_post, 1], block)]
+        pre, place = pairs[mine, 0], np.searchsorted(block, pairs[mine, 1])
+        own = fit.beta[pairs[mine, 0], :n_boxes, pairs[mine, 1]].astype(np.float64)
         for part in prepared(traces, block):
             e = filter_.whiten(part)
             subtract_prediction(rows - part.first_row, start, boxes.edges, beta, e)
             weight = part.weight[part.before :] * row_weight[part.first_row : part.first_row + len(e), None]
             level[:, block] += np.sum(weight * e, axis=0), np.sum(weight, axis=0)
-            for place, j in enumerate(block):
-                left, worth = np.ascontiguousarray(e[:, place]), np.ascontiguousarray(weight[:, place])
-                for k in of_post[int(j)]:
-                    i = pairs[k, 0]
-                    own, train = fit.beta[i, :n_boxes, j].astype(np.float64), traces.spike_row[i]
-                    _add_events(left, worth, part.first_row, train, boxes.low, boxes.high, own, course[k], s[k], q[k])
+            _add_pairs(
+                e, weight, part.first_row, rows, start, boxes.low, boxes.high, pre, place, own, course[mine],
+                offset[mine], s, q,
+            )  # fmt: skip
 
     for done, _ in enumerate(in_order(traces.n_threads, fill, blocks)):
         progress("measuring single potentials", done + 1, len(blocks))
@@ -81,13 +81,27 @@ def events(
     return [
         Events(
             row=traces.spike_row[i],
-            s=s[k][0] - constant[j] * s[k][1],
-            q=q[k],
+            s=s[0, offset[k] : offset[k + 1]] - constant[j] * s[1, offset[k] : offset[k + 1]],
+            q=q[offset[k] : offset[k + 1]],
             whole=float(course[k] @ course[k]),
             noise_v=float(fit.noise[i, j]),
         )
         for k, (i, j) in enumerate(pairs)
     ]
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _add_pairs(e, weight, first_row, rows, start, low, high, pre, place, beta, course, offset, s, q):
+    """Add all pairs' sums over the rows of one piece; pairs of one target, column ``place``, follow each other."""
+    left, worth = np.empty(len(e)), np.empty(len(e))
+    for k in range(len(pre)):
+        if k == 0 or place[k] != place[k - 1]:
+            for t in range(len(e)):
+                left[t], worth[t] = e[t, place[k]], weight[t, place[k]]
+        train = rows[start[pre[k]] : start[pre[k] + 1]]
+        mine = slice(offset[k], offset[k] + len(train))
+        _add_events(left, worth, first_row, train, low, high, beta[k], course[k], s[:, mine], q[mine])
 
 
 @njit(cache=True, nogil=True)

@@ -33,12 +33,13 @@ class Threads:
 
     n: int = 1
     most_samples: int | None = None  # read at a time by each thread
+    held_samples: int = 0  # by each thread, between two looks at them
 
     def each(self, recording: Recording, pieces: Sequence[Piece], options: ReadOptions) -> Iterator[tuple[int, Arrays]]:
         """Yield results in order; never more than ``n`` pieces are in memory."""
 
         def read(piece: Piece) -> Arrays:
-            return read_piece(recording, piece, options, self.most_samples)
+            return read_piece(recording, piece, options, self.most_samples, self.held_samples)
 
         yield from enumerate(in_order(self.n, read, pieces))
 

@@ -36,16 +36,31 @@ class Factor:
         *,
         n_threads: int = 1,
     ) -> None:
-        """Build the matrix and factorise it in place."""
-        from scipy.linalg.lapack import dpotrf, spotrf
-
+        """Hold what the factor is made of; it is made when it is first asked for."""
         self.firing = np.flatnonzero([len(train) > 0 for train in trains])
         self.n_boxes, self._n_threads = len(boxes.low), n_threads
+        self._made_of = trains, boxes, row_weight
+        n = len(self.firing) * self.n_boxes
+        self.dtype: np.dtype[np.floating] = np.dtype(np.float64 if n <= MOST_COLUMNS_OF_64_BITS else np.float32)
+        self._lower: ndarray | None = np.empty((0, 0)) if n == 0 else None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the matrix is factorised."""
+        return self._lower is not None
+
+    def make(self) -> ndarray:
+        """Build the matrix and factorise it in place, once; return the lower factor."""
+        if self._lower is None:
+            self._lower = self._factorised()
+        return self._lower
+
+    def _factorised(self) -> ndarray:
+        from scipy.linalg.lapack import dpotrf, spotrf
+
+        trains, boxes, row_weight = self._made_of
         active = tuple(trains[i] for i in self.firing)
-        if not active:
-            self._lower = np.empty((0, 0))
-            return
-        matrix = gram(active, boxes, row_weight, n_threads=n_threads)
+        matrix = gram(active, boxes, row_weight, n_threads=self._n_threads)
         total = column_totals(active, boxes, row_weight)
         mean = (total / row_weight.sum()).astype(matrix.dtype)
         for column, own in enumerate(total):  # row by row: a second matrix may find no room
@@ -56,45 +71,42 @@ class Factor:
         diagonal += RIDGE * (float(diagonal.sum()) + n_columns - len(total)) / n_columns
         potrf = dpotrf if matrix.dtype == np.float64 else spotrf
         # the transpose is in Fortran order: no copy is made, and only its lower half is looked at
-        self._lower, failed = potrf(matrix.T, lower=True, overwrite_a=True, clean=False)
+        lower, failed = potrf(matrix.T, lower=True, overwrite_a=True, clean=False)
         assert failed == 0
-        assert np.shares_memory(self._lower, matrix)
+        assert np.shares_memory(lower, matrix)
+        return lower
 
-    @property
-    def dtype(self) -> np.dtype[np.floating]:
-        """What its numbers are."""
-        return self._lower.dtype
-
-    def solve(self, right: Float64[ndarray, "targets columns"]) -> Float64[ndarray, "targets columns"]:
+    def solve(self, right: Float[ndarray, "targets columns"]) -> Float[ndarray, "targets columns"]:
         """Return the inverse times each row."""
         from scipy.linalg.lapack import dpotrs, spotrs
 
         if not right.size:
             return right
-        potrs = dpotrs if self._lower.dtype == np.float64 else spotrs
-        by_column = np.array(right, dtype=self._lower.dtype, order="C").T
-        solved, failed = potrs(self._lower, by_column, lower=True, overwrite_b=True)
+        potrs = dpotrs if self.dtype == np.float64 else spotrs
+        by_column = np.array(right, dtype=self.dtype, order="C").T
+        solved, failed = potrs(self.make(), by_column, lower=True, overwrite_b=True)
         assert failed == 0
-        return solved.T.astype(np.float64, copy=False)
+        return solved.T
 
     def inverse_blocks(self) -> Float64[ndarray, "firing boxes boxes"]:
         """Return each neuron's own block of the inverse: its columns of the inverse factor, times themselves.
 
         Columns of the inverse factor are found some hundred at a time by forward substitution and not kept.
         """
-        n, b = len(self._lower), self.n_boxes
+        lower = self.make()
+        n, b = len(lower), self.n_boxes
         out = np.empty((len(self.firing), b, b))
         size = max(_COLUMNS_AT_ONCE // b, 1) * b
         edges = [*range(0, n, size), n]
         spans = list(pairwise(edges))
-        small = [_inverse_lower(self._lower[low:high, low:high]) for low, high in spans]
+        small = [_inverse_lower(lower[low:high, low:high]) for low, high in spans]
 
         def of(first: int) -> None:
             left, right = spans[first]
-            column = np.zeros((n - left, right - left), dtype=self._lower.dtype)
+            column = np.zeros((n - left, right - left), dtype=self.dtype)
             column[: right - left] = small[first]
-            for (low, high), own in zip(spans[first + 1 :], small[first + 1 :], strict=True):
-                column[low - left : high - left] = -own @ (self._lower[low:high, left:low] @ column[: low - left])
+            for (a, z), own in zip(spans[first + 1 :], small[first + 1 :], strict=True):
+                column[a - left : z - left] = -own @ (lower[a:z, left:a] @ column[: a - left])
             for k in range((right - left) // b):
                 mine = column[k * b :, k * b : (k + 1) * b].astype(np.float64)
                 out[left // b + k] = mine.T @ mine

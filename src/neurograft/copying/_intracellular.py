@@ -19,16 +19,19 @@ from neurograft.copying._chart import chart
 from neurograft.copying._coupling import Coupling, coupling
 from neurograft.copying._design import ACAUSAL, LagBoxes, lag_boxes
 from neurograft.copying._detect import Detected, detect
+from neurograft.copying._factored import Design, design
 from neurograft.copying._fdr import empirical_null, two_sided_p
 from neurograft.copying._gather import Work, read_all, read_share
 from neurograft.copying._hum import rate_doubts
+from neurograft.copying._kept import Kept
+from neurograft.copying._membrane_noise import membrane_noise
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import Neurons, neurons
 from neurograft.copying._null_width import narrowed
 from neurograft.copying._peaks import DetectionOptions
 from neurograft.copying._properties import Properties, properties, quiet_sizes
-from neurograft.copying._read import ReadOptions
-from neurograft.copying._regression import Design, Fit, design, fits
+from neurograft.copying._read import Reading, ReadOptions
+from neurograft.copying._regression import Fit, fits
 from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOptions, Templates, reach, templates
 from neurograft.copying._thin import Thin, thin_of
 from neurograft.copying._threads import in_order
@@ -36,7 +39,7 @@ from neurograft.copying._timeline import Timeline, timeline
 from neurograft.copying._two_in_one import two_in_one
 from neurograft.copying._usable import MIN_RATE_HZ, require_spikes, require_usable
 from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, in_memory, own_course, row_weights
-from neurograft.copying._work import Nowhere, WorkFolder
+from neurograft.copying._work import MAPPED, Nowhere, WorkFolder, digest
 from neurograft.errors import CopyError
 from neurograft.maps import SynapseMap, Undecidable
 from neurograft.progress import Progress, silent
@@ -149,14 +152,15 @@ def copy_intracellular(
     line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
     thin = thin_of(recording, reading, factor)
     traces = replace(
-        _traces(thin, line, cells, gains, options), memory=work.memory, n_threads=work.n_threads, library=work.library
-    )
+        _traces(thin, line, cells, gains, options), memory=work.memory, n_threads=work.n_threads, library=work.library,
+        keep=_keep(reading, gains, work),
+    )  # fmt: skip
     is_two = two_in_one(recording, cells, found.noise_v)
     flags = rate_doubts(thin, cells.events, rate_hz=recording.rate_hz) + two_told(recording, cells, is_two)
     n_firing = sum(len(rows) > 0 for rows in traces.spike_row)
     work.memory.require(n_neurons=len(cells.channel), n_firing=n_firing, n_boxes=len(boxes.low))
     traces = in_memory(traces, progress)
-    worth = row_weights(traces, _scale_v(found, cells, gains), progress)
+    worth = row_weights(traces, _scale_v(found, cells, gains), progress, seed=options.seed)
     found_ = _fitted(traces, worth, boxes, options, progress)
     whitener = found_.whitener
     undecidable = _untestable(cells, gains, found_.fit)
@@ -176,12 +180,14 @@ def copy_intracellular(
         quiet = without_bursts(traces, whitener, boxes, worth, progress)
         if quiet is not None:
             single = single._replace(quiet=quiet_sizes(whitener, quiet, found_.kinds.own, single, line.rate_hz))
+    noise = membrane_noise(traces, worth, single, progress)
     synapses = chart(
         spikes, found_.fit, judgement.judged, called, single,
         position_um=np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)]),
         provenance=_provenance(options, flags, recording, found),
         fdr=options.fdr,
         two_in_one=is_two,
+        noise=noise,
     )  # fmt: skip
     progress("testing the map on designs that are turned", 0, 1)
     return IntracellularCopy(
@@ -196,6 +202,16 @@ def copy_intracellular(
         properties=single,
         unusable_s=found.presence.unusable_s,
     )
+
+
+def _keep(reading: Reading, gains: Coupling, work: Work) -> Kept:
+    """Return where later steps' results are kept: nowhere for a recording that grows, whose next map has others."""
+    if work.is_growing:
+        return Kept()
+    told = {f"{k} {name}": array for k, r in enumerate(reading.results) for name, array in r.items() if name != MAPPED}
+    told |= {f"knot{k}": array for k, array in enumerate(gains.time_s)}
+    told |= {f"gain{k}": array for k, array in enumerate(gains.gain)}
+    return Kept(work.store, f"{digest(told)} {reading.pieces}")
 
 
 class _Fitted(NamedTuple):
@@ -232,7 +248,6 @@ def _fitted(
     progress: Progress,
 ) -> _Fitted:
     line, n = traces.line, len(traces.channel)
-    progress("factorising the design", 0, 1)
     whitener, (true,) = fits(traces, [_design(traces, traces.spike_row, boxes, worth)], progress)
     null = np.arange(n)
     if n > _NULL_NEURONS:

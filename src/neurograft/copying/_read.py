@@ -72,18 +72,21 @@ def piece_key(recording: Recording, piece: Piece, options: ReadOptions) -> str:
     return key_of(STEP, about, digest({"some": some}))
 
 
-def read_piece(recording: Recording, piece: Piece, options: ReadOptions, most_samples: int | None = None) -> Arrays:
+def read_piece(
+    recording: Recording, piece: Piece, options: ReadOptions, most_samples: int | None = None, held_samples: int = 0
+) -> Arrays:
     """Return a piece's candidates, each channel's noise and good samples, and its rows (NaN where a sample was bad).
 
     And the stretches of frames in which no channel has a good row.
-    ``most_samples`` bounds what is read at a time, and changes nothing in the result.
+    ``most_samples`` bounds what is read at a time, ``held_samples`` what is held from the first look to the second
+    instead of being read twice; neither changes anything in the result.
     """
     detection, factor, rate_hz = options.detection, options.factor, recording.rate_hz
     lag = max(round(detection.rise_s * rate_hz), 1)
     widest = max(round(detection.width_s[1] * rate_hz), 1)
     size = max(affordable_frames(recording, PIECE_S, most_samples) // factor, 1) * factor
     margin = round(_MARGIN_S * rate_hz)
-    parts = _Parts(recording, piece, size, margin)
+    parts = _Parts(recording, piece, size, margin, max(held_samples, size * n_channels(recording)))
     noise_v = _noise_v(parts, piece, lag)
     n = n_channels(recording)
     rows = np.full((n, (piece.stop - piece.first) // factor), np.nan, dtype=np.float32)
@@ -122,23 +125,27 @@ def _nothing_in(rows: ndarray) -> Int64[ndarray, "stretches 2"]:
 
 @final
 class _Parts:
-    """A piece in chunks that memory can hold; a piece of one chunk is read once, others once for each use."""
+    """A piece in chunks that memory can hold; one that may be held whole is read once, others once for each look."""
 
-    def __init__(self, recording: Recording, piece: Piece, size: int, margin: int) -> None:
+    def __init__(self, recording: Recording, piece: Piece, size: int, margin: int, held_samples: int) -> None:
         """Hold nothing yet."""
         self._where = recording, piece, size, margin
-        self._only: Chunk | None = None
+        self._may_hold = (piece.stop - piece.first) * n_channels(recording) <= held_samples
+        self._held: list[Chunk] | None = None
 
     def __iter__(self) -> Iterator[Chunk]:
         """Yield the chunks, in order."""
-        recording, piece, size, margin = self._where
-        if self._only is not None:
-            yield self._only
+        if self._held is not None:
+            while self._held:  # the second look is the last
+                yield self._held.pop(0)
             return
+        recording, piece, size, margin = self._where
+        held: list[Chunk] = []
         for chunk in cut(recording, piece.segment, (piece.first, piece.stop), chunk_frames=size, margin_frames=margin):
-            if size >= piece.stop - piece.first:
-                self._only = chunk
+            if self._may_hold:
+                held.append(chunk)
             yield chunk
+        self._held = held if self._may_hold else None
 
 
 def _noise_v(parts: _Parts, piece: Piece, lag: int) -> Float64[ndarray, " channels"]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying._gather import Work, read_all
@@ -35,6 +35,16 @@ class Thin:
 
     def read(self, segment: int, start: int, stop: int, channel: Int64[ndarray, " channels"]) -> RowMeans:
         """Return rows ``start`` to ``stop`` - 1 of some channels."""
+        out = self.by_channel(segment, start, stop, channel)
+        volts = out.T.astype(np.float64)
+        is_ok = ~np.isnan(volts)
+        volts[~is_ok] = 0.0
+        return RowMeans(volts, is_ok)
+
+    def by_channel(
+        self, segment: int, start: int, stop: int, channel: Int64[ndarray, " channels"]
+    ) -> Float32[ndarray, "channels rows"]:
+        """Return the same rows channel by channel, NaN where a frame was bad."""
         parts = self.parts[segment]
         size = parts[0].shape[1]
         out = np.empty((len(channel), stop - start), dtype=np.float32)
@@ -42,10 +52,7 @@ class Thin:
             first = k * size
             low, high = max(start, first), min(stop, first + size)
             out[:, low - start : high - start] = _channels(parts[k], channel)[:, low - first : high - first]
-        volts = out.T.astype(np.float64)
-        is_ok = ~np.isnan(volts)
-        volts[~is_ok] = 0.0
-        return RowMeans(volts, is_ok)
+        return out
 
 
 def _channels(part: ndarray, channel: Int64[ndarray, " channels"]) -> ndarray:

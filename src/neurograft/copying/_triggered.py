@@ -17,7 +17,7 @@ from neurograft.spikes import SpikeTrains
 from neurograft.units import MS
 
 _CHUNK_S = 10.0
-_TOGETHER = 16
+_TALL, _WIDE = 256, 8  # frames and channels that are turned together: their pages and lines stay known
 _OWN_S = (2 * MS, 8 * MS)  # an own action potential spoils this long before and after itself
 _NORMAL_975 = 1.959963984540054
 _NO_FRAMES = np.empty((0, 2), dtype=np.int64)
@@ -135,12 +135,14 @@ def averages(
 @njit(cache=True, nogil=True)
 @no_type_check
 def _turn(volts, channels, traces):
-    """Turn some channels into contiguous traces, a memory line of samples at a time."""
-    for left in range(0, len(channels), _TOGETHER):
-        some = channels[left : left + _TOGETHER]
-        for k in range(len(volts)):
-            for c in range(len(some)):
-                traces[left + c, k] = volts[k, some[c]]
+    """Turn some channels into contiguous traces."""
+    for top in range(0, len(volts), _TALL):
+        stop = min(top + _TALL, len(volts))
+        for left in range(0, len(channels), _WIDE):
+            some = channels[left : left + _WIDE]
+            for k in range(top, stop):
+                for c in range(len(some)):
+                    traces[left + c, k] = volts[k, some[c]]
 
 
 @njit(cache=True, nogil=True)

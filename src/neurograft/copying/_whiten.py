@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, final, no_type_check
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._budget import Budget
+from neurograft.copying._budget import MOST_ROWS_OF_64_BITS, Budget
 from neurograft.copying._coupling import Coupling
+from neurograft.copying._kept import Kept
 from neurograft.copying._library import ArrayLibrary
+from neurograft.copying._prepare import Scaled, blank, blank_rows, scaled, turn, without_drift
 from neurograft.copying._thin import Thin
 from neurograft.copying._threads import in_order
 from neurograft.copying._timeline import Timeline
@@ -25,7 +27,8 @@ _LEAST_WEIGHT = 0.02
 _HAIR = 1e-9
 _OWN_SPIKES = 5
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
-_LANES = 32  # neurons that kernels take together
+_LANE_BYTES = 256  # of neurons that kernels take together
+_UNREST_NEURONS = 512  # as many, drawn at random, tell how still the network is: to a hundredth
 
 
 @final
@@ -49,8 +52,8 @@ class Prepared(NamedTuple):
 
     first_row: int  # of the time line, of the chunk's own first row
     before: int
-    volts: Float64[ndarray, "rows neurons"]
-    weight: Float64[ndarray, "rows neurons"]  # 0 where blanked, else 1
+    volts: Float[ndarray, "rows neurons"]
+    weight: Float[ndarray, "rows neurons"]  # 0 where blanked, else 1
 
 
 @final
@@ -69,11 +72,19 @@ class Traces:
     n_threads: int = 1
     library: ArrayLibrary | None = None  # of the regression's dense products; None is the way by pairs of spikes
     kept: tuple[Prepared, ...] = ()  # what ``prepared`` yields of all neurons, where it fits into memory
+    keep: Kept = field(default_factory=Kept)  # results of steps, beside the pieces
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """What prepared rows are: of large recordings 32 bits, which lose one part in ten million of a potential."""
+        is_large = self.line.n_rows * len(self.channel) > MOST_ROWS_OF_64_BITS
+        return np.dtype(np.float32 if is_large else np.float64)
 
     def blocks(self, some: Int64[ndarray, " some"] | None = None) -> list[Block]:
         """Return neurons, all or some, in blocks whose prepared traces take some hundred megabytes."""
         neurons = np.arange(len(self.channel)) if some is None else some
-        width = max(self.memory.block_bytes() // (16 * self.line.n_rows) // _LANES, 1) * _LANES
+        lanes = _LANE_BYTES // self.dtype.itemsize
+        width = max(self.memory.block_bytes() // (2 * self.dtype.itemsize * self.line.n_rows) // lanes, 1) * lanes
         return [neurons[first : first + width] for first in range(0, len(neurons), width)]
 
     def select(self, neurons: Block) -> "Traces":
@@ -85,31 +96,31 @@ class Traces:
 
 def in_memory(traces: Traces, progress: Progress) -> Traces:
     """Return traces that are prepared once and kept, or these where that would take too much memory."""
-    if 16 * traces.line.n_rows * len(traces.channel) > traces.memory.kept_bytes():
+    if 2 * traces.dtype.itemsize * traces.line.n_rows * len(traces.channel) > traces.memory.kept_bytes():
         return traces
     progress("preparing traces", 0, 1)
     return replace(traces, kept=tuple(prepared(traces, np.arange(len(traces.channel)))))
 
 
 class _Rows(NamedTuple):
-    """Membrane volts of one chunk in rows, margins included; ``own`` are the chunk's own rows."""
+    """Membrane volts of one chunk, channel by channel, margins included; ``own`` are the chunk's own rows."""
 
     first_row: int  # of the time line, of the first row here
     own: slice
-    volts: Float64[ndarray, "rows neurons"]
-    is_ok: Bool[ndarray, "rows neurons"]
+    traces: Scaled
 
 
 def _rows(traces: Traces, margin_rows: int, block: Block) -> Iterator[_Rows]:
     thin, line, channel = traces.thin, traces.line, traces.channel[block]
     size = max(round(traces.options.chunk_s * line.rate_hz), 1)
+    knots = [traces.coupling.time_s[c] for c in channel], [traces.coupling.gain[c] for c in channel]
     for segment, first in [(k, first) for k, n in enumerate(thin.segment_rows) for first in range(0, n, size)]:
         end = thin.segment_rows[segment]
         start, stop = max(first - margin_rows, 0), min(first + size, end)
-        means = thin.read(segment, start, min(stop + margin_rows, end), channel)
-        time_s = thin.segment_start_s[segment] + (start + np.arange(len(means.volts)) + 0.5) / line.rate_hz
-        volts = means.volts * traces.coupling.at(time_s, channel)
-        yield _Rows(int(line.offset[segment]) + start, slice(first - start, stop - start), volts, means.is_ok)
+        given = thin.by_channel(segment, start, min(stop + margin_rows, end), channel)
+        time_s = thin.segment_start_s[segment] + (start + np.arange(given.shape[1]) + 0.5) / line.rate_hz
+        own = slice(first - start, stop - start)
+        yield _Rows(int(line.offset[segment]) + start, own, scaled(given, time_s, *knots))
 
 
 def prepared(traces: Traces, block: Block) -> Iterator[Prepared]:
@@ -120,17 +131,23 @@ def prepared(traces: Traces, block: Block) -> Iterator[Prepared]:
         return
     line, options = traces.line, traces.options
     sd_rows = options.drift_sd_s * line.rate_hz
-    before_rows, after_rows = (round(t * line.rate_hz) for t in options.blank_s)
+    before, after = (round(t * line.rate_hz) for t in options.blank_s)
     for rows in _rows(traces, round(4 * sd_rows) + options.ar_order, block):
-        volts, weight = rows.volts, rows.is_ok.astype(np.float64)
-        for j, neuron in enumerate(block):
-            _blank(traces.spike_row[neuron] - rows.first_row, before_rows, after_rows, weight[:, j])
-            _blank(traces.artefact_row - rows.first_row, before_rows, after_rows, weight[:, j])
-            bridge(volts[:, j], weight[:, j])
-        volts -= _smooth(volts, sd_rows)
+        volts, is_ok = rows.traces
+        around = rows.first_row - after - 1, rows.first_row + volts.shape[1] + before + 1
+        spikes = [_between(traces.spike_row[j], *around) - rows.first_row for j in block]
+        blank(rows.traces, spikes, _between(traces.artefact_row, *around) - rows.first_row, before, after)
+        without_drift(volts, sd_rows)
         keep = min(rows.own.start, options.ar_order)
-        part = slice(rows.own.start - keep, rows.own.stop)
-        yield Prepared(rows.first_row + rows.own.start, keep, volts[part].copy(), weight[part].copy())
+        first, stop = rows.own.start - keep, rows.own.stop
+        out = np.empty((2, stop - first, len(block)), dtype=traces.dtype)
+        turn(volts, is_ok, first, *out)
+        yield Prepared(rows.first_row + rows.own.start, keep, *out)
+
+
+def _between(rows: Int64[ndarray, " rows"], first: int, stop: int) -> Int64[ndarray, " some"]:
+    """Return the sorted rows from ``first`` to ``stop`` - 1."""
+    return rows[np.searchsorted(rows, first) : np.searchsorted(rows, stop)]
 
 
 class Own(NamedTuple):
@@ -159,8 +176,7 @@ def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Own
     def fill(block: Block) -> None:
         lonely = [_alone(traces.spike_row[j], last, width, traces.line.n_rows) for j in block]
         for rows in _rows(traces, max(-first, last), block):
-            volts, is_ok = np.ascontiguousarray(rows.volts.T), np.ascontiguousarray(rows.is_ok.T)
-            inside = rows.own.start, rows.own.stop
+            (volts, is_ok), inside = rows.traces, (rows.own.start, rows.own.stop)
             for place, j in enumerate(block):
                 spikes, mine = traces.spike_row[j] - rows.first_row, lonely[place] - rows.first_row
                 count[j] += _add_own(volts[place], is_ok[place], mine, inside, first, base.start, base.stop, total[j])
@@ -209,7 +225,7 @@ def _add_levels(volts, is_ok, spikes, inside, blank, onset, mean):
     Both from the same chunk: a pad's baseline drifts.
     """
     quiet = is_ok.astype(np.float64)
-    _blank(spikes, blank[0], blank[1], quiet)
+    blank_rows(spikes, blank[0], blank[1], quiet)
     still, n_still = 0.0, 0
     for k in range(len(volts)):
         if quiet[k] > 0.0:
@@ -223,25 +239,6 @@ def _add_levels(volts, is_ok, spikes, inside, blank, onset, mean):
             mean += np.array([still / n_still, 1.0])
 
 
-@njit(cache=True, nogil=True)
-@no_type_check
-def bridge(volts, weight):
-    """Lay a straight line over each blank, in place (only filters see it: its own weight stays 0)."""
-    n, last = len(volts), -1
-    for k in range(n):
-        if weight[k] == 0.0:
-            continue
-        if last < 0:
-            volts[:k] = volts[k]
-        elif k > last + 1:
-            slope = (volts[k] - volts[last]) / (k - last)
-            for q in range(last + 1, k):
-                volts[q] = slope * (q - last) + volts[last]
-        last = k
-    if last >= 0:
-        volts[last + 1 :] = volts[last]
-
-
 class Whitener(NamedTuple):
     """e(t) = V(t) - sum_l coefficient[l - 1] V(t - l), one column of coefficients a neuron."""
 
@@ -251,20 +248,22 @@ class Whitener(NamedTuple):
         """Return the coefficients of some neurons."""
         return Whitener(self.coefficient[:, block])
 
-    def whiten(self, part: Prepared) -> Float64[ndarray, "rows neurons"]:
+    def whiten(self, part: Prepared) -> Float[ndarray, "rows neurons"]:
         """Return the innovations of the chunk's own rows (rows without enough past take zeros for it)."""
         out = part.volts[part.before :].copy()
-        _whiten(part.volts, part.before, self.coefficient, out)
+        _whiten(part.volts, part.before, self.coefficient.astype(out.dtype), out)
         return out
 
 
-def row_weights(traces: Traces, scale_v: Float64[ndarray, " neurons"], progress: Progress) -> Float64[ndarray, " rows"]:
+def row_weights(
+    traces: Traces, scale_v: Float64[ndarray, " neurons"], progress: Progress, *, seed: int = 0
+) -> Float64[ndarray, " rows"]:
     """Return what each row of the time line is worth, 1 where the network is as still as at its median.
 
     In a network burst all membranes are up to ten times noisier; rows are weighted by one over the variance of
     the traces' steps, averaged over neurons (each in units of ``scale_v``) and 10 ms (weighted least squares,
     Aitken 1936).  A few neurons say little of the network: ten still ones are added.  Rows between segments,
-    and rows with a fiftieth of the usual worth, get 0.  Reads the recording once.
+    and rows with a fiftieth of the usual worth, get 0.  Reads the recording of up to 512 neurons, drawn by ``seed``.
     """
     from scipy.ndimage import gaussian_filter1d
 
@@ -282,7 +281,11 @@ def row_weights(traces: Traces, scale_v: Float64[ndarray, " neurons"], progress:
             out[1, rows] = np.sum(both, axis=1)[skipped:]
         return out
 
-    blocks = traces.blocks()
+    n = len(traces.channel)
+    some = np.arange(n)
+    if n > _UNREST_NEURONS:
+        some = np.sort(np.random.default_rng(seed).choice(n, _UNREST_NEURONS, replace=False))
+    blocks = traces.blocks(some)
     for done, (more, seen) in enumerate(in_order(traces.n_threads, unrest_of, blocks)):
         progress("measuring the network's unrest", done + 1, len(blocks))
         power += more
@@ -332,7 +335,7 @@ def _add_lag_products(volts, weight, row_weight, order, product):
     """Add w v(t - a) v(t - b) of rows whose past is whole to ``product[a, b]``, a <= b; lag order + 1 is a constant."""
     n_rows, n = volts.shape
     run, whole = np.zeros(n, dtype=np.int64), np.empty(n)
-    left, one = np.empty(n), np.ones(n)
+    left, one = np.empty(n), np.ones(n, dtype=volts.dtype)
     for t in range(n_rows):
         for j in range(n):
             run[j] = run[j] + 1 if weight[t, j] > 0.0 else 0
@@ -360,45 +363,3 @@ def _whiten(volts, before, coefficient, out):
             now, past, share = out[t], volts[t + before - lag], coefficient[lag - 1]
             for j in range(n):
                 now[j] -= share[j] * past[j]
-
-
-def _smooth(volts: Float64[ndarray, "rows neurons"], sd_rows: float) -> Float64[ndarray, "rows neurons"]:
-    """Return the Gaussian smooth; at the recording's edges it is normalised by the part that lies inside.
-
-    A wide Gaussian is taken of means of a tenth of its sd, linear in between: the same to 1e-3 and far quicker.
-    """
-    from scipy.ndimage import gaussian_filter1d
-
-    step = max(int(sd_rows / 10), 1)
-    n, n_blocks = len(volts), -(-len(volts) // step)
-    start = np.arange(n_blocks) * step
-    size = np.diff(np.append(start, n)).astype(np.float64)
-    total = np.add.reduceat(volts, start, axis=0)
-    smooth = gaussian_filter1d(total, sd_rows / step, axis=0, mode="constant")
-    smooth /= gaussian_filter1d(size, sd_rows / step, mode="constant")[:, None]
-    out = np.empty_like(volts)
-    _interpolate(smooth, start + (size - 1) / 2, out)
-    return out
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _interpolate(values, knots, out):
-    """Fill ``out`` with values linear between knots, constant outside."""
-    k = 0
-    for row in range(len(out)):
-        while k + 2 < len(knots) and row > knots[k + 1]:
-            k += 1
-        share = 0.0 if len(knots) == 1 else min(max((row - knots[k]) / (knots[k + 1] - knots[k]), 0.0), 1.0)
-        for c in range(out.shape[1]):
-            out[row, c] = values[k, c] if share == 0.0 else (1 - share) * values[k, c] + share * values[k + 1, c]
-
-
-@njit(cache=True, nogil=True)
-@no_type_check
-def _blank(rows, before, after, weight):
-    """Set the weight to 0 from ``before`` rows before each row to ``after`` rows after it."""
-    n = len(weight)
-    for row in rows:
-        for k in range(max(row - before, 0), min(row + after + 1, n)):
-            weight[k] = 0.0

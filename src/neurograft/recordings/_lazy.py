@@ -15,6 +15,7 @@ from neurograft.recordings._recording import Signal
 
 GAP_S = 1.0  # between sweeps of a file that does not tell when they began
 _EXACT_IN_FLOAT32_BYTES = 2
+_CACHED = 1 << 16  # samples
 
 
 @final
@@ -49,9 +50,14 @@ class LazyRecording:
             )
         raw = self._fetched(segment, start, stop)
         if raw.dtype.kind in "iu" and raw.dtype.itemsize <= _EXACT_IN_FLOAT32_BYTES:
-            scaled = raw.astype(np.float32)  # exact, and half the memory of float64
-            scaled *= self.gain.astype(np.float32)
-            scaled += self.offset.astype(np.float32)
+            scaled = np.empty(raw.shape, dtype=np.float32)  # exact, and half the memory of float64
+            gain, offset = self.gain.astype(np.float32), self.offset.astype(np.float32)
+            height = max(_CACHED // len(gain), 1)
+            for top in range(0, len(raw), height):  # a few frames at a time: they stay in the cache
+                part = scaled[top : top + height]
+                part[:] = raw[top : top + height]
+                part *= gain
+                part += offset
             return scaled
         return (raw * self.gain + self.offset).astype(np.float32)
 
@@ -69,6 +75,12 @@ class LazyRecording:
             ) from problem
         if len(raw) != stop - start:
             raise RecordingError(f"{where} are not all there: {len(raw)} came back. The file is cut off.")
+        n = len(self.channel_labels)
+        if raw.ndim != 2 or raw.shape[1] != n:  # one channel would pass for all
+            raise RecordingError(
+                f"{where} hold {raw.shape[-1]} channels, the recording has {n}. Channels came or went between "
+                "segments: export the segments apart, or leave these out with --skip-unreadable."
+            )
         return raw
 
 

@@ -29,6 +29,8 @@ def assert_same(a: SynapseMap, b: SynapseMap) -> None:
         assert x.tobytes() == y.tobytes(), name
     assert list(a.extra) == list(b.extra)
     assert all(a.extra[name].tobytes() == b.extra[name].tobytes() for name in a.extra)
+    assert list(a.neuron_extra) == list(b.neuron_extra)
+    assert all(a.neuron_extra[name].tobytes() == b.neuron_extra[name].tobytes() for name in a.neuron_extra)
     assert (a.evidence is None) == (b.evidence is None)
     if a.evidence is not None and b.evidence is not None:
         for name in ("z", "limit_v", "undecidable"):
@@ -58,6 +60,7 @@ def random_map(seed: int, n: int, n_synapses: int, *, with_evidence: bool = True
         model=["lif" if i % 2 else "" for i in range(n)],
         cell_type=[f"type {i % 3}" for i in range(n)],
         extra={"rise_s": rng.random(k), "sections": np.floor(rng.random(k) * 9)},
+        neuron_extra={"membrane_noise_v": rng.random(n)} if with_evidence else {},
         evidence=Evidence(
             z=rng.normal(size=square).astype(np.float32),
             limit_v=rng.random(square).astype(np.float32),
@@ -187,6 +190,13 @@ def test_an_extra_column_whose_name_is_taken_is_refused(saved, name):
     m, path = saved
     with pytest.raises(MapError, match="extra column"):
         save_map(replace(m, extra={name: m.weight_v}), path)
+
+
+@pytest.mark.parametrize("name", ["x", "label", "a/b"])
+def test_a_column_of_neurons_whose_name_is_taken_is_refused(saved, name):
+    m, path = saved
+    with pytest.raises(MapError, match="extra column"):
+        save_map(replace(m, neuron_extra={name: np.zeros(m.n_neurons)}), path)
 
 
 def test_files_that_are_no_map_are_named(tmp_path):

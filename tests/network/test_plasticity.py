@@ -249,7 +249,13 @@ def test_snapshots_must_match():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"options": RunOptions(n_threads=2)}, "one thread"),
+        (
+            {
+                "options": RunOptions(n_threads=2),
+                "plasticity": Plasticity(store=ExactWeights(living().weight_v, 1.0), timing=PAIR),
+            },
+            "one thread",
+        ),
         ({"plasticity": Plasticity(store=ExactWeights(np.ones(3), 1.0))}, "for 3 synapses"),
         ({"plasticity": Plasticity(store=ExactWeights(living().weight_v * 2, 1.0))}, "not the map's"),
         ({"plasticity": Plasticity(store=ExactWeights(living().weight_v, 1.0), has_short_term=True)}, "no column"),

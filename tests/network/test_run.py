@@ -332,3 +332,16 @@ def test_a_users_own_model_runs():
     m = synapse_map(n_neurons=1, pre=np.zeros(0, int), post=np.zeros(0, int), weight_v=np.zeros(0), delay_s=1 * MS)
     done = run(m, duration_s=0.1, seed=0, neuron=Perfect(), drive=steady_drive(1, mean_v=30.001 * MV))
     assert np.diff(done.spikes.time_s) == pytest.approx(10 * MS)  # 15 mV at 30 mV in 20 ms
+
+
+def test_a_gap_junction_without_delay_passes_its_spikelet_in_the_next_step():
+    """Copies from potentials give gap junctions no delay; a chemical synapse without one is refused."""
+    given = {"n_neurons": 2, "pre": np.array([0]), "post": np.array([1]), "weight_v": np.array([1e-3]), "delay_s": 0.0}
+    m = synapse_map(**given, kind=np.array([Kind.ELECTRICAL], dtype=np.uint8))
+    options = RunOptions(record_voltage_of=(1,), start_v=np.array([0.0149, 0.0]))
+    ran = run(m, duration_s=2e-3, seed=0, drive=steady_drive(2, mean_v=np.array([0.1, 0.0])), options=options)
+    spike = round(ran.spikes.time_s[0] / ran.step_s)
+    assert ran.voltage_v[spike, 0] == 0.0
+    assert ran.voltage_v[spike + 1, 0] == pytest.approx(1e-3)
+    with pytest.raises(RunError, match="delay of 0 s"):
+        run(synapse_map(**given), duration_s=2e-3, seed=0, drive=steady_drive(2))

@@ -8,6 +8,7 @@ from neurograft.cells._cards import card as card
 from neurograft.cells._codes import Code as Code
 from neurograft.cells._defects import defects_of as defects_of
 from neurograft.cells._ideal import Ideal as Ideal
+from neurograft.cells._image import BESIDE as BESIDE
 from neurograft.cells._image import Chip as Chip
 from neurograft.cells._image import LogEntry as LogEntry
 from neurograft.cells._image import MemoryImage as MemoryImage

@@ -1,6 +1,7 @@
 """The memory image: which cell holds which synapse, what it was told to hold and what it holds."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
 import numpy as np
@@ -30,6 +31,7 @@ CELL_COLUMNS = {
     "part": np.dtype(np.uint8),
     "synapse": np.dtype(np.int32),
 }
+BESIDE = ("release_probability", "recovery_s", "facilitation_s")  # how a synapse depresses and facilitates
 _NS_PER_S = 1e9
 
 
@@ -62,6 +64,7 @@ class Nodes:
     position_um: Float64[ndarray, "neurons 3"]
     sign: Int8[ndarray, " neurons"]
     model: tuple[str, ...]
+    extra: Mapping[str, Float64[ndarray, " neurons"]] = field(default_factory=dict[str, ndarray])
 
     @property
     def n_neurons(self) -> int:
@@ -95,7 +98,8 @@ class MemoryImage:
     ``synapse`` is the synapse's place in the pasted map.  Delays are kept beside the cells, in whole
     nanoseconds, so that they come back exactly.  ``programmed_siemens`` is the state at the end of
     programming (for RRAM 1 s later).  Loading only some tiles gives an image with ``is_partial``.  ``chip``
-    tells the simulation which cells that hold nothing are defective; None where it is not known.
+    tells the simulation which cells that hold nothing are defective; None where it is not known.  ``beside`` holds
+    columns of the pasted map's synapses that a run needs and no cell holds (``BESIDE``).
     """
 
     cell: MemoryCell
@@ -123,6 +127,7 @@ class MemoryImage:
     provenance: Provenance
     is_partial: bool = False
     chip: Chip | None = None
+    beside: Mapping[str, Float64[ndarray, " synapses"]] = field(default_factory=dict[str, ndarray])
 
     def __post_init__(self) -> None:
         """Refuse what breaks an invariant, naming the first place."""
@@ -169,6 +174,9 @@ def _require_cells(image: MemoryImage) -> None:
         ("part", len(image.part_gain), "parts"),
     ):
         require_ids(getattr(image, name), n=limit, name=name, things=things, error=ImageError)
+    n_synapses = {len(column) for column in image.beside.values()}
+    if n_synapses and (len(n_synapses) > 1 or int(image.synapse.max(initial=-1)) >= min(n_synapses)):
+        raise ImageError(f"Columns beside the cells have {sorted(n_synapses)} values. Give one a synapse of the map.")
     if n and image.synapse.min() < 0:
         raise ImageError("synapse has negative entries. Give each cell the place of its synapse in the map.")
     for name in ("target_siemens", "programmed_siemens"):

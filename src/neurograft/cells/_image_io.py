@@ -5,7 +5,8 @@
     /cells/<column>   one value a used cell, sorted by (tile, row, column), not compressed
     /digests/<column> SHA-256 of each block of 2**18 cells of a column
     /tiles/<column>   one value a tile
-    /nodes/...        labels and models (JSON), positions, signs
+    /nodes/...        labels and models (JSON), positions, signs; /nodes/extra/NAME further columns
+    /synapses/NAME    columns of the pasted map's synapses that no cell holds; absent where there are none
 
 The attribute covers the manifest, the manifest the small tables and the digests, the digests the cells:
 so some tiles are read and checked without reading the rest.  Nothing is compressed, so no dataset can be
@@ -45,6 +46,7 @@ _TILE_COLUMNS = {
     "n_rows": np.dtype(np.int32),
     "n_columns": np.dtype(np.int32),
 }
+_NODE_EXTRA, _BESIDE = "nodes/extra/", "synapses/"
 _DAMAGE = "The file is damaged or was changed: make the image again or restore a copy."
 
 
@@ -76,7 +78,8 @@ def load_image(path: Path | str, *, tiles: Sequence[int] | None = None) -> Memor
     path = Path(path)
     with _opened(path) as file:
         manifest = _read_manifest(file, path)
-        small = {name: _checked(_get(file, name, path), manifest["small"][name], name, path) for name in _small_names()}
+        names = (*_small_names(), *_optional_names(manifest))
+        small = {name: _checked(_get(file, name, path), manifest["small"][name], name, path) for name in names}
         table = _tile_table(manifest, small)
         spans, kept = _spans(table, tiles, int(manifest["n_cells"]), path)
         digests = {
@@ -103,6 +106,17 @@ def _small_names() -> tuple[str, ...]:
     return nodes + tuple(f"tiles/{name}" for name in _TILE_COLUMNS)
 
 
+def _optional_names(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """Return the tables that not every image has: older files have none of them."""
+    parts = {name: name.rsplit("/", 1) for name in manifest["small"]}
+    known = (_NODE_EXTRA.rstrip("/"), _BESIDE.rstrip("/"))
+    return tuple(name for name, (*place, last) in parts.items() if place and place[0] in known and last.isidentifier())
+
+
+def _columns(small: dict[str, ndarray], place: str) -> dict[str, ndarray]:
+    return {name.removeprefix(place): table for name, table in small.items() if name.startswith(place)}
+
+
 def _small_tables(image: MemoryImage) -> dict[str, ndarray]:
     nodes = image.nodes
     return {
@@ -110,6 +124,8 @@ def _small_tables(image: MemoryImage) -> dict[str, ndarray]:
         "nodes/model": np.frombuffer(json.dumps(nodes.model).encode(), dtype=np.uint8),
         "nodes/position_um": np.ascontiguousarray(nodes.position_um),
         "nodes/sign": np.ascontiguousarray(nodes.sign),
+        **{f"{_NODE_EXTRA}{name}": np.ascontiguousarray(column) for name, column in nodes.extra.items()},
+        **{f"{_BESIDE}{name}": np.ascontiguousarray(column) for name, column in image.beside.items()},
     } | {f"tiles/{name}": np.ascontiguousarray(getattr(image.tiles, name)) for name in _TILE_COLUMNS}
 
 
@@ -312,11 +328,13 @@ def _assembled(
             position_um=small["nodes/position_um"],
             sign=small["nodes/sign"],
             model=tuple(json.loads(small["nodes/model"].tobytes())),
+            extra=_columns(small, _NODE_EXTRA),
         ),
         n_left_out=int(manifest["n_left_out"]),
         log=tuple(LogEntry(**entry) for entry in manifest["log"]),
         provenance=provenance_from_json(manifest["provenance"]),
         is_partial=is_partial,
         chip=_chip(manifest.get("chip")),
+        beside=_columns(small, _BESIDE),
         **columns,
     )

@@ -38,6 +38,8 @@ def image_to_map(
         position_um=nodes.position_um,
         sign=nodes.sign,
         model=nodes.model,
+        extra={name: column[synapse] for name, column in image.beside.items()},
+        neuron_extra=nodes.extra,
         provenance=Provenance(
             command="image_to_map",
             parameters={

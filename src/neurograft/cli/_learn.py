@@ -26,7 +26,10 @@ Learn = Annotated[
     Rule | None, typer.Option(help="Exciting synapses learn by spike timing; an image learns by its cells' pulses.")
 ]
 HomeostasisHz = Annotated[float | None, typer.Option(help="Exciting synapses scale until neurons fire at this rate.")]
-ShortTerm = Annotated[bool, typer.Option("--short-term", help="Depression and facilitation from the map's columns.")]
+ShortTerm = Annotated[
+    bool | None,
+    typer.Option("--short-term/--no-short-term", help="Depression and facilitation; usual where the map states them."),
+]
 MostMv = Annotated[float, typer.Option(help="Largest weight that learning reaches, in millivolts.")]
 Living = Annotated[
     Path | None,
@@ -82,7 +85,7 @@ def learning_of(
     seed: int,
 ) -> Learning | None:
     """Return what is plastic, None where nothing is; an image is opened for its cells."""
-    if rule is None and homeostasis_hz is None and not has_short_term:
+    if rule is None and homeostasis_hz is None:
         return None
     if not most_mv > 0:
         raise OptionError(f"--most-mv is {most_mv:g}. Give a positive number of millivolts.")

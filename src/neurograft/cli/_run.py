@@ -41,7 +41,7 @@ def run_command(
     clamp: Clamp = "0.5",
     learn: Learn = None,
     homeostasis_hz: HomeostasisHz = None,
-    short_term: ShortTerm = False,
+    short_term: ShortTerm = None,
     most_mv: MostMv = 5.0,
     learnt: Learnt = None,
     living: Living = None,

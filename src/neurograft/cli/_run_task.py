@@ -64,7 +64,7 @@ class Choices:
     clamp: str
     learn: Rule | None
     homeostasis_hz: float | None
-    short_term: bool
+    short_term: bool | None
     most_mv: float
     learnt: Path | None
     living: Path | None
@@ -137,19 +137,24 @@ class Task:
 
 def prepare(chosen: Choices) -> Task:
     """Return the task that the options mean; whatever does not fit is refused here, before anything runs."""
-    from neurograft.network import RunOptions, indices_of, load_checkpoint
+    from neurograft.network import RunOptions, indices_of, load_checkpoint, states_short_term
 
     age_s = age_in_s(chosen.age, chosen.age_days)
     readout = readout_of(
         chosen.network, read_noise=chosen.read_noise, bits=chosen.readout_bits, range_mv=chosen.readout_mv,
         ohm=chosen.line_ohm, drift_every_s=chosen.drift_every_s,
     )  # fmt: skip
-    m = _with_model(open_network(chosen.network, age_s=age_s, seed=chosen.seed), chosen.neuron)
+    m = _network(chosen, chosen.network, age_s=age_s)
+    if chosen.short_term and not states_short_term(m):
+        raise OptionError(
+            "--short-term: the network has no columns release_probability, recovery_s and facilitation_s, or they "
+            "cannot be run here (another engine, reading options, --round-weights). Leave it out."
+        )
     outside = outside_of(
         m, protocol=chosen.stimulus, replay=chosen.replay, clamp=chosen.clamp, seed=chosen.seed
     )  # fmt: skip
     learning = learning_of(
-        m, chosen.network, rule=chosen.learn, homeostasis_hz=chosen.homeostasis_hz, has_short_term=chosen.short_term,
+        m, chosen.network, rule=chosen.learn, homeostasis_hz=chosen.homeostasis_hz, has_short_term=states_short_term(m),
         most_mv=chosen.most_mv, seed=chosen.seed,
         snapshot_s=1.0 if chosen.living is None else _duration_s(chosen.seconds, outside) / N_TIMES,
     )  # fmt: skip
@@ -163,9 +168,7 @@ def prepare(chosen: Choices) -> Task:
     task = Task(
         chosen=chosen,
         m=m,
-        drive_on=m
-        if chosen.drive_of is None
-        else _with_model(open_network(chosen.drive_of, age_s=0.0, seed=chosen.seed), chosen.neuron),
+        drive_on=m if chosen.drive_of is None else _network(chosen, chosen.drive_of, age_s=0.0),
         neuron=neuron_of(
             m,
             chosen.neuron,
@@ -200,6 +203,16 @@ def _with_model(m: "SynapseMap", name: str | None) -> "SynapseMap":
         return m
     find_model(name, known_models())
     return replace(m, model=tuple(known or name for known in m.model))
+
+
+def _network(chosen: Choices, path: Path, *, age_s: float) -> "SynapseMap":
+    """Return a network as it shall run: where nothing runs short-term plasticity, without its columns."""
+    from neurograft.network import without_short_term
+
+    m = _with_model(open_network(path, age_s=age_s, seed=chosen.seed), chosen.neuron)
+    reads = chosen.read_noise or chosen.readout_bits is not None or chosen.drift_every_s is not None
+    can = chosen.engine is EngineName.BUILTIN and not reads and not chosen.round_weights
+    return m if can and chosen.short_term is not False else without_short_term(m)
 
 
 def carry_out(task: Task, progress: "Progress") -> "tuple[Activity, LearningDrift | None]":
@@ -275,15 +288,18 @@ def _keep(task: Task, activity: "Activity") -> None:
 
 def told(task: Task, activity: "Activity", drift: "LearningDrift | None") -> Told:
     """Return what happened, in words and for scripts."""
+    from neurograft.network import n_short_term
+
     spikes, n_clamped = activity.spikes, len(task.outside.clamped)
     rates = spikes.rates_hz()
-    rate_hz = float(rates.mean())
+    rate_hz, n_pools = float(rates.mean()), n_short_term(task.m)
     watched = {task.m.labels[i]: float(rates[i]) for i in task.watched}
     energy_lines, energy = _energy(task.chosen.network, activity)
     learnt_lines, learnt = ([], {}) if task.learning is None else task.learning.told(task.m)
     lines = [
         f"{spikes.n_spikes} spikes of {spikes.n_neurons} neurons in {spikes.duration_s:g} s, {rate_hz:.3g} Hz each",
         f"{activity.n_events} synaptic events; {activity.real_time_factor:.3g} s of wall time a second of model time",
+        *([f"{n_pools} synapses depress or facilitate, as the map states"] if n_pools else []),
         *([f"{n_clamped} neurons replayed the recording"] if n_clamped else []),
         *(f"{label}: {hertz:.4g} Hz" for label, hertz in watched.items()),
         f"written: {task.chosen.out}",
@@ -296,6 +312,7 @@ def told(task: Task, activity: "Activity", drift: "LearningDrift | None") -> Tol
         "synaptic_events": activity.n_events,
         "real_time_factor": activity.real_time_factor,
         "clamped_neurons": n_clamped,
+        "short_term_synapses": n_pools,
         "watched_hz": watched,
     }
     if drift is not None:

@@ -56,6 +56,8 @@ def redrawn_map(m: SynapseMap, rng: Generator) -> SynapseMap:
         labels=m.labels,
         position_um=m.position_um,
         model=m.model,
+        extra=m.extra,
+        neuron_extra=m.neuron_extra,
         provenance=m.provenance,
     )
 

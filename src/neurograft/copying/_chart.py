@@ -13,7 +13,7 @@ from neurograft.copying._properties import Properties
 from neurograft.copying._regression import Fit
 from neurograft.copying._slow import MIN_SHARE
 from neurograft.copying._templates import Family
-from neurograft.maps import Evidence, Kind, SynapseMap, synapse_map
+from neurograft.maps import MEMBRANE_SD, MEMBRANE_TAU, Evidence, Kind, MembraneNoise, SynapseMap, synapse_map
 from neurograft.provenance import Provenance
 from neurograft.spikes import SpikeTrains
 from neurograft.units import MS
@@ -32,6 +32,7 @@ def chart(
     provenance: Provenance,
     fdr: float,
     two_in_one: Bool[ndarray, " neurons"],
+    noise: MembraneNoise,
 ) -> SynapseMap:
     """Return the map of chemical, electrical and polysynaptic connections, with the evidence of all pairs."""
     parts = [np.argwhere(mask) for mask in (called.is_synapse, called.is_path, called.is_electrical)]
@@ -72,6 +73,7 @@ def chart(
             "excitatory_alone": np.where(electrical, np.nan, alone),
             **{name: _padded(column, len(i)) for name, column in _columns(single).items()},
         },
+        neuron_extra={MEMBRANE_SD: noise.sd_v, MEMBRANE_TAU: noise.tau_s},
         evidence=Evidence(
             z=equivalent_z(judged).astype(np.float32),
             limit_v=called.limit_v.astype(np.float32),

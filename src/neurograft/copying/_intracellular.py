@@ -24,6 +24,7 @@ from neurograft.copying._fdr import empirical_null, two_sided_p
 from neurograft.copying._gather import Work, read_all, read_share
 from neurograft.copying._hum import rate_doubts
 from neurograft.copying._kept import Kept
+from neurograft.copying._membrane_noise import membrane_noise
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import Neurons, neurons
 from neurograft.copying._null_width import narrowed
@@ -179,12 +180,14 @@ def copy_intracellular(
         quiet = without_bursts(traces, whitener, boxes, worth, progress)
         if quiet is not None:
             single = single._replace(quiet=quiet_sizes(whitener, quiet, found_.kinds.own, single, line.rate_hz))
+    noise = membrane_noise(traces, worth, single, progress)
     synapses = chart(
         spikes, found_.fit, judgement.judged, called, single,
         position_um=np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)]),
         provenance=_provenance(options, flags, recording, found),
         fdr=options.fdr,
         two_in_one=is_two,
+        noise=noise,
     )  # fmt: skip
     progress("testing the map on designs that are turned", 0, 1)
     return IntracellularCopy(

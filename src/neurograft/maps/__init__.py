@@ -26,7 +26,11 @@ from neurograft.maps._map import SynapseMap as SynapseMap
 from neurograft.maps._map import Undecidable as Undecidable
 from neurograft.maps._map import synapse_map as synapse_map
 from neurograft.maps._neuron_table import NeuronTable as NeuronTable
+from neurograft.maps._noise import MEMBRANE_SD as MEMBRANE_SD
+from neurograft.maps._noise import MEMBRANE_TAU as MEMBRANE_TAU
 from neurograft.maps._noise import NOISE_KEY as NOISE_KEY
+from neurograft.maps._noise import MembraneNoise as MembraneNoise
+from neurograft.maps._noise import measured_noise as measured_noise
 from neurograft.maps._noise import stated_noise_v as stated_noise_v
 from neurograft.maps._signs import CELEGANS_GABA as CELEGANS_GABA
 from neurograft.maps._signs import FLY_SIGNS as FLY_SIGNS

@@ -4,7 +4,7 @@ import numpy as np
 from numpy import ndarray
 
 from neurograft.maps._map import Kind, SynapseMap, Undecidable
-from neurograft.maps._noise import stated_noise_v
+from neurograft.maps._noise import measured_noise, stated_noise_v
 from neurograft.units import MS, MV
 
 
@@ -13,6 +13,9 @@ def describe(m: SynapseMap) -> tuple[str, ...]:
     n_pairs = m.n_neurons * (m.n_neurons - 1)
     chemical = m.weight_v[(m.kind != Kind.ELECTRICAL) & (m.kind != Kind.UNDECIDED)]
     signs = f"{_part(m.sign > 0)} excitatory, {_part(m.sign < 0)} inhibitory, {_part(m.sign == 0)} unknown or mixed"
+    noise = measured_noise(m)
+    if noise is not None:
+        signs += f"; membrane noise {1e3 * np.nanmedian(noise.sd_v):.2g} mV, {1e3 * np.nanmedian(noise.tau_s):.2g} ms"
     lines = [f"synaptic map: {m.n_neurons} neurons, {m.n_synapses} synapses", f"neurons: {signs}"]
     if m.n_synapses:
         density = np.unique(m.pre.astype(np.int64)[m.pre != m.post] * m.n_neurons + m.post[m.pre != m.post]).size

@@ -36,6 +36,8 @@ _EDGE_COLUMNS: Final[Mapping[str, type[np.generic]]] = {
 # SONATA's own names with SONATA's units: what simulators read.  weight_v and delay_s are what counts.
 _COPIES: Final = {"delay": ("delay_s", MS, "ms"), "syn_weight": ("weight_v", MV, "mV")}
 _RESERVED: Final = frozenset({*_EDGE_COLUMNS, *_COPIES, "dynamics_params", "@library"})
+_NODE_RESERVED: Final = frozenset({"x", "y", "z", "sign", "label", "model", "cell_type", "dynamics_params"})
+_NEURON_COLUMNS: Final = f"{_OWN}/neuron_columns"  # absent where there are none, and in older files
 
 
 def save_map(m: SynapseMap, path: Path | str) -> None:
@@ -91,7 +93,8 @@ def _read(file: h5py.File, name: str) -> SynapseMap:
         sign=reader.array(f"{_NODE_GROUP}/sign", dtype=np.int8, shape=(n,)),
         model=reader.strings(f"{_OWN}/models", n=n),
         cell_type=reader.strings(f"{_OWN}/cell_types", n=n),
-        extra=_read_extra(reader, n_synapses, name),
+        extra=_read_extra(reader, f"{_OWN}/extra_columns", _EDGE_GROUP, n_synapses, name),
+        neuron_extra=_read_extra(reader, _NEURON_COLUMNS, _NODE_GROUP, n, name) if _NEURON_COLUMNS in file else {},
         evidence=_read_evidence(file, reader, n),
         provenance=_read_provenance(file, reader),
     )
@@ -134,13 +137,11 @@ def _in_unit(values: ndarray, unit: float) -> ndarray:
         return values / unit
 
 
-def _read_extra(reader: Reader, n_synapses: int, name: str) -> dict[str, ndarray]:
-    names = reader.json(f"{_OWN}/extra_columns")
+def _read_extra(reader: Reader, place: str, group: str, n: int, name: str) -> dict[str, ndarray]:
+    names = reader.json(place)
     if not isinstance(names, list):
-        raise MapError(f"{_OWN}/extra_columns in {name} is not a list. The file is damaged.")
-    return {
-        str(column): reader.array(f"{_EDGE_GROUP}/{column}", dtype=np.float64, shape=(n_synapses,)) for column in names
-    }
+        raise MapError(f"{place} in {name} is not a list. The file is damaged.")
+    return {str(column): reader.array(f"{group}/{column}", dtype=np.float64, shape=(n,)) for column in names}
 
 
 def _read_evidence(file: h5py.File, reader: Reader, n: int) -> Evidence | None:
@@ -165,12 +166,13 @@ def _require_writable_names(m: SynapseMap) -> None:
                 raise MapError(
                     f"The {what} of neuron {i} is {text!r}, which a file cannot hold. Remove that character."
                 )
-    for name in m.extra:
-        if name in _RESERVED or not name.isidentifier():
-            raise MapError(
-                f"The extra column {name!r} cannot be written. Use letters, digits and _ and none of "
-                f"{', '.join(sorted(_RESERVED))}."
-            )
+    for columns, reserved in ((m.extra, _RESERVED), (m.neuron_extra, _NODE_RESERVED)):
+        for name in columns:
+            if name in reserved or not name.isidentifier():
+                raise MapError(
+                    f"The extra column {name!r} cannot be written. Use letters, digits and _ and none of "
+                    f"{', '.join(sorted(reserved))}."
+                )
 
 
 def _write_nodes(file: h5py.File, m: SynapseMap) -> None:
@@ -181,6 +183,8 @@ def _write_nodes(file: h5py.File, m: SynapseMap) -> None:
     write_array(group, "sign", m.sign, meaning="1 excitatory, -1 inhibitory, 0 unknown")
     for name, texts in (("label", m.labels), ("model", m.model), ("cell_type", m.cell_type)):
         write_texts(group, name, texts)
+    for name, column in m.neuron_extra.items():
+        write_array(group, name, column)
 
 
 def _write_edges(file: h5py.File, m: SynapseMap) -> None:
@@ -205,6 +209,8 @@ def _write_own(file: h5py.File, m: SynapseMap) -> None:
     write_json(group, "models", m.model)
     write_json(group, "cell_types", m.cell_type)
     write_json(group, "extra_columns", list(m.extra))
+    if m.neuron_extra:
+        write_json(group, "neuron_columns", list(m.neuron_extra))
     if m.provenance is not None:
         write_json(group, "provenance", json.loads(m.provenance.to_json()))
     if m.evidence is not None:

@@ -77,8 +77,8 @@ class SynapseMap:
 
     ``weight_v`` is the peak postsynaptic potential at rest, negative inhibits.  NaN in ``weight_se_v``
     (standard error) or ``q_value`` means not known, as in a connectome.  ``sign`` of a neuron is +1
-    excitatory, -1 inhibitory, 0 unknown.  ``extra`` holds further columns of synapses, their unit at the
-    end of their name.
+    excitatory, -1 inhibitory, 0 unknown.  ``extra`` holds further columns of synapses, ``neuron_extra`` of neurons,
+    their unit at the end of their name.
     """
 
     n_neurons: int
@@ -95,6 +95,7 @@ class SynapseMap:
     model: tuple[str, ...]  # name of each neuron's model, "" where the map does not say
     cell_type: tuple[str, ...] = ()  # what the neuron is called as a kind; () means "" for every neuron
     extra: Mapping[str, Float64[ndarray, " synapses"]] = field(default_factory=dict[str, ndarray])
+    neuron_extra: Mapping[str, Float64[ndarray, " neurons"]] = field(default_factory=dict[str, ndarray])
     evidence: Evidence | None = None
     provenance: Provenance | None = None
 
@@ -107,8 +108,9 @@ class SynapseMap:
         _require_order(self)
         for name in ("pre", "post", "weight_v", "delay_s", "kind", "weight_se_v", "q_value", "position_um", "sign"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
-        extra = MappingProxyType({name: frozen(column) for name, column in self.extra.items()})
-        object.__setattr__(self, "extra", extra)
+        for name in ("extra", "neuron_extra"):
+            columns = {key: frozen(column) for key, column in getattr(self, name).items()}
+            object.__setattr__(self, name, MappingProxyType(columns))
 
     @property
     def n_synapses(self) -> int:
@@ -157,6 +159,7 @@ def synapse_map(
     model: str | Sequence[str] = "",
     cell_type: Sequence[str] = (),
     extra: Mapping[str, Float64[ndarray, " synapses"]] | None = None,
+    neuron_extra: Mapping[str, Float64[ndarray, " neurons"]] | None = None,
     evidence: Evidence | None = None,
     provenance: Provenance | None = None,
 ) -> SynapseMap:
@@ -183,6 +186,7 @@ def synapse_map(
         model=(model,) * n_neurons if isinstance(model, str) else tuple(model),
         cell_type=tuple(cell_type),
         extra={name: column[order] for name, column in (extra or {}).items()},
+        neuron_extra=neuron_extra or {},
         evidence=evidence,
         provenance=provenance,
     )
@@ -202,11 +206,13 @@ def _require_length(n: int, **columns: ndarray) -> None:
 
 def _require_nodes(m: SynapseMap) -> None:
     n = m.n_neurons
+    _require_extra_names(m.neuron_extra)
     sizes = {
         "labels": len(m.labels),
         "model": len(m.model),
         "cell_type": len(m.cell_type),
         "sign": len(m.sign),
+        **{name: len(column) for name, column in m.neuron_extra.items()},
     }
     for name, size in sizes.items():
         if size != n:

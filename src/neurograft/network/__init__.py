@@ -30,7 +30,6 @@ from neurograft.network._plasticity import TimingRule as TimingRule
 from neurograft.network._plasticity import WeightStore as WeightStore
 from neurograft.network._plasticity import pair_rule as pair_rule
 from neurograft.network._plasticity import triplet_rule as triplet_rule
-from neurograft.network._plasticity import with_short_term as with_short_term
 from neurograft.network._populations import Populations as Populations
 from neurograft.network._populations import Projection as Projection
 from neurograft.network._protocol_file import load_protocol as load_protocol
@@ -45,6 +44,10 @@ from neurograft.network._run import Activity as Activity
 from neurograft.network._run import RunInterrupted as RunInterrupted
 from neurograft.network._run import UnstableRunError as UnstableRunError
 from neurograft.network._run import run as run
+from neurograft.network._short_term import n_short_term as n_short_term
+from neurograft.network._short_term import states_short_term as states_short_term
+from neurograft.network._short_term import with_short_term as with_short_term
+from neurograft.network._short_term import without_short_term as without_short_term
 from neurograft.network._stimulus import Stimulus as Stimulus
 from neurograft.network._stimulus import indices_of as indices_of
 from neurograft.network._stimulus import merge_stimuli as merge_stimuli

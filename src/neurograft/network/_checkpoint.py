@@ -14,8 +14,10 @@ from neurograft.files import written_whole
 from neurograft.network._engine import Engine
 from neurograft.network._group import Group, Spikes
 from neurograft.network._lazy import AWAKE, asleep_since, fall_asleep
+from neurograft.network._learning import GroupPlasticity
 
-FORMAT_VERSION = 2  # 1 had no asleep_since
+FORMAT_VERSION = 3
+_SINCE = {"asleep_since": 2, "pool": 3, "pool_last": 3}  # the version that has it first
 
 
 @final
@@ -35,6 +37,8 @@ class Checkpoint:
     past_origin: int
     past_neuron: Int32[ndarray, " past_spikes"]
     past_start: Int64[ndarray, " past_steps_and_end"]
+    pool: Float64[ndarray, "two synapses"]  # utilised and ready vesicles of the map's synapses; none without pools
+    pool_last: Int64[ndarray, " synapses"]  # step of the last arrival; -1 before the first
 
 
 def take(engine: Engine, step_s: float) -> Checkpoint:
@@ -44,6 +48,7 @@ def take(engine: Engine, step_s: float) -> Checkpoint:
         state[: group.state.shape[0], group.first : group.first + group.n_neurons] = group.state
     at = engine.step - engine.past.origin
     used = int(engine.past.start[at])
+    pool, pool_last = _pools(engine)
     return Checkpoint(
         step=engine.step,
         seed=engine.clock.seed,
@@ -54,7 +59,32 @@ def take(engine: Engine, step_s: float) -> Checkpoint:
         past_origin=engine.past.origin,
         past_neuron=engine.past.neuron[:used].copy(),
         past_start=engine.past.start[: at + 1].copy(),
+        pool=pool,
+        pool_last=pool_last,
     )
+
+
+def _pools(engine: Engine) -> tuple[ndarray, ndarray]:
+    """Return the state of all pools by synapse of the map, whatever groups they are in."""
+    held = [group.synapses.pools for group in engine.groups if isinstance(group.synapses, GroupPlasticity)]
+    n = max((int(synapse.max(initial=-1)) + 1 for _, synapse in held), default=0)
+    pool, last = np.ones((2, n)), np.full(n, -1, dtype=np.int64)
+    for pools, synapse in held:
+        pool[0, synapse], pool[1, synapse], last[synapse] = pools.utilised, pools.ready, pools.last
+    return pool, last
+
+
+def _refill(engine: Engine, checkpoint: Checkpoint) -> None:
+    held = [group.synapses.pools for group in engine.groups if isinstance(group.synapses, GroupPlasticity)]
+    n = max((int(synapse.max(initial=-1)) + 1 for _, synapse in held), default=0)
+    if n != checkpoint.pool_last.size:
+        raise RunError(
+            f"The checkpoint knows the vesicles of {checkpoint.pool_last.size} synapses, the run needs those of {n}. "
+            "Resume with the map of the run that was stopped."
+        )
+    for pools, synapse in held:
+        pools.utilised[:], pools.ready[:] = checkpoint.pool[:, synapse]
+        pools.last[:] = checkpoint.pool_last[synapse]
 
 
 def _asleep_since(group: Group) -> ndarray:
@@ -87,6 +117,7 @@ def restore(engine: Engine, checkpoint: Checkpoint, step_s: float) -> None:
         group.refractory[:] = checkpoint.refractory[here]
         group.inputs[:] = 0.0
         _fall_asleep(group, checkpoint.asleep_since[here])
+    _refill(engine, checkpoint)
     engine.clock.step = checkpoint.step
     engine.past = Spikes(
         origin=checkpoint.past_origin, neuron=checkpoint.past_neuron.copy(), start=checkpoint.past_start.copy()
@@ -107,7 +138,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
             version = int(file["format_version"])
             if version > FORMAT_VERSION:
                 raise RunError(f"{path} is of format {version}, newer than {FORMAT_VERSION}. Update neurograft.")
-            read = {name: file[name] for name in Checkpoint.__dataclass_fields__ if name in file or version > 1}
+            names = (name for name in Checkpoint.__dataclass_fields__ if version >= _SINCE.get(name, 1))
+            read = {name: file[name] for name in names}
     except FileNotFoundError as error:
         raise RunError(f"There is no checkpoint {path}. Check the name.") from error
     except (KeyError, ValueError, EOFError, OSError, BadZipFile) as error:
@@ -124,4 +156,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
         past_origin=int(read["past_origin"]),
         past_neuron=read["past_neuron"],
         past_start=read["past_start"],
+        pool=read.get("pool", np.ones((2, 0))),
+        pool_last=read.get("pool_last", np.zeros(0, dtype=np.int64)),
     )

@@ -11,6 +11,7 @@ from neurograft.maps import SynapseMap, synapse_map
 from neurograft.network._drive import Drive, steady_drive
 from neurograft.network._replay import laid_end_to_end
 from neurograft.network._run import run
+from neurograft.network._short_term import SHORT_TERM_COLUMNS
 from neurograft.network._stimulus import Stimulus
 from neurograft.progress import Progress, silent
 from neurograft.spikes import SpikeTrains
@@ -50,6 +51,11 @@ def predicted_counts(
             post.append(m.post.astype(np.int64) + at)
             column.append(np.column_stack([m.weight_v, m.delay_s, m.kind]))
     columns = np.concatenate(column)
+    extra = {
+        name: np.concatenate([m.extra[name] for m in maps for _ in range(n_doubles)])
+        for name in SHORT_TERM_COLUMNS
+        if all(name in m.extra for m in maps)
+    }
     together = synapse_map(
         n_neurons=n * (1 + n_copies),
         pre=np.concatenate(pre).astype(np.int64),
@@ -58,6 +64,7 @@ def predicted_counts(
         delay_s=columns[:, 1],
         kind=columns[:, 2].astype(np.uint8),
         model=[*maps[0].model, *(name for m in maps for name in m.model * n_doubles)],
+        extra=extra,
     )
     muted = np.arange(n)
     held = Stimulus(

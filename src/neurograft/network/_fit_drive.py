@@ -8,12 +8,13 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from neurograft.errors import RunError
-from neurograft.maps import SynapseMap, stated_noise_v
+from neurograft.maps import SynapseMap, measured_noise, stated_noise_v
 from neurograft.network._drive import Drive, DriveFit, steady_drive
-from neurograft.network._from_recording import noise_sd_of, shared_modulation
+from neurograft.network._from_recording import noise_sd_of, noise_sd_of_membranes, shared_modulation
 from neurograft.network._options import RunOptions
 from neurograft.network._rows import used_synapses
 from neurograft.network._run import run
+from neurograft.network._short_term import steady_share
 from neurograft.neurons import (
     AlphaConductance,
     AlphaSynapse,
@@ -35,7 +36,7 @@ UNKNOWN_NOISE_V = 4 * MV  # guessed: potentials in vivo fluctuate by 2 to 6 mV
 class FitOptions:
     """How long and how often trial runs are made, and what background noise is assumed."""
 
-    # None: that for which the map states its weights, else from each neuron's irregularity, else UNKNOWN_NOISE_V
+    # None: stated by the map, else measured with it, else from each neuron's irregularity, else UNKNOWN_NOISE_V
     noise_sd_v: float | None = None
     modulation_bin_s: float | None = 50 * MS  # None: no shared modulation
     n_rounds: int = 6
@@ -70,8 +71,9 @@ def fit_drive(
     ``drive.fit.worst_relative_error``, for a map so strong that it ignites has no such drive.  A
     neuron without a spike is driven to half a spike in the recording.
 
-    The noise is, unless given, the one for which the map states its weights (a map from spikes), else the one with
-    which each neuron is as irregular as in ``target``.
+    The noise is, unless given, the one for which the map states its weights (a map from spikes), else the one that was
+    measured of its membranes (a map from potentials), else the one with which each neuron is as irregular as in
+    ``target``.
 
     The shared part, unless switched off, is the recording's own population rate over time: it is *given* to
     the network, so slow co-modulation says nothing about the map.  Each neuron's share is its regression on
@@ -86,16 +88,19 @@ def fit_drive(
         )
     wanted_hz = np.maximum(target.counts(), 0.5) / target.duration_s
     _require_reachable(m, wanted_hz, lif)
-    given_v = options.noise_sd_v if options.noise_sd_v is not None else stated_noise_v(m)
-    if given_v is None:
+    sd_v = _known_noise_v(m, lif, options)
+    if sd_v is None:
         sd_v = noise_sd_of(target, wanted_hz, neuron=lif, unknown_v=UNKNOWN_NOISE_V)
-    else:
-        sd_v = np.full(m.n_neurons, given_v)
-    modulation = None
+    shared, share = None, np.ones(m.n_neurons)
     if options.modulation_bin_s is not None:
-        modulation = shared_modulation(target, wanted_hz, bin_s=options.modulation_bin_s, neuron=lif, noise_sd_v=sd_v)
-    background = replace(steady_drive(m.n_neurons, noise_sd_v=sd_v), modulation=modulation)
-    return _fit(m, wanted_hz, background, seed=seed, neuron=neuron, lif=lif, options=options, progress=progress)
+        shared = shared_modulation(
+            target, wanted_hz, bin_s=options.modulation_bin_s, neuron=lif, noise_sd_v=sd_v,
+            brought_v=lambda rate_hz: _mean_input_v(m, rate_hz, lif),
+        )  # fmt: skip
+    background = steady_drive(m.n_neurons, noise_sd_v=sd_v)
+    if shared is not None:
+        background, share = replace(background, modulation=shared.modulation), shared.share_in(options.trial_s)
+    return _fit(m, wanted_hz, share, background, seed=seed, neuron=neuron, lif=lif, options=options, progress=progress)
 
 
 def fit_drive_to_rates(
@@ -115,14 +120,34 @@ def fit_drive_to_rates(
     neuron, options = neuron if neuron is not None else Lif(), options if options is not None else FitOptions()
     lif = _steering(neuron)
     _require_reachable(m, wanted_hz, lif)
-    sd_v = next(v for v in (options.noise_sd_v, stated_noise_v(m), UNKNOWN_NOISE_V) if v is not None)
-    background = steady_drive(m.n_neurons, noise_sd_v=sd_v)
-    return _fit(m, wanted_hz, background, seed=seed, neuron=neuron, lif=lif, options=options, progress=progress)
+    sd_v = _known_noise_v(m, lif, options)
+    background = steady_drive(m.n_neurons, noise_sd_v=UNKNOWN_NOISE_V if sd_v is None else sd_v)
+    return _fit(
+        m,
+        wanted_hz,
+        np.ones(m.n_neurons),
+        background,
+        seed=seed,
+        neuron=neuron,
+        lif=lif,
+        options=options,
+        progress=progress,
+    )
+
+
+def _known_noise_v(m: SynapseMap, lif: Lif, options: FitOptions) -> Float64[ndarray, " neurons"] | None:
+    """Return the noise that is asked for, stated by the map, or measured with it; None where nothing of it is known."""
+    given_v = options.noise_sd_v if options.noise_sd_v is not None else stated_noise_v(m)
+    if given_v is not None:
+        return np.full(m.n_neurons, given_v)
+    measured = measured_noise(m)
+    return None if measured is None else noise_sd_of_membranes(measured, neuron=lif)
 
 
 def _fit(
     m: SynapseMap,
     wanted_hz: Float64[ndarray, " neurons"],
+    share: Float64[ndarray, " neurons"],
     background: Drive,
     *,
     seed: int,
@@ -145,14 +170,14 @@ def _fit(
     drive = replace(background, mean_v=wanted_v - sent_v)
     achieved_hz = wanted_hz
     n_settled = 0
-    expected = wanted_hz * options.trial_s
+    expected = wanted_hz * share * options.trial_s  # a trial may hold more of the modulation's bursts than usual
     for round_ in range(options.n_rounds + 1):
         activity = run(
             m, duration_s=options.trial_s, seed=seed + round_, drive=drive, neuron=neuron,
             options=RunOptions(step_s=options.step_s, chunk_s=1.0),
         )  # fmt: skip
         counts = activity.spikes.counts()
-        achieved_hz = counts / options.trial_s
+        achieved_hz = counts / (share * options.trial_s)
         progress("fit the drive", round_ + 1, options.n_rounds + 1)
         if round_ == options.n_rounds:
             break
@@ -165,7 +190,7 @@ def _fit(
         move_v = trust * (wanted_v - seen_v) - more_sent_v
         n_settled += bool(0.5 < achieved_hz.sum() / wanted_hz.sum() < 2.0)
         drive = replace(drive, mean_v=drive.mean_v + move_v / max(1, n_settled - 2))
-    error_hz = np.sqrt(np.maximum(expected, 1.0)) / options.trial_s
+    error_hz = np.sqrt(np.maximum(expected, 1.0)) / (share * options.trial_s)
     fit = DriveFit(wanted_hz=wanted_hz, achieved_hz=achieved_hz, standard_error_hz=error_hz, n_rounds=options.n_rounds)
     return replace(drive, fit=fit)
 
@@ -187,14 +212,14 @@ def _steering(neuron: NeuronModel) -> Lif:
 def _mean_input_v(m: SynapseMap, rate_hz: ndarray, neuron: Lif) -> Float64[ndarray, " neurons"]:
     """Return the steady depolarisation by the map's own synapses at these rates: area of a potential times rate."""
     used = used_synapses(m)
-    area = m.weight_v[used] * neuron.area_s(m.weight_v[used])
+    area = m.weight_v[used] * neuron.area_s(m.weight_v[used]) * steady_share(m, rate_hz)[used]
     return np.bincount(m.post[used], weights=area * rate_hz[m.pre[used]], minlength=m.n_neurons)
 
 
 def _input_variance_v2(m: SynapseMap, rate_hz: ndarray, neuron: Lif) -> Float64[ndarray, " neurons"]:
     """Return the variance that the map's synapses add at these rates (shot noise of kicks of the same area)."""
     used = used_synapses(m)
-    kick_v = m.weight_v[used] * neuron.area_s(m.weight_v[used]) / neuron.tau_m_s
+    kick_v = m.weight_v[used] * neuron.area_s(m.weight_v[used]) / neuron.tau_m_s * steady_share(m, rate_hz)[used]
     power = kick_v**2 * rate_hz[m.pre[used]] * neuron.tau_m_s / 2.0
     return np.bincount(m.post[used], weights=power, minlength=m.n_neurons)
 

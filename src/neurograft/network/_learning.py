@@ -9,9 +9,12 @@ from numpy import ndarray
 from neurograft.maps import SynapseMap
 from neurograft.network._learning_kernel import Changes, Kept, Pools, Traces, asked_of_python
 from neurograft.network._plastic_kernels import at_arrival, at_spike, deliver_plastic
-from neurograft.network._plasticity import CompiledStore, Plasticity, Snapshot, short_term_of
+from neurograft.network._plasticity import CompiledStore, Plasticity, Snapshot
 from neurograft.network._rows import Rows, Synapses, used_synapses
+from neurograft.network._short_term import short_term_of
 from neurograft.neurons import NeuronModel, steps_of
+
+_NEVER = 1 << 62  # a step that no run reaches
 
 
 def places_of(
@@ -95,9 +98,14 @@ class GroupPlasticity:
         kept = store.kept() if isinstance(store, CompiledStore) else asked_of_python(store.weight_v)
         return self._rows, self._pools, self._traces, self._changes, kept
 
+    @property
+    def pools(self) -> tuple[Pools, Int64[ndarray, " rows"]]:
+        """The vesicles of each entry of the rows, and which synapse of the map it is."""
+        return self._pools, self._synapse
+
     def until(self, step: int) -> int:
         """Return the end of the stretch that begins with a step: the next scaling or snapshot."""
-        return min(step // n * n + n for n in self._intervals())
+        return min((step // n * n + n for n in self._intervals()), default=_NEVER)
 
     def change(self, n: int) -> None:
         """Make the first ``n`` changes that compiled code asked for."""
@@ -140,14 +148,15 @@ class GroupPlasticity:
         homeostasis = self._given.homeostasis
         if homeostasis is not None and (step + 1) % steps_of(homeostasis.interval_s, self._step_s) == 0:
             self._scale()
-        if (step + 1) % steps_of(self._given.snapshot_s, self._step_s) == 0:
+        snapshot_s = self._given.snapshot_s
+        if snapshot_s is not None and (step + 1) % steps_of(snapshot_s, self._step_s) == 0:
             weight_v = self._given.store.weight_v[self._synapse].copy()
             self._given.history.append(Snapshot((step + 1) * self._step_s, self._synapse, weight_v))
 
     def _intervals(self) -> list[int]:
         homeostasis = self._given.homeostasis
-        both = [self._given.snapshot_s, *([] if homeostasis is None else [homeostasis.interval_s])]
-        return [steps_of(seconds, self._step_s) for seconds in both]
+        both = (self._given.snapshot_s, None if homeostasis is None else homeostasis.interval_s)
+        return [steps_of(seconds, self._step_s) for seconds in both if seconds is not None]
 
     def _change(self, places: ndarray, wanted: ndarray) -> None:
         """Ask the store for changes in units of ``most_v``, away from 0 where positive; take over what came."""

@@ -4,7 +4,7 @@ Learning asks for changes of weight; a store makes them.  ``ExactWeights`` does 
 turns it into pulses of the cells of a memory image, so that the image learns.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, final, runtime_checkable
 
 import numpy as np
@@ -17,8 +17,6 @@ from neurograft.errors import RunError
 from neurograft.maps import Kind, SynapseMap
 from neurograft.network._learning_kernel import CELLS, EXACT, Kept, asked_of_python
 from neurograft.units import MS, MV
-
-SHORT_TERM_COLUMNS = ("release_probability", "recovery_s", "facilitation_s")
 
 
 @final
@@ -212,7 +210,7 @@ class Plasticity:
     homeostasis: Homeostasis | None = None
     is_plastic: Bool[ndarray, " synapses"] | None = None
     has_short_term: bool = False
-    snapshot_s: float = 1.0
+    snapshot_s: float | None = 1.0  # None: no snapshots
     history: list[Snapshot] = field(default_factory=list[Snapshot])  # filled by the run
 
     def weights_over_time(
@@ -225,39 +223,13 @@ class Plasticity:
             weight_v[times.index(snapshot.time_s), snapshot.synapse] = snapshot.weight_v
         return np.array(times, dtype=np.float64), weight_v
 
+    @property
+    def learns(self) -> bool:
+        """Tell whether weights change for good."""
+        return self.timing is not None or self.homeostasis is not None
+
     def plastic(self, m: SynapseMap) -> Bool[ndarray, " synapses"]:
         """Return which synapses of the map learn."""
         if self.is_plastic is not None:
             return self.is_plastic
         return (m.weight_v > 0) & (m.kind != Kind.ELECTRICAL) & m.is_used
-
-
-def short_term_of(m: SynapseMap) -> tuple[ndarray, ndarray, ndarray]:
-    """Return use, recovery and facilitation of each synapse, NaN in use where the synapse does not change."""
-    missing = [name for name in SHORT_TERM_COLUMNS if name not in m.extra]
-    if missing:
-        raise RunError(
-            f"The map has no column {missing[0]!r}, so its short-term plasticity is not known. Copy it from membrane "
-            "potentials, or set the columns with with_short_term()."
-        )
-    use, recovery_s, facilitation_s = (m.extra[name].copy() for name in SHORT_TERM_COLUMNS)
-    is_known = np.isfinite(use) & np.isfinite(recovery_s) & np.isfinite(facilitation_s) & (m.kind != Kind.ELECTRICAL)
-    bad = np.flatnonzero(is_known & ~((use > 0) & (use <= 1) & (recovery_s > 0) & (facilitation_s >= 0)))
-    if bad.size:
-        i = int(bad[0])
-        pair = f"{m.labels[m.pre[i]]} -> {m.labels[m.post[i]]}"
-        raise RunError(
-            f"The synapse {pair} has release_probability {use[i]:g}, recovery_s {recovery_s[i]:g} and facilitation_s "
-            f"{facilitation_s[i]:g}. Give a probability above 0 to 1, and times that are not negative."
-        )
-    use[~is_known] = np.nan
-    return use, recovery_s, facilitation_s
-
-
-def with_short_term(
-    m: SynapseMap, *, release_probability: float, recovery_s: float, facilitation_s: float
-) -> SynapseMap:
-    """Return the map with the same short-term plasticity at every synapse."""
-    given = (release_probability, recovery_s, facilitation_s)
-    columns = {name: np.full(m.n_synapses, value) for name, value in zip(SHORT_TERM_COLUMNS, given, strict=True)}
-    return replace(m, extra={**m.extra, **columns})

@@ -77,6 +77,7 @@ def replay_each(
         delay_s=m.delay_s,
         kind=m.kind,
         model=[*m.model, *m.model],
+        extra=m.extra,
     )
     doubles = tuple(f"double {i} of {label}" for i, label in enumerate(m.labels))
     played = clamped(replace(doubled, labels=(*m.labels, *doubles)), recording, np.arange(n))

@@ -10,7 +10,7 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.errors import RunError
-from neurograft.maps import SynapseMap
+from neurograft.maps import Kind, SynapseMap
 from neurograft.network._levels import rounded_units, target_bits, units_of
 
 
@@ -89,8 +89,11 @@ def word_rows(start: ndarray, word: ndarray, units: Units) -> Rows:
 
 
 def delay_steps(m: SynapseMap, used: ndarray, step_s: float) -> Int32[ndarray, " synapses"]:
-    """Return the used synapses' delays in steps, to the nearest; a delay below the step is refused."""
-    delay_s = m.delay_s[used]
+    """Return the used synapses' delays in steps, to the nearest; a delay below the step is refused.
+
+    A gap junction has none: what it passes on comes in the next step.
+    """
+    delay_s = np.where(m.kind[used] == Kind.ELECTRICAL, np.maximum(m.delay_s[used], step_s), m.delay_s[used])
     short = np.flatnonzero(delay_s < step_s * (1.0 - 1e-9))
     if short.size:
         at = int(np.flatnonzero(used)[short[0]])

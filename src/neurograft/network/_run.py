@@ -21,6 +21,7 @@ from neurograft.network._plasticity import Plasticity
 from neurograft.network._populations import Populations
 from neurograft.network._record import Recorder
 from neurograft.network._rows import used_synapses
+from neurograft.network._short_term import pools_only, states_short_term
 from neurograft.network._stimulus import Course, Stimulus
 from neurograft.network._synapse_hook import SynapseHook
 from neurograft.neurons import Lif, NeuronModel, steps_of
@@ -99,10 +100,12 @@ def run(
 
     Chemical synapses shift the potential, or drive the current, of the postsynaptic neuron so that one
     spike at rest peaks at ``weight_v``.  Electrical synapses pass the spikelet only: a kick of ``weight_v``
-    at every spike, no current below threshold.  Polysynaptic paths are left out.  Where the map's ``model``
-    column names a model, that neuron has it (``neuron`` if it bears that name, else its defaults).  The same
-    seed gives the same spikes on any number of threads and in any chunks.  Populations (``Populations``) are
-    networks too large to list.
+    at every spike, no current below threshold.  Polysynaptic paths are left out.  Where the map's columns state how a
+    synapse depresses and facilitates it does so, ``weight_v`` being the answer after rest (``without_short_term``
+    takes the columns away; ``plasticity`` says itself what changes; cells that ``synapses`` reads stay as they are).
+    Where the map's ``model`` column names a model, that neuron has it (``neuron`` if it bears that name, else its
+    defaults).  The same seed gives the same spikes on any number of threads and in any chunks.  Populations
+    (``Populations``) are networks too large to list.
 
     Raises RunError for a delay below the step, an unknown model or a drive of another size; UnstableRunError
     when a state stops being finite; RunInterrupted on Ctrl-C; both keep what was done.
@@ -123,6 +126,8 @@ def run(
         )
     if plasticity is not None:
         _check_plasticity(m, plasticity, options, resume)
+    elif isinstance(m, SynapseMap) and synapses is None and states_short_term(m):
+        plasticity = _pools(m, options)
     engine = build_engine(
         m, seed=seed, neuron=neuron, drive=drive, options=options, stimulus=stimulus, plasticity=plasticity,
         hook=synapses,
@@ -265,8 +270,10 @@ def _activity(
 def _check_plasticity(
     m: SynapseMap | Populations, plasticity: Plasticity, options: RunOptions, resume: Checkpoint | None
 ) -> None:
-    if options.n_threads != 1 or options.skip_quiet or resume is not None:
-        raise RunError("Plastic synapses run on one thread, from the start, without skip_quiet. Change these options.")
+    if (plasticity.learns and (options.n_threads != 1 or resume is not None)) or options.skip_quiet:
+        raise RunError(
+            "Synapses that learn run on one thread, from the start, without skip_quiet. Change these options."
+        )
     if isinstance(m, Populations):
         raise RunError("Populations have no list of synapses that could change. Give a map.")
     sizes = {plasticity.store.weight_v.size, plasticity.plastic(m).size}
@@ -274,6 +281,15 @@ def _check_plasticity(
         raise RunError(f"The plasticity is for {max(sizes - {m.n_synapses})} synapses, the map has {m.n_synapses}.")
     if not np.allclose(plasticity.store.weight_v, m.weight_v, rtol=1e-6, atol=1e-12):
         raise RunError("The store's weights are not the map's. Build it from this map's weight_v, anew for each run.")
+
+
+def _pools(m: SynapseMap, options: RunOptions) -> Plasticity:
+    if options.skip_quiet or options.round_weights:
+        raise RunError(
+            "The map states how its synapses depress and facilitate, which skip_quiet and round_weights cannot do. "
+            "Leave them out, or run without_short_term(map)."
+        )
+    return pools_only(m)
 
 
 def _check(m: SynapseMap | Populations, duration_s: float, seed: int, drive: Drive, options: RunOptions) -> None:

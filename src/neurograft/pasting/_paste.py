@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 from numpy import ndarray
 
 from neurograft.cells import (
+    BESIDE,
     Chip,
     Defects,
     Flag,
@@ -275,7 +276,7 @@ def _image(
         code=encoding.code,
         part_gain=encoding.part_gain,
         tiles=table,
-        nodes=Nodes(labels=m.labels, position_um=m.position_um, sign=m.sign, model=m.model),
+        nodes=Nodes(labels=m.labels, position_um=m.position_um, sign=m.sign, model=m.model, extra=m.neuron_extra),
         tile=cells.tile.astype(np.uint32),
         row=cells.row.astype(np.uint16),
         column=cells.column.astype(np.uint16),
@@ -295,6 +296,7 @@ def _image(
         log=(),
         provenance=provenance,
         chip=chip,
+        beside={name: m.extra[name] for name in BESIDE} if all(name in m.extra for name in BESIDE) else {},
     )
 
 

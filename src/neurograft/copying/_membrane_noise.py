@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from neurograft.copying._properties import Properties
 from neurograft.copying._threads import in_order
-from neurograft.copying._whiten import Block, Traces, prepared
+from neurograft.copying._whiten import Block, Traces, chunks_that_tell, prepared
 from neurograft.maps import MembraneNoise
 from neurograft.progress import Progress
 from neurograft.units import MS
@@ -45,14 +45,17 @@ def membrane_noise(
 def structure(
     traces: Traces, row_weight: Float64[ndarray, " rows"], lag: int, progress: Progress
 ) -> Float64[ndarray, "two neurons"]:
-    """Return half the mean square by which each potential moves in ``lag`` rows and in twice as many, in V^2."""
+    """Return half the mean square by which each potential moves in ``lag`` rows and in twice as many, in V^2.
+
+    Of long recordings from chunks all over them, 200,000 to 400,000 rows.
+    """
     n, rate_hz = len(traces.channel), traces.line.rate_hz
     after, before, width = (max(round(t * rate_hz), 1) for t in (_AFTER_S, _BEFORE_S, _BIN_S))
     sums = np.zeros((n, 2, _N_BINS, 4))
     blocks = traces.blocks()
 
     def fill(block: Block) -> None:
-        for part in prepared(traces, block):
+        for part in prepared(traces, block, every=chunks_that_tell(traces.line.n_rows)):
             worth = row_weight[part.first_row : part.first_row + len(part.volts) - part.before]
             for place, j in enumerate(block):
                 volts = np.ascontiguousarray(part.volts[part.before :, place])

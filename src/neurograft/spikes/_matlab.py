@@ -90,7 +90,7 @@ def _variables_73(path: Path) -> dict[str, Any]:
                 if str(name).startswith("#"):
                     continue
                 fields = {name: item} if isinstance(item, h5py.Dataset) else {f"{name}.{k}": item[k] for k in item}
-                out |= {k: _value_73(file, v, path) for k, v in fields.items() if isinstance(v, h5py.Dataset)}
+                out |= {str(k): _value_73(file, v, path) for k, v in fields.items() if isinstance(v, h5py.Dataset)}
     except OSError as problem:
         raise SpikeError(f"{path} is not a whole MATLAB file: {problem}. Save it again.") from problem
     return out

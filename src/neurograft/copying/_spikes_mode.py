@@ -152,7 +152,6 @@ def copy_spikes(
     strengths = _Strengths(*(column[agrees] for column in strengths))
     rate = decisions.local_fdr[pre, post]
     sign, _ = presynaptic_sign(pre, direction, rate, trains.n_neurons)
-    flags = left_out_flags(trains.labels, is_duplicate, is_impossible)
     return synapse_map(
         n_neurons=trains.n_neurons,
         pre=pre,

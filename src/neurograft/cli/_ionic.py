@@ -1,5 +1,6 @@
 """``neurograft ionic …``: ions in a slit, the memristor that follows, the neuron built of two of them."""
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from neurograft.errors import OptionError
 from neurograft.units import NM, NS, PS, US
 
 if TYPE_CHECKING:
-    from neurograft.ionic import IonState, LogRatio, NeuronTrace, RateLaw, Salt
+    from neurograft.ionic import IonState, LogRatio, NeuronTrace, Noisy, RateLaw, Salt
 
 ionic_app = typer.Typer(
     no_args_is_help=True,
@@ -271,14 +272,14 @@ def neuron_command(
     )  # fmt: skip
     if start is not None and depth is not Depth.STRIPES:
         raise OptionError(f"--start is for --depth stripes; {depth.value} cannot begin at places of ions.")
-    rng = np.random.default_rng(seed)
+    rng, excess = np.random.default_rng(seed), {}
     rates = _law(law or (Law.PAIRS if depth is Depth.STRIPES else Law.SAMPLE))
     with shown_progress() as progress:
         if depth is Depth.STRIPES:
             begun = stripes_start(load_neuron(start, circuit, ParticleOptions())) if start is not None else None
             trace = simulate_stripes(circuit, rates, duration_s=microseconds * US, rng=rng, start=begun)
         elif depth is Depth.PARTICLES:
-            trace = _particles(circuit, microseconds * US, checkpoint, seed, progress)
+            trace, excess = _particles(circuit, microseconds * US, checkpoint, seed, progress)
         else:
             neuron = Reduced(circuit=circuit, law=rates)
             noise = rng if depth is Depth.NOISY else None
@@ -291,6 +292,7 @@ def neuron_command(
         "interval_sd_s": _known(train.interval_sd_s),
         "peak_v": _known(float(train.peak_v.mean())) if train.n_spikes else None,
         "trough_v": _known(float(train.trough_v.mean())) if train.trough_v.size else None,
+        **excess,
     }
     lines = [f"{key}: {'-' if value is None else f'{value:.4g}'}" for key, value in result.items()]
     if train.n_spikes and depth is Depth.PARTICLES:
@@ -316,17 +318,25 @@ def _law(law: Law) -> "RateLaw":
     return known[law]
 
 
-def _particles(circuit, duration_s, checkpoint, seed, progress) -> "NeuronTrace":  # pyright: ignore
+def _particles(circuit, duration_s, checkpoint, seed, progress) -> "tuple[NeuronTrace, dict[str, float]]":  # pyright: ignore
+    """Return the course, and in each slit the share of ions that are in excess of the other sign where they are."""
     import numpy as np
 
-    from neurograft.ionic import ParticleOptions, load_neuron, run_particles, start_neuron
+    from neurograft.ionic import ParticleOptions, excess_share, load_neuron, run_particles, start_neuron
 
     options = ParticleOptions()
     if checkpoint is not None and checkpoint.exists():
         neuron = load_neuron(checkpoint, circuit, options)
     else:
         neuron = start_neuron(circuit, options, np.random.default_rng(seed))
-    return run_particles(neuron, duration_s=duration_s, checkpoint=checkpoint, progress=progress)
+    trace = run_particles(neuron, duration_s=duration_s, checkpoint=checkpoint, progress=progress)
+    excess: dict[str, float] = {}
+    widths = (circuit.na_width_m, circuit.k_width_m)
+    for name, state, width_m in zip(("excess_na", "excess_k"), neuron.slits, widths, strict=True):
+        y_m = np.clip(state.y_nm * NM, 0.0, width_m)
+        cations, anions = y_m[state.species == 0], y_m[state.species == 1]
+        excess[name] = excess_share(cations, anions, n_pairs=circuit.n_pairs, width_m=width_m)
+    return trace, excess
 
 
 def _write_trace(trace: "NeuronTrace", out: Path) -> None:
@@ -344,6 +354,9 @@ def phase_command(
     batteries: Annotated[str, typer.Option(help="E_Na over the length, in kT/(e A).")] = "0.05,0.1,0.15,0.2,0.3",
     temperatures_k: Annotated[str, typer.Option("--temperatures", help="In kelvin.")] = "298",
     rounds: Annotated[int, typer.Option(min=0, help="Rounds of the search for the slit of lowest voltage.")] = 0,
+    pairs: Annotated[
+        int, typer.Option(min=0, help="Cations, and anions, of each slit: what their noise does over the shortest one.")
+    ] = 0,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -352,7 +365,7 @@ def phase_command(
 
     import numpy as np
 
-    from neurograft.ionic import lowest_voltage, phase_diagram
+    from neurograft.ionic import lowest_voltage, phase_diagram, with_noise
 
     with shown_progress() as progress:
         points = phase_diagram(
@@ -363,12 +376,14 @@ def phase_command(
             progress=progress,
         )
         best = lowest_voltage(n_rounds=rounds, rng=np.random.default_rng(seed), progress=progress) if rounds else None
+    rng = np.random.default_rng(seed)
     rows = [
         {
             "layers": n, "valence": c.valence, "battery": c.battery, "temperature_k": c.temperature_k,
             "spikes": o.spikes, "current_share": c.current_share, "interval_s": _known(o.interval_s),
             "swing_v": o.swing_v if o.spikes else None, "shortest_swing_v": o.shortest_swing_v if o.spikes else None,
             "energy_j": _known(o.energy_j),
+            **(_noise(with_noise(c, n_pairs=pairs, rng=rng)) if pairs and o.spikes else {}),
         }
         for n, c, o in points
     ]  # fmt: skip
@@ -381,6 +396,8 @@ def phase_command(
         )
         for n, c, o in points
     ]
+    if pairs:
+        lines = [line + _noise_told(row) for line, row in zip(lines, rows, strict=True)]
     result: dict[str, object] = {"points": rows}
     if rounds and best is None:
         lines.append("The search found no slit that spikes. Give it more --rounds.")
@@ -393,7 +410,30 @@ def phase_command(
             f"{found.interval_s / US:.3g} us at {found.energy_j:.2g} J over 2 um; a biological spike swings 0.1 V"
         )
         result["lowest"] = {**asdict(choice), **found._asdict()}
+        if pairs:
+            noise = _noise(with_noise(choice, n_pairs=pairs, rng=rng))
+            lines[-1] += _noise_told(noise)
+            result["lowest"] |= noise
     show(lines, result, as_json=as_json)
+
+
+def _noise(found: "Noisy") -> dict[str, float | None]:
+    return {f"noisy_{name}": _known(value) for name, value in found._asdict().items()}
+
+
+def _noise_told(row: Mapping[str, object]) -> str:
+    """Return what noise does to the spikes of a row, nothing where there are none."""
+    values = [row.get(f"noisy_{name}", math.nan) for name in ("interval_s", "interval_sd_s", "swing_v", "energy_j")]
+    if any(isinstance(v, float) and v != v for v in values):  # noqa: PLR0124  (NaN: not asked)
+        return ""
+    numbers = [v for v in values if isinstance(v, float)]
+    if len(numbers) < 4:
+        return "; with noise no regular spikes"
+    interval, spread, swing, energy = numbers
+    return (
+        f"; with noise, over the shortest slit: every {interval / US:.3g} +- {spread / US:.2g} us, "
+        f"swing {swing:.2g} V, {energy:.2g} J"
+    )
 
 
 def _numbers(text: str, option: str) -> list[float]:

@@ -220,16 +220,16 @@ class Measured:
     def fill(self) -> tuple[float, float]:
         """Own spikes x spikes nearby, twice, and the kept weights once."""
         from neurograft.copying._design import add_blanked
-        from neurograft.copying._solve import _box_of_lags, _fill
+        from neurograft.copying._solve import _fill
 
         d = self.design()
         blank = np.column_stack([self.trains[0] - 2, self.trains[0] + 9])
         beta, out = np.random.default_rng(0).standard_normal(self.columns), np.zeros(self.columns)
-        edges, lag_box = self.boxes.edges, _box_of_lags(self.boxes)
+        edges, of_lags = self.boxes.edges, self.boxes.of_lags
         fill_s = timed(
-            lambda: _fill(d.sorted_rows, d.sorted_who, edges, lag_box, d.row_weight, d.running, blank, beta, 0.1, out)
+            lambda: _fill(d.sorted_rows, d.sorted_who, edges, of_lags, d.row_weight, d.running, blank, beta, 0.1, out)
         )
-        kept_s = timed(lambda: add_blanked(d.sorted_rows, d.sorted_who, edges, d.running, blank, out))
+        kept_s = timed(lambda: add_blanked(d.sorted_rows, d.sorted_who, self.boxes, d.running, blank, out))
         return float(self.firing), (2 * fill_s + kept_s) / self.threads
 
     def judge(self) -> tuple[float, float]:

@@ -182,7 +182,7 @@ def main() -> None:
     if given.threads > 1:
         _, wall = ours(4000, 0.25, given.steps // 20, n_threads=given.threads, n_chunks=8)
         print(f"8,000 ions, {given.threads} threads: {wall / one_wall:.2f} x the wall speed of one (idle machine only)")
-    plain, dilute = particles_ns(1000)
+    plain, dilute = particles_ns(5000)
     print(f"particle neuron at full size: {dilute:.2f} ns an ion and step, plain stepper {plain:.2f}", flush=True)
     many, lone = reduced_ns()
     print(f"reduced neuron: {many:.1f} ns a step among 64 (budget {BUDGET_NS:g}), {lone:.1f} ns alone")

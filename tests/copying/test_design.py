@@ -87,5 +87,5 @@ def test_blanked_weights_are_those_of_the_dense_design(spike_row, cuts):
     order = np.argsort(rows, kind="stable")
     who = np.repeat(np.arange(len(spike_row)), np.diff(start))[order]
     out = np.zeros(len(spike_row) * len(BOXES.low))
-    add_blanked(rows[order], who, BOXES.edges, np.concatenate([[0.0], np.cumsum(weight)]), intervals, out)
+    add_blanked(rows[order], who, BOXES, np.concatenate([[0.0], np.cumsum(weight)]), intervals, out)
     assert np.allclose(out, (weight * inside) @ dense_design(spike_row, BOXES, N_ROWS), atol=1e-12)

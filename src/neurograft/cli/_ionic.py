@@ -271,14 +271,14 @@ def neuron_command(
     )  # fmt: skip
     if start is not None and depth is not Depth.STRIPES:
         raise OptionError(f"--start is for --depth stripes; {depth.value} cannot begin at places of ions.")
-    rng = np.random.default_rng(seed)
+    rng, excess = np.random.default_rng(seed), {}
     rates = _law(law or (Law.PAIRS if depth is Depth.STRIPES else Law.SAMPLE))
     with shown_progress() as progress:
         if depth is Depth.STRIPES:
             begun = stripes_start(load_neuron(start, circuit, ParticleOptions())) if start is not None else None
             trace = simulate_stripes(circuit, rates, duration_s=microseconds * US, rng=rng, start=begun)
         elif depth is Depth.PARTICLES:
-            trace = _particles(circuit, microseconds * US, checkpoint, seed, progress)
+            trace, excess = _particles(circuit, microseconds * US, checkpoint, seed, progress)
         else:
             neuron = Reduced(circuit=circuit, law=rates)
             noise = rng if depth is Depth.NOISY else None
@@ -291,6 +291,7 @@ def neuron_command(
         "interval_sd_s": _known(train.interval_sd_s),
         "peak_v": _known(float(train.peak_v.mean())) if train.n_spikes else None,
         "trough_v": _known(float(train.trough_v.mean())) if train.trough_v.size else None,
+        **excess,
     }
     lines = [f"{key}: {'-' if value is None else f'{value:.4g}'}" for key, value in result.items()]
     if train.n_spikes and depth is Depth.PARTICLES:
@@ -316,17 +317,25 @@ def _law(law: Law) -> "RateLaw":
     return known[law]
 
 
-def _particles(circuit, duration_s, checkpoint, seed, progress) -> "NeuronTrace":  # pyright: ignore
+def _particles(circuit, duration_s, checkpoint, seed, progress) -> "tuple[NeuronTrace, dict[str, float]]":  # pyright: ignore
+    """Return the course, and in each slit the share of ions that are in excess of the other sign where they are."""
     import numpy as np
 
-    from neurograft.ionic import ParticleOptions, load_neuron, run_particles, start_neuron
+    from neurograft.ionic import ParticleOptions, excess_share, load_neuron, run_particles, start_neuron
 
     options = ParticleOptions()
     if checkpoint is not None and checkpoint.exists():
         neuron = load_neuron(checkpoint, circuit, options)
     else:
         neuron = start_neuron(circuit, options, np.random.default_rng(seed))
-    return run_particles(neuron, duration_s=duration_s, checkpoint=checkpoint, progress=progress)
+    trace = run_particles(neuron, duration_s=duration_s, checkpoint=checkpoint, progress=progress)
+    excess: dict[str, float] = {}
+    widths = (circuit.na_width_m, circuit.k_width_m)
+    for name, state, width_m in zip(("excess_na", "excess_k"), neuron.slits, widths, strict=True):
+        y_m = np.clip(state.y_nm * NM, 0.0, width_m)
+        cations, anions = y_m[state.species == 0], y_m[state.species == 1]
+        excess[name] = excess_share(cations, anions, n_pairs=circuit.n_pairs, width_m=width_m)
+    return trace, excess
 
 
 def _write_trace(trace: "NeuronTrace", out: Path) -> None:

@@ -16,7 +16,7 @@ from neurograft.copying._threads import in_order
 from neurograft.copying._whiten import Whitener
 
 _STRONG_Z = 6.0
-_SHAPE_NEURONS = 200  # as many presynaptic neurons decide the common shape
+_SHAPE_NEURONS, _SHAPE_TARGETS = 200, 1024  # as many presynaptic and postsynaptic neurons decide the common shape
 _TARGETS_AT_ONCE, _LONGER = 512, 24
 
 
@@ -139,27 +139,30 @@ def choose_shape(
     all and no potential's shape.
     """
     pre = np.flatnonzero(usable & (fit.n_spikes > 0))[:_SHAPE_NEURONS]
+    post = np.flatnonzero(usable)
+    if len(post) > _SHAPE_TARGETS:
+        post = np.sort(np.random.default_rng(0).choice(post, _SHAPE_TARGETS, replace=False))
     shapes = [Shape(rise_s, decay_s) for rise_s in options.rise_s for decay_s in options.decay_s if rise_s < decay_s]
-    best = np.zeros((len(shapes), len(pre), len(usable)))
-    for first in range(0, len(usable), _TARGETS_AT_ONCE):
-        block = np.arange(first, min(first + _TARGETS_AT_ONCE, len(usable)))
-        near, filters = fit.to(slice(first, first + len(block))), whitener.of(block)
+    best = np.zeros((len(shapes), len(pre), len(post)))
+    for first in range(0, len(post), _TARGETS_AT_ONCE):
+        part = slice(first, min(first + _TARGETS_AT_ONCE, len(post)))
+        near, filters = fit.to(post[part]), whitener.of(post[part])
         each = [templates(shape, options, filters, boxes, row_rate_hz, with_rivals=False).image for shape in shapes]
         by_target = np.concatenate([_by_target(image) for image in each], axis=2)
 
-        def fill(k: int, near: Fit = near, by_target: ndarray = by_target, block: ndarray = block) -> None:
-            out = _nothing(by_target.shape[2], pre[:1], len(block))
-            _score(near, int(pre[k]), by_target, (0, 0), -1, np.zeros((0, len(boxes.low), len(block))), out, 0)
-            best[:, k, block] = np.max(out.z.reshape(len(shapes), -1, len(block)) ** 2, axis=1)
+        def fill(k: int, near: Fit = near, by_target: ndarray = by_target, part: slice = part) -> None:
+            out = _nothing(by_target.shape[2], pre[:1], len(by_target))
+            _score(near, int(pre[k]), by_target, (0, 0), -1, np.zeros((0, len(boxes.low), len(by_target))), out, 0)
+            best[:, k, part] = np.max(out.z.reshape(len(shapes), -1, len(by_target)) ** 2, axis=1)
 
         for _ in in_order(n_threads, fill, range(len(pre))):
             pass
-    best[:, np.arange(len(pre)), pre] = 0.0
-    strong = np.max(best[:, :, usable], axis=0) > _STRONG_Z**2
+    best[:, pre[:, None] == post] = 0.0
+    strong = np.max(best, axis=0, initial=0.0) > _STRONG_Z**2
     if not strong.any():
         return shapes[len(shapes) // 2]
-    power = _power(fit, pre)[:, usable][strong]
-    return shapes[int(np.argmax([np.sum(z2[:, usable][strong] / power) for z2 in best]))]
+    power = _power(fit.to(post), pre)[strong]
+    return shapes[int(np.argmax([np.sum(z2[strong] / power) for z2 in best]))]
 
 
 def _power(fit: Fit, pre: Int64[ndarray, " pre"]) -> Float64[ndarray, "pre post"]:

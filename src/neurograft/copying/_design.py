@@ -37,6 +37,11 @@ class LagBoxes(NamedTuple):
         assert np.array_equal(self.high[:-1], self.low[1:])
         return np.append(self.low, self.high[-1])
 
+    @property
+    def of_lags(self) -> Int64[ndarray, " lags"]:
+        """The box of each lag, from the first box's first on."""
+        return np.repeat(np.arange(len(self.low)), self.width)
+
     def is_near(self) -> Bool[ndarray, " boxes"]:
         """Tell which chemical boxes lie where a fast synapse's answer does (up to 12 ms)."""
         return (np.arange(len(self.low)) >= CHEMICAL) & (self.high <= _NEAR * self.high[ZERO])
@@ -170,10 +175,21 @@ def subtract_prediction(rows, start, edges, beta, values):
                     left_over[j] -= level[j]
 
 
+def add_blanked(
+    rows: Int64[ndarray, " spikes"],
+    who: Int64[ndarray, " spikes"],
+    boxes: LagBoxes,
+    running: Float64[ndarray, " rows_plus_one"],
+    intervals: Int64[ndarray, "intervals 2"],
+    out: Float64[ndarray, " columns"],
+) -> None:
+    """Add the weights of some intervals of rows to the columns that are on there; ``rows`` are all spikes', sorted."""
+    _add_blanked(rows, who, boxes.edges, boxes.of_lags, running, intervals, out)
+
+
 @njit(cache=True, nogil=True)
 @no_type_check
-def add_blanked(rows, who, edges, running, intervals, out):
-    """Add the weights of some intervals of rows to the columns that are on there; ``rows`` are all spikes', sorted."""
+def _add_blanked(rows, who, edges, of_lags, running, intervals, out):
     n_boxes = len(edges) - 1
     for k in range(len(intervals)):
         low, high = intervals[k, 0], intervals[k, 1]
@@ -181,9 +197,10 @@ def add_blanked(rows, who, edges, running, intervals, out):
             continue
         first, last = np.searchsorted(rows, low - edges[n_boxes] + 1), np.searchsorted(rows, high - edges[0])
         for s in range(first, last):
-            begin = min(max(rows[s] + edges[0], low), high)
-            for b in range(n_boxes):
-                end = min(max(rows[s] + edges[b + 1], low), high)
-                if begin < end:
-                    out[who[s] * n_boxes + b] += running[end] - running[begin]
-                    begin = end
+            begin = max(rows[s] + edges[0], low)
+            for b in range(of_lags[begin - rows[s] - edges[0]], n_boxes):
+                end = min(rows[s] + edges[b + 1], high)
+                out[who[s] * n_boxes + b] += running[end] - running[begin]
+                begin = end
+                if end == high:
+                    break

@@ -104,7 +104,7 @@ def learn(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], *
         )
         up, down, rest = come_to(now)
         excitatory = _excitatory(up, down, rest, pre, len(excitatory), is_dale)
-    latency_s, place = np.unique(kinds.of(Family.DIRECT).latency_s, return_inverse=True)
+    latency_s, place = np.unique(kinds.latency_s[kinds.family == Family.DIRECT], return_inverse=True)
     return now._replace(is_bulk=_bulk(np.bincount(place, now.direct.sum(axis=1)), latency_s)[place])
 
 
@@ -140,7 +140,7 @@ def judge(
     s = slice(None) if is_sure is None else is_sure[is_open]
     rest = (seen.rival.sum(axis=1) + seen.nothing * mixture.nothing)[s]
     excitatory = _excitatory(seen.plus[s].sum(axis=1), seen.minus[s].sum(axis=1), rest, pre[s], len(is_open), is_dale)
-    latency_s, bulk = kinds.of(Family.DIRECT).latency_s, mixture.is_bulk
+    latency_s, bulk = kinds.latency_s[is_direct], mixture.is_bulk
     late = ~bulk & (latency_s > latency_s[bulk].max(initial=0.0))
     stage = np.where(bulk, BULK, np.where(late, LATE, EARLY))
     rivals = kinds.family[kinds.family != Family.DIRECT]

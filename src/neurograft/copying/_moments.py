@@ -80,7 +80,7 @@ def moments(parts: Sequence[Prepared], whitener: Whitener, designs: Sequence[Des
         changes.append(found)
     blanked = _blanked(np.concatenate(changes, axis=1), n, len(row_weight))
     each = [
-        Moments(mine.astype(d.factor.dtype, copy=False), _kept(d, blanked), *total, squared)
+        Moments(mine.astype(d.factor.dtype, copy=False), _kept(d, blanked), total[0], total[1], total[2], squared)
         for d, mine, squared in zip(designs, sums, near_e2, strict=True)
     ]
     return Gathered(whitener, each, blanked)
@@ -102,29 +102,12 @@ def _weigh(e, mask, worth, squares, total):
             total[2, j] += weight * value * value
 
 
-@njit(cache=True, nogil=True)
-@no_type_check
-def _changes(mask):
+def _changes(mask: Float[ndarray, "rows targets"]) -> Int64[ndarray, "two changes"]:
     """Return row and target of each change between blanked and kept; outside of the rows all are blanked."""
-    n_rows, n = mask.shape
-    found, room = 0, 1024
-    out = np.empty((2, room), dtype=np.int64)
-    past, none = np.zeros(n, dtype=mask.dtype), np.zeros(n, dtype=mask.dtype)
-    for t in range(n_rows + 1):
-        now = mask[t] if t < n_rows else none
-        n_changed = 0.0
-        for j in range(n):
-            n_changed += abs(now[j] - past[j])
-        if n_changed > 0.0:
-            for j in range(n):
-                if now[j] != past[j]:
-                    if found == room:
-                        room *= 2
-                        out = np.concatenate((out, out), axis=1)
-                    out[0, found], out[1, found] = t, j
-                    found += 1
-        past = now
-    return out[:, :found].copy()
+    is_change = np.empty((len(mask) + 1, mask.shape[1]), dtype=np.bool_)
+    is_change[0], is_change[-1] = mask[0] != 0, mask[-1] != 0
+    np.not_equal(mask[1:], mask[:-1], out=is_change[1:-1])
+    return np.array(np.divmod(np.flatnonzero(is_change), mask.shape[1]))
 
 
 def _blanked(changes: Int64[ndarray, "two changes"], n: int, n_rows: int) -> list[Int64[ndarray, "_ 2"]]:
@@ -142,6 +125,6 @@ def _kept(d: Design, blanked: list[Int64[ndarray, "_ 2"]]) -> Float[ndarray, "co
     """Return each column's weight over the rows that targets keep: all of it, less that of the blanked rows."""
     out = np.zeros((len(blanked), len(d.total)))
     for j, intervals in enumerate(blanked):
-        add_blanked(d.sorted_rows, d.sorted_who, d.boxes.edges, d.running, intervals, out[j])
+        add_blanked(d.sorted_rows, d.sorted_who, d.boxes, d.running, intervals, out[j])
     left = d.total - out
     return np.ascontiguousarray(np.where(left > _TINY * d.total, left, 0.0).T, dtype=d.factor.dtype)

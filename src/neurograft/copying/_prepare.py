@@ -161,8 +161,12 @@ def turn(volts, is_ok, first, rows, weight):
     """Fill rows, [row, neuron], and their weights 0 or 1, from traces' row ``first`` on, a few rows at a time."""
     n, n_neurons = rows.shape
     for top in range(0, n, _TALL):
+        stop = min(top + _TALL, n)
         for c in range(n_neurons):
-            mine, ok = volts[c], is_ok[c]
-            for t in range(top, min(top + _TALL, n)):
-                rows[t, c] = mine[first + t]
-                weight[t, c] = ok[first + t]
+            mine, out = volts[c, first + top : first + stop], rows[top:stop, c]
+            for t in range(len(mine)):
+                out[t] = mine[t]
+        for c in range(n_neurons):
+            good, out = is_ok[c, first + top : first + stop], weight[top:stop, c]
+            for t in range(len(good)):
+                out[t] = good[t]

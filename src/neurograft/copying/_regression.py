@@ -47,7 +47,7 @@ class Fit(NamedTuple):
     slow_v: Float64[ndarray, "two post"]  # size of slow changes that go with spikes: constant and slope
     boxes: LagBoxes
 
-    def to(self, targets: slice) -> "Fit":
+    def to(self, targets: Int64[ndarray, " some"]) -> "Fit":
         """Return the coefficients to some targets."""
         return self._replace(
             beta=self.beta[:, :, targets],

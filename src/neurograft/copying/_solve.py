@@ -11,7 +11,6 @@ from jaxtyping import Float, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
-from neurograft.copying._design import LagBoxes
 from neurograft.copying._factored import Design
 from neurograft.copying._moments import Moments
 from neurograft.copying._slow import MIN_SHARE
@@ -34,12 +33,12 @@ def solved(
     right = np.where(share >= MIN_SHARE, observed / np.maximum(share, dtype.type(MIN_SHARE)), dtype.type(0))
     del share
     beta = d.factor.solve(right)
-    change, lag_box = np.empty_like(right), _box_of_lags(d.boxes)
+    change, of_lags = np.empty_like(right), d.boxes.of_lags
     moved, todo = np.full(len(beta), np.inf), np.arange(len(beta))
 
     def refill(j: int) -> None:
         _refill(
-            d.sorted_rows, d.sorted_who, d.boxes.edges, lag_box, d.row_weight, d.running, blanked[j], beta[j],
+            d.sorted_rows, d.sorted_who, d.boxes.edges, of_lags, d.row_weight, d.running, blanked[j], beta[j],
             observed[j], kept[j], d.total, weight[j], m.weight[j], right[j], change[j],
         )  # fmt: skip
 
@@ -67,15 +66,10 @@ def _size(rows: Float[ndarray, "targets columns"]) -> Float64[ndarray, " targets
     return np.sqrt(np.einsum("tc,tc->t", rows, rows)).astype(np.float64)
 
 
-def _box_of_lags(boxes: LagBoxes) -> Int64[ndarray, " lags"]:
-    """Return which box each lag lies in, from the first box's first on."""
-    return np.repeat(np.arange(len(boxes.low)), boxes.width)
-
-
 @njit(cache=True, nogil=True)
 @no_type_check
 def _refill(
-    rows, who, edges, lag_box, row_weight, running, intervals, beta, observed, kept, total, weight, own_weight, right,
+    rows, who, edges, of_lags, row_weight, running, intervals, beta, observed, kept, total, weight, own_weight, right,
     change,
 ):  # fmt: skip
     """Bring one target's right side up to its present fit, and fill in by how much it changes.
@@ -86,7 +80,7 @@ def _refill(
     centre, filled = 0.0, np.zeros(n)
     for c in range(n):
         centre += beta[c] * total[c]
-    extra = _fill(rows, who, edges, lag_box, row_weight, running, intervals, beta, centre / whole, filled)
+    extra = _fill(rows, who, edges, of_lags, row_weight, running, intervals, beta, centre / whole, filled)
     lift = extra / weight  # the constant's own share of what is missing
     spread = (lift * (whole - own_weight) + extra) / whole
     for c in range(n):
@@ -97,7 +91,7 @@ def _refill(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _fill(rows, who, edges, lag_box, weight, running, intervals, beta, centre, out):
+def _fill(rows, who, edges, of_lags, weight, running, intervals, beta, centre, out):
     """Add one target's predictions in its blanked rows to the columns that are on there; return their sum.
 
     In each interval every spike's boxes add steps to the prediction, and take up its weighted sums.
@@ -117,7 +111,7 @@ def _fill(rows, who, edges, lag_box, weight, running, intervals, beta, centre, o
         for s in range(first, last):
             at, column = rows[s] - low, who[s] * n_boxes
             before = 0.0
-            for b in range(lag_box[max(-at - edges[0], 0)], n_boxes):
+            for b in range(of_lags[max(-at - edges[0], 0)], n_boxes):
                 if at + edges[b] >= high - low:
                     break
                 now = beta[column + b]
@@ -134,7 +128,7 @@ def _fill(rows, who, edges, lag_box, weight, running, intervals, beta, centre, o
         total += so_far
         for s in range(first, last):
             at, column = rows[s] - low, who[s] * n_boxes
-            for b in range(lag_box[max(-at - edges[0], 0)], n_boxes):
+            for b in range(of_lags[max(-at - edges[0], 0)], n_boxes):
                 if at + edges[b] >= high - low:
                     break
                 out[column + b] += sums[min(at + edges[b + 1], high - low)] - sums[max(at + edges[b], 0)]

@@ -25,6 +25,7 @@ _STILL_NEURONS = 10.0
 _STILLEST = 0.5  # of the median unrest: stiller rows are worth no more
 _LEAST_WEIGHT = 0.02
 _HAIR = 1e-9
+_MEMORY_ROWS = 200_000  # tell a membrane's memory to two parts in a thousand
 _OWN_SPIKES = 5
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
 _LANE_BYTES = 256  # of neurons that kernels take together
@@ -320,7 +321,9 @@ def autoregression(parts: Sequence[Prepared], row_weight: Float64[ndarray, " row
 
     With a constant.  Only rows whose whole past of ``order`` rows was kept count: products across a blank
     belong to what comes before and after an action potential, and would pass for the membrane's memory.
+    Of long recordings parts all over them are taken, 200,000 to 400,000 rows.
     """
+    parts = parts[:: max(len(row_weight) // _MEMORY_ROWS, 1)]
     n = parts[0].volts.shape[1]
     product = np.zeros((order + 2, order + 2, n))
     for part in parts:

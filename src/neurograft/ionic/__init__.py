@@ -20,6 +20,10 @@ from neurograft.ionic._interaction import LogRatio as LogRatio
 from neurograft.ionic._interaction import exact_kt as exact_kt
 from neurograft.ionic._interaction import fitted as fitted
 from neurograft.ionic._interaction import thin_slab_kt as thin_slab_kt
+from neurograft.ionic._leftover import Cycle as Cycle
+from neurograft.ionic._leftover import Leftover as Leftover
+from neurograft.ionic._leftover import Rest as Rest
+from neurograft.ionic._leftover import excess_share as excess_share
 from neurograft.ionic._memristor import Adsorption as Adsorption
 from neurograft.ionic._memristor import Loop as Loop
 from neurograft.ionic._memristor import Memristor as Memristor

@@ -36,7 +36,7 @@ _LEAST_SHARE: Final = 1e-3
 _START_V: Final = 0.5
 
 
-class _Rates(NamedTuple):
+class Rates(NamedTuple):
     """Of fields evenly from 0, and shares of free ions evenly in their logarithm; both times the step."""
 
     per_v_m: float
@@ -95,14 +95,14 @@ class Stripes:
                 f"in a step ({kick_m:.2g} m), and two must fit into the width."
             )
 
-    def rates(self, top_v_m: float) -> _Rates:
+    def rates(self, top_v_m: float) -> Rates:
         """Return the law's rates up to a field, for a step and a cell."""
         field = np.linspace(0.0, top_v_m, _N_FIELDS)
         share = np.geomspace(_LEAST_SHARE, 1.0, _N_SHARES)
         per_m2 = self.n_pairs / (self.length_m * self.width_m)
         caught = np.array([self.law.catching_m2_s(field, per_m2=per_m2 * float(n)) for n in share])
         room_m2 = self.length_m * self.width_m / self.n_cells
-        return _Rates(
+        return Rates(
             (_N_FIELDS - 1) / top_v_m, self.law.breaking_hz(field) * self.step_s, caught * self.step_s / room_m2
         )
 
@@ -193,7 +193,7 @@ def simulate_stripes(
 
 @njit(cache=True, inline="always", error_model="numpy")
 @no_type_check
-def _rates_at(field, share, rates):
+def rates_at(field, share, rates):
     x = min(field * rates.per_v_m, rates.breaking.size - 2.0)
     i = int(x)
     p = x - i
@@ -304,7 +304,7 @@ def _catch(crowd, n_bound, now, catching, rng):
 def _relax(field, crowd, n_free, rates, rng, share):
     n = crowd.place_m.shape[1]
     for t in range(field.size):
-        n_free = step_crowd(crowd, n_free, t, _rates_at(field[t], n_free / n, rates), rng)
+        n_free = step_crowd(crowd, n_free, t, rates_at(field[t], n_free / n, rates), rng)
         share[t] = n_free / n
 
 
@@ -320,6 +320,6 @@ def _run_neuron(na, k, na_rates, k_rates, constants, begin, n_quiet, rng, rows):
             g_na, g_k = gain * g * free_na / n, g * free_k / n
             kick = thermal * math.sqrt(gain * gain * free_na / n + free_k / n) * rng.standard_normal()
             v = (v + kick + push + g_na * e_na + g_k * e_k) / (1.0 + g_na + g_k)
-        free_na = step_crowd(na, free_na, t, _rates_at(abs(v) / length, free_na / n, na_rates), rng)
-        free_k = step_crowd(k, free_k, t, _rates_at(abs(v) / length, free_k / n, k_rates), rng)
+        free_na = step_crowd(na, free_na, t, rates_at(abs(v) / length, free_na / n, na_rates), rng)
+        free_k = step_crowd(k, free_k, t, rates_at(abs(v) / length, free_k / n, k_rates), rng)
         rows[t, 0], rows[t, 1], rows[t, 2] = v, free_na / n, free_k / n

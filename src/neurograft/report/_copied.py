@@ -37,8 +37,9 @@ def copied_chapters(title: str, copied: IntracellularCopy) -> list[Section]:
         *_rejected(copied),
         *_channels(copied),
     ]
+    more = [properties_table(copied), histogram_figure(copied)]
     return [
-        map_chapter(title, copied.map, text=_meaning(copied.map), more=[properties_table(copied), histogram_figure(copied)]),
+        map_chapter(title, copied.map, text=_meaning(copied.map), more=more),
         Section(title="Evidence for the error rate in this recording", text=text, blocks=evidence),
     ]
 

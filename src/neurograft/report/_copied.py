@@ -52,8 +52,8 @@ def _meaning(m: SynapseMap) -> str:
     return (
         f"{_MEANING} Pads do not tell how many millivolts a volt of theirs is worth: the peak of every neuron's action "
         f"potentials is assumed to lie {pad_v / MV:g} mV over its mean membrane potential. Of a neuron where it lies "
-        "elsewhere all inputs are too large or too small by that ratio; 15 % for it are in the standard errors. Where it "
-        "is known, copy with --action-potential-mv."
+        "elsewhere all inputs are too large or too small by that ratio; 15 % for it are in the standard errors. Where "
+        "it is known, copy with --action-potential-mv."
     )
 
 

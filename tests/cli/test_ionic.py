@@ -141,8 +141,12 @@ def test_the_work_of_visits_is_reported(neurograft, tmp_path):
 
 
 def test_phase_tells_where_it_spikes(neurograft):
-    said = neurograft("ionic", "phase", "--layers", "2", "--valences", "2", "--batteries", "0.05", "--json")
-    assert json.loads(said.out)["points"][0]["spikes"] is True
+    words = ("ionic", "phase", "--layers", "2", "--valences", "2", "--batteries", "0.01,0.05", "--pairs", "4000")
+    silent, spiking = json.loads(neurograft(*words, "--json").out)["points"]
+    assert (silent["spikes"], spiking["spikes"]) == (False, True)
+    assert "noisy_interval_s" not in silent
+    assert 0.5 < spiking["noisy_interval_s"] / spiking["interval_s"] < 1.5
+    assert "with noise, over the shortest slit: every" in neurograft(*words).out
 
 
 def test_molecules_hand_a_slit_to_the_ions(neurograft, tmp_path):

@@ -1,5 +1,6 @@
 """``neurograft ionic …``: ions in a slit, the memristor that follows, the neuron built of two of them."""
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from neurograft.errors import OptionError
 from neurograft.units import NM, NS, PS, US
 
 if TYPE_CHECKING:
-    from neurograft.ionic import IonState, LogRatio, NeuronTrace, RateLaw, Salt
+    from neurograft.ionic import IonState, LogRatio, NeuronTrace, Noisy, RateLaw, Salt
 
 ionic_app = typer.Typer(
     no_args_is_help=True,
@@ -353,6 +354,9 @@ def phase_command(
     batteries: Annotated[str, typer.Option(help="E_Na over the length, in kT/(e A).")] = "0.05,0.1,0.15,0.2,0.3",
     temperatures_k: Annotated[str, typer.Option("--temperatures", help="In kelvin.")] = "298",
     rounds: Annotated[int, typer.Option(min=0, help="Rounds of the search for the slit of lowest voltage.")] = 0,
+    pairs: Annotated[
+        int, typer.Option(min=0, help="Cations, and anions, of each slit: what their noise does over the shortest one.")
+    ] = 0,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -361,7 +365,7 @@ def phase_command(
 
     import numpy as np
 
-    from neurograft.ionic import lowest_voltage, phase_diagram
+    from neurograft.ionic import lowest_voltage, phase_diagram, with_noise
 
     with shown_progress() as progress:
         points = phase_diagram(
@@ -372,12 +376,14 @@ def phase_command(
             progress=progress,
         )
         best = lowest_voltage(n_rounds=rounds, rng=np.random.default_rng(seed), progress=progress) if rounds else None
+    rng = np.random.default_rng(seed)
     rows = [
         {
             "layers": n, "valence": c.valence, "battery": c.battery, "temperature_k": c.temperature_k,
             "spikes": o.spikes, "current_share": c.current_share, "interval_s": _known(o.interval_s),
             "swing_v": o.swing_v if o.spikes else None, "shortest_swing_v": o.shortest_swing_v if o.spikes else None,
             "energy_j": _known(o.energy_j),
+            **(_noise(with_noise(c, n_pairs=pairs, rng=rng)) if pairs and o.spikes else {}),
         }
         for n, c, o in points
     ]  # fmt: skip
@@ -390,6 +396,8 @@ def phase_command(
         )
         for n, c, o in points
     ]
+    if pairs:
+        lines = [line + _noise_told(row) for line, row in zip(lines, rows, strict=True)]
     result: dict[str, object] = {"points": rows}
     if rounds and best is None:
         lines.append("The search found no slit that spikes. Give it more --rounds.")
@@ -402,7 +410,30 @@ def phase_command(
             f"{found.interval_s / US:.3g} us at {found.energy_j:.2g} J over 2 um; a biological spike swings 0.1 V"
         )
         result["lowest"] = {**asdict(choice), **found._asdict()}
+        if pairs:
+            noise = _noise(with_noise(choice, n_pairs=pairs, rng=rng))
+            lines[-1] += _noise_told(noise)
+            result["lowest"] |= noise
     show(lines, result, as_json=as_json)
+
+
+def _noise(found: "Noisy") -> dict[str, float | None]:
+    return {f"noisy_{name}": _known(value) for name, value in found._asdict().items()}
+
+
+def _noise_told(row: Mapping[str, object]) -> str:
+    """Return what noise does to the spikes of a row, nothing where there are none."""
+    values = [row.get(f"noisy_{name}", math.nan) for name in ("interval_s", "interval_sd_s", "swing_v", "energy_j")]
+    if any(isinstance(v, float) and v != v for v in values):  # noqa: PLR0124  (NaN: not asked)
+        return ""
+    numbers = [v for v in values if isinstance(v, float)]
+    if len(numbers) < 4:
+        return "; with noise no regular spikes"
+    interval, spread, swing, energy = numbers
+    return (
+        f"; with noise, over the shortest slit: every {interval / US:.3g} +- {spread / US:.2g} us, "
+        f"swing {swing:.2g} V, {energy:.2g} J"
+    )
 
 
 def _numbers(text: str, option: str) -> list[float]:

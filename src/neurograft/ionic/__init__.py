@@ -73,10 +73,12 @@ from neurograft.ionic._phase import BIOLOGICAL_SWING_V as BIOLOGICAL_SWING_V
 from neurograft.ionic._phase import CMOS_SPIKE_J as CMOS_SPIKE_J
 from neurograft.ionic._phase import LEAST_CMOS_SPIKE_J as LEAST_CMOS_SPIKE_J
 from neurograft.ionic._phase import Choice as Choice
+from neurograft.ionic._phase import Noisy as Noisy
 from neurograft.ionic._phase import Outcome as Outcome
 from neurograft.ionic._phase import lowest_voltage as lowest_voltage
 from neurograft.ionic._phase import outcome as outcome
 from neurograft.ionic._phase import phase_diagram as phase_diagram
+from neurograft.ionic._phase import with_noise as with_noise
 from neurograft.ionic._placed import placed_of as placed_of
 from neurograft.ionic._placed import stripes_start as stripes_start
 from neurograft.ionic._rates import PAIRS_ALONE as PAIRS_ALONE

@@ -7,7 +7,7 @@ asked for.  Voltage is field times length, and a slit must be a few times longer
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from typing import Final, NamedTuple, final
 
 import numpy as np
@@ -25,7 +25,8 @@ from neurograft.units import NM, NS
 _CORE_M: Final = 0.4 * NM  # with short steps; see WIDE_CORE
 _SMALLEST_SWING: Final = 0.1  # of the battery, from trough to peak; a smaller ripple is no spike
 _LENGTHS_OF_REACH: Final = 5.0  # shortest slit that is still a plane, in xi; a rule of thumb, guessed
-_RUN_S: Final = 1.5e-3
+_RUN_S: Final = 6e-3
+_SUSTAINED: Final = 0.9  # of its swing a cycle keeps from a run's third quarter to the fourth; else it rings down
 _N_CANDIDATES: Final = 6
 _CURRENT_SHARES: Final = (0.0005, 0.0015, 0.01, 0.03, 0.1)
 BIOLOGICAL_SWING_V: Final = 0.1
@@ -90,7 +91,7 @@ def neuron_of(choice: Choice) -> Reduced:
 
 
 def outcome(choice: Choice) -> Outcome:
-    """Return what a choice does once the first half of 1.5 ms is over."""
+    """Return what a choice does once the first half of 6 ms is over; what rings down is no spiking."""
     neuron = neuron_of(choice)
     trace = simulate(neuron, duration_s=_RUN_S, step_s=50 * NS)
     half = trace.time_s.size // 2
@@ -100,12 +101,67 @@ def outcome(choice: Choice) -> Outcome:
     slit = Slit(height_m=choice.height_m, temperature_k=choice.temperature_k)
     shorter = _LENGTHS_OF_REACH * slit.reach_m / neuron.circuit.length_m
     ups = _crossings(v, low=v.min() + 0.3 * swing_v, high=v.min() + 0.6 * swing_v)
-    if swing_v < _SMALLEST_SWING * neuron.circuit.reversal_na_v or ups.size < 3:
+    earlier, later = np.array_split(v, 2)
+    rings_down = np.ptp(later) < _SUSTAINED * np.ptp(earlier)
+    if swing_v < _SMALLEST_SWING * neuron.circuit.reversal_na_v or ups.size < 3 or rings_down:
         return Outcome(math.nan, swing_v, swing_v * shorter, math.nan)
     first, last = int(ups[0]), int(ups[-1])
     step_s = float(late.time_s[1] - late.time_s[0])
     energy_j = float(heat_w(neuron.circuit, late)[first:last].sum()) * step_s / (ups.size - 1)
     return Outcome((last - first) * step_s / (ups.size - 1), swing_v, swing_v * shorter, energy_j)
+
+
+class Noisy(NamedTuple):
+    """Spikes over the shortest slit that is a plane, with noise; NaN where there are too few."""
+
+    interval_s: float
+    interval_sd_s: float
+    swing_v: float  # median from trough to peak
+    energy_j: float
+
+
+def shortest_neuron(choice: Choice, *, n_pairs: int) -> Reduced:
+    """Return the circuit of a choice over its shortest slit, wide enough for so many cations and anions a slit.
+
+    Fields, densities and times are those of ``neuron_of``: voltages shrink with the length, conductances and the
+    current grow with the width over the length, and so does the capacitor.
+    """
+    whole = neuron_of(choice)
+    c = whole.circuit
+    reach_m = Slit(height_m=choice.height_m, temperature_k=choice.temperature_k).reach_m
+    shorter = _LENGTHS_OF_REACH * reach_m / c.length_m
+    wider = n_pairs / (c.n_pairs * shorter)
+    return Reduced(
+        law=whole.law,
+        circuit=replace(
+            c, length_m=c.length_m * shorter, n_pairs=n_pairs, na_width_m=c.na_width_m * wider,
+            k_width_m=c.k_width_m * wider, reversal_na_v=c.reversal_na_v * shorter,
+            reversal_k_v=c.reversal_k_v * shorter, current_a=c.current_a * wider,
+            capacitance_f=c.capacitance_f * wider / shorter,
+        ),
+    )  # fmt: skip
+
+
+def with_noise(choice: Choice, *, n_pairs: int, rng: Generator) -> Noisy:
+    """Return what so few ions do: pairs break and form one by one, and currents are thermal; 6 ms, half of it seen."""
+    found = outcome(choice)
+    if not found.spikes:
+        return Noisy(math.nan, math.nan, math.nan, math.nan)
+    neuron = shortest_neuron(choice, n_pairs=n_pairs)
+    still, trace = (
+        simulate(neuron, duration_s=_RUN_S, step_s=50 * NS, start=(0.0, 1.0, 1.0), rng=noise) for noise in (None, rng)
+    )
+    half = trace.time_s.size // 2
+    late = NeuronTrace(*(column[half:] for column in trace))
+    v, lowest_v, swing_v = late.voltage_v, float(still.voltage_v[half:].min()), found.shortest_swing_v
+    ups = _crossings(v, low=lowest_v + 0.3 * swing_v, high=lowest_v + 0.6 * swing_v)
+    if ups.size < 4:
+        return Noisy(math.nan, math.nan, math.nan, math.nan)
+    step_s = float(late.time_s[1] - late.time_s[0])
+    intervals_s = np.diff(ups) * step_s
+    swings_v = [float(np.ptp(v[a:b])) for a, b in pairwise(ups)]
+    energy_j = float(heat_w(neuron.circuit, late)[ups[0] : ups[-1]].sum()) * step_s / (ups.size - 1)
+    return Noisy(float(intervals_s.mean()), float(intervals_s.std(ddof=1)), float(np.median(swings_v)), energy_j)
 
 
 def _crossings(v: np.ndarray, *, low: float, high: float) -> np.ndarray:

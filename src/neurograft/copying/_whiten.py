@@ -111,7 +111,7 @@ class _Rows(NamedTuple):
     traces: Scaled
 
 
-def _rows(traces: Traces, margin_rows: int, block: Block, every: int = 1) -> Iterator[_Rows]:
+def each_chunk(traces: Traces, margin_rows: int, block: Block, *, every: int = 1) -> Iterator[_Rows]:
     thin, line, channel = traces.thin, traces.line, traces.channel[block]
     size = max(round(traces.options.chunk_s * line.rate_hz), 1)
     knots = [traces.coupling.time_s[c] for c in channel], [traces.coupling.gain[c] for c in channel]
@@ -134,7 +134,7 @@ def prepared(traces: Traces, block: Block, *, every: int = 1) -> Iterator[Prepar
     line, options = traces.line, traces.options
     sd_rows = options.drift_sd_s * line.rate_hz
     before, after = (round(t * line.rate_hz) for t in options.blank_s)
-    for rows in _rows(traces, round(4 * sd_rows) + options.ar_order, block, every):
+    for rows in each_chunk(traces, round(4 * sd_rows) + options.ar_order, block, every=every):
         volts, is_ok = rows.traces
         around = rows.first_row - after - 1, rows.first_row + volts.shape[1] + before + 1
         spikes = [_between(traces.spike_row[j], *around) - rows.first_row for j in block]
@@ -167,22 +167,19 @@ def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Own
     """
     n, width = len(traces.channel), last - first
     total, count = np.zeros((n, width)), np.zeros(n)
-    onset, mean = np.zeros((n, 2)), np.zeros((n, 2))
+    levels = np.zeros((n, 3))
     base = slice(max(-first - 6, 0), max(-first - 2, 1))  # rows -6 to -3
     firing = np.flatnonzero([len(spikes) > 0 for spikes in traces.spike_row])
-    blank = (
-        round(traces.options.blank_s[0] * traces.line.rate_hz),
-        round(traces.options.blank_s[1] * traces.line.rate_hz),
-    )
+    blank = blanked_rows(traces)
 
     def fill(block: Block) -> None:
         lonely = [_alone(traces.spike_row[j], last, width, traces.line.n_rows) for j in block]
-        for rows in _rows(traces, max(-first, last), block):
+        for rows in each_chunk(traces, max(-first, last), block):
             (volts, is_ok), inside = rows.traces, (rows.own.start, rows.own.stop)
             for place, j in enumerate(block):
                 spikes, mine = traces.spike_row[j] - rows.first_row, lonely[place] - rows.first_row
                 count[j] += _add_own(volts[place], is_ok[place], mine, inside, first, base.start, base.stop, total[j])
-                _add_levels(volts[place], is_ok[place], spikes, inside, blank, onset[j], mean[j])
+                add_levels(volts[place], is_ok[place], spikes, inside, blank, _ONSET_ROWS, _ONSET_ROWS, levels[j])
 
     blocks = traces.blocks(firing)
     for done, _ in enumerate(in_order(traces.n_threads, fill, blocks)):
@@ -192,8 +189,18 @@ def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Own
     if known.any():
         course[~known] = course[known].mean(axis=0)
     peak = course.max(axis=1, keepdims=True)
-    below_v = np.where(onset[:, 1] > 0, onset[:, 0] - mean[:, 0], np.nan) / np.maximum(onset[:, 1], 1.0)
-    return Own(np.divide(course, peak, out=np.zeros_like(course), where=peak > 0), below_v)
+    return Own(np.divide(course, peak, out=np.zeros_like(course), where=peak > 0), over_mean_v(levels))
+
+
+def blanked_rows(traces: Traces) -> tuple[int, int]:
+    """Return how many rows before and after an own action potential weigh nothing."""
+    before_s, after_s = traces.options.blank_s
+    return round(before_s * traces.line.rate_hz), round(after_s * traces.line.rate_hz)
+
+
+def over_mean_v(levels: Float64[ndarray, "neurons three"]) -> Float64[ndarray, " neurons"]:
+    """Return how far over its mean each membrane is before its action potentials, NaN where that was never seen."""
+    return np.where(levels[:, 2] > 0, levels[:, 0] - levels[:, 1], np.nan) / np.maximum(levels[:, 2], 1.0)
 
 
 def _alone(spikes: Int64[ndarray, " spikes"], last: int, width: int, n_rows: int) -> Int64[ndarray, " some"]:
@@ -221,10 +228,10 @@ def _add_own(volts, is_ok, spikes, inside, first, base_start, base_stop, total):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_levels(volts, is_ok, spikes, inside, blank, onset, mean):
-    """Add a chunk's potentials two rows before the action potentials, and the mean of its rows far from them, as often.
+def add_levels(volts, is_ok, spikes, inside, blank, first, last, levels):
+    """Add a chunk's potentials from ``first`` to ``last`` rows before action potentials, and the mean of other rows.
 
-    Both from the same chunk: a pad's baseline drifts.
+    ``levels`` are both sums, of as many terms, and that number.  Both from the same chunk: a pad's baseline drifts.
     """
     quiet = is_ok.astype(np.float64)
     blank_rows(spikes, blank[0], blank[1], quiet)
@@ -235,10 +242,10 @@ def _add_levels(volts, is_ok, spikes, inside, blank, onset, mean):
     if n_still == 0:
         return
     for spike in spikes:
-        at = spike - _ONSET_ROWS
-        if max(inside[0] - _ONSET_ROWS, 0) <= at < inside[1] - _ONSET_ROWS and is_ok[at]:
-            onset += np.array([volts[at], 1.0])
-            mean += np.array([still / n_still, 1.0])
+        if inside[0] <= spike < inside[1] and spike >= first and is_ok[spike - first : spike - last + 1].all():
+            levels[0] += volts[spike - first : spike - last + 1].mean()
+            levels[1] += still / n_still
+            levels[2] += 1.0
 
 
 class Whitener(NamedTuple):

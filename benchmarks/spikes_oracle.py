@@ -24,6 +24,7 @@ COURSE_MS = 20
 HISTORY_MS = (1, 2, 3, 4, 6, 9, 14, 22, 40, 80)  # edges of the boxes of a target's own past
 FOLLOW_MS = (-10, 90)  # lags at which a neuron follows its drive
 STEP_MS = 2
+PIECE_MS = 20_000
 HIGHEST_HZ = 100.0
 N_BANDS, N_LEVELS = 60, 25
 KNOWN = ("no drive", "estimated", "true")
@@ -63,7 +64,7 @@ def estimated_drives(driven: Driven, spikes: np.ndarray) -> np.ndarray:
     frequency = np.fft.rfftfreq(n_ms, 1e-3)
     used = int(np.searchsorted(frequency, HIGHEST_HZ))
     drive, seen = drive[:, :used], np.fft.rfft(spikes - spikes.mean(axis=1, keepdims=True), axis=1)[:, :used]
-    edges = np.unique(np.concatenate([[0, 1], np.geomspace(10, used, N_BANDS).astype(np.int64)]))
+    edges = np.unique(np.concatenate([[0], np.geomspace(20, used, N_BANDS).astype(np.int64)]))[:-1]
     band = np.searchsorted(edges, np.arange(used), side="right") - 1
 
     def banded(values: np.ndarray) -> np.ndarray:
@@ -111,7 +112,7 @@ def courses_of(net: Net, spikes: np.ndarray) -> dict[int, np.ndarray]:
 def z_of_target(j: int, net: Net, spikes: np.ndarray, run: dict[int, np.ndarray], delay: np.ndarray, rate: np.ndarray):
     """Return the z of all neurons on one target, positive for the effect that each neuron's sign would have."""
     n, n_ms = spikes.shape
-    columns = np.empty((n_ms, n + len(HISTORY_MS) + 1), dtype=np.float32)
+    columns = np.empty((n_ms, n + len(HISTORY_MS) + 1), dtype=np.float32, order="F")
     for i in range(n):
         columns[:, i] = np.roll(run[i], delay[i, j])
     past = np.concatenate([[0.0], np.cumsum(spikes[j])])
@@ -123,10 +124,13 @@ def z_of_target(j: int, net: Net, spikes: np.ndarray, run: dict[int, np.ndarray]
     keep = np.arange(columns.shape[1]) != j
     if rate.std() == 0:
         keep[-1] = False
-    columns = columns[:, keep]
-    information = (columns.T @ (columns * rate[:, None].astype(np.float32))).astype(np.float64)
-    score = columns.T @ (spikes[j] - rate).astype(np.float32)
-    cover = np.linalg.inv(information + 1e-6 * np.diag(np.diag(information)))
+    information, score = np.zeros((columns.shape[1],) * 2), np.zeros(columns.shape[1])
+    for start in range(0, n_ms, PIECE_MS):  # one that fits into the cache
+        part, expected = columns[start : start + PIECE_MS], rate[start : start + PIECE_MS].astype(np.float32)
+        information += part.T @ (part * expected[:, None])
+        score += part.T @ (spikes[j, start : start + PIECE_MS] - expected)
+    information, score = information[np.ix_(keep, keep)], score[keep]
+    cover = np.linalg.inv(information + np.diag(1e-6 * np.diag(information) + 1e-6))
     z = np.full(n, np.nan)
     z[np.arange(n) != j] = (cover @ score / np.sqrt(np.diag(cover)))[: n - 1]
     return z

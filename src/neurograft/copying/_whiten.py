@@ -37,7 +37,7 @@ _UNREST_NEURONS = 512  # as many, drawn at random, tell how still the network is
 class WhiteningOptions:
     """How traces are prepared."""
 
-    blank_s: tuple[float, float] = (2 * MS, 8 * MS)  # around an own action potential's rise: weight 0
+    blank_s: tuple[float, float] = (5 * MS, 8 * MS)  # around an own action potential's rise: weight 0
     drift_sd_s: float = 300 * MS  # of the Gaussian that is taken for drift
     ar_order: int = 8
     unrest_s: float = 10 * MS  # sd of the Gaussian over which the network's unrest is averaged

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_design import dense_design
@@ -7,6 +9,7 @@ from neurograft.copying._coupling import Coupling
 from neurograft.copying._design import lag_boxes
 from neurograft.copying._factored import design
 from neurograft.copying._gram import Factor
+from neurograft.copying._library import ArrayLibrary
 from neurograft.copying._regression import fits
 from neurograft.copying._thin import thinned
 from neurograft.copying._timeline import timeline
@@ -117,6 +120,16 @@ def test_rows_of_32_bits_as_large_recordings_have_them_lose_nothing_that_counts(
         one, other = getattr(exact, name), getattr(rounded, name)
         scale = np.sqrt(np.mean(one**2))
         np.testing.assert_allclose(other, one, atol=1e-5 * scale, err_msg=name)  # 60 mV in 32 bits is known to 4 nV
+
+
+def test_an_array_library_gives_the_same_fit():
+    pytest.importorskip("array_api_compat")
+    traces, library = made(), ArrayLibrary("numpy")
+    usual = fitted(traces, 4)[0]
+    dense = design(traces.spike_row, BOXES, worth_of(traces), library=library)
+    _, (fit,) = fits(replace(traces, library=library), [dense], silent, n_steps=4)
+    for name in ("beta", "share", "noise", "n_kept", "inverse_block"):
+        np.testing.assert_allclose(getattr(fit, name), getattr(usual, name), rtol=1e-6, atol=1e-12, err_msg=name)
 
 
 def test_moments_do_not_depend_on_how_the_recording_is_cut():

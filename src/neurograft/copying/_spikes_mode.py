@@ -13,7 +13,7 @@ from neurograft.copying._spikes_coupling import BoxOptions
 from neurograft.copying._spikes_decide import Decisions, decide, decide_judged, limits_counts, presynaptic_sign
 from neurograft.copying._spikes_duplicates import duplicates, without
 from neurograft.copying._spikes_flags import left_out_flags
-from neurograft.copying._spikes_indirect import explained_elsewhere
+from neurograft.copying._spikes_indirect import Calls, explained_elsewhere
 from neurograft.copying._spikes_input import grid_of, impossible, is_on_grid, require_usable
 from neurograft.copying._spikes_joint import Joint, joint_statistics
 from neurograft.copying._spikes_judge import Verdict, jittered, q_values, trained_judge, verdict
@@ -143,9 +143,8 @@ def copy_spikes(
         options=options,
     )
     agrees = strengths.gain * direction > strengths.gain_se
-    agrees[agrees] = ~explained_elsewhere(
-        pre[agrees], post[agrees], strengths.gain[agrees], strengths.delay_s[agrees], rates_hz
-    )
+    calls = Calls(pre[agrees], post[agrees], strengths.gain[agrees], strengths.delay_s[agrees])
+    agrees[agrees] = ~explained_elsewhere(calls, spikes, rates_hz)
     decisions = _withdraw(decisions, pre[~agrees], post[~agrees])
     evidence = _evidence(found, decisions, trains, gains, options)
     pre, post, direction = pre[agrees], post[agrees], direction[agrees]

@@ -25,7 +25,8 @@ _STILL_NEURONS = 10.0
 _STILLEST = 0.5  # of the median unrest: stiller rows are worth no more
 _LEAST_WEIGHT = 0.02
 _HAIR = 1e-9
-_MEMORY_ROWS = 200_000  # tell a membrane's memory to two parts in a thousand
+_LEAST_ROWS = 1000.0
+_ROWS_THAT_TELL = 200_000  # a membrane's memory to two parts in a thousand
 _OWN_SPIKES = 5
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
 _LANE_BYTES = 256  # of neurons that kernels take together
@@ -111,11 +112,13 @@ class _Rows(NamedTuple):
     traces: Scaled
 
 
-def each_chunk(traces: Traces, margin_rows: int, block: Block) -> Iterator[_Rows]:
+def each_chunk(traces: Traces, margin_rows: int, block: Block, *, every: int = 1) -> Iterator[_Rows]:
+    """Yield a block's traces chunk after chunk, or every so many, with margins where the segment has them."""
     thin, line, channel = traces.thin, traces.line, traces.channel[block]
     size = max(round(traces.options.chunk_s * line.rate_hz), 1)
     knots = [traces.coupling.time_s[c] for c in channel], [traces.coupling.gain[c] for c in channel]
-    for segment, first in [(k, first) for k, n in enumerate(thin.segment_rows) for first in range(0, n, size)]:
+    chunks = [(k, first) for k, n in enumerate(thin.segment_rows) for first in range(0, n, size)]
+    for segment, first in chunks[::every]:
         end = thin.segment_rows[segment]
         start, stop = max(first - margin_rows, 0), min(first + size, end)
         given = thin.by_channel(segment, start, min(stop + margin_rows, end), channel)
@@ -124,16 +127,16 @@ def each_chunk(traces: Traces, margin_rows: int, block: Block) -> Iterator[_Rows
         yield _Rows(int(line.offset[segment]) + start, own, scaled(given, time_s, *knots))
 
 
-def prepared(traces: Traces, block: Block) -> Iterator[Prepared]:
-    """Yield all rows of a block of neurons that lie in a segment, chunk after chunk."""
-    for part in traces.kept:
+def prepared(traces: Traces, block: Block, *, every: int = 1) -> Iterator[Prepared]:
+    """Yield all rows of a block of neurons that lie in a segment, chunk after chunk; or every so many chunks."""
+    for part in traces.kept[::every]:
         yield Prepared(part.first_row, part.before, part.volts[:, block], part.weight[:, block])
     if traces.kept:
         return
     line, options = traces.line, traces.options
     sd_rows = options.drift_sd_s * line.rate_hz
     before, after = (round(t * line.rate_hz) for t in options.blank_s)
-    for rows in each_chunk(traces, round(4 * sd_rows) + options.ar_order, block):
+    for rows in each_chunk(traces, round(4 * sd_rows) + options.ar_order, block, every=every):
         volts, is_ok = rows.traces
         around = rows.first_row - after - 1, rows.first_row + volts.shape[1] + before + 1
         spikes = [_between(traces.spike_row[j], *around) - rows.first_row for j in block]
@@ -316,19 +319,24 @@ def _in_segment(line: Timeline) -> Bool[ndarray, " rows"]:
     return inside
 
 
+def chunks_that_tell(n_rows: int) -> int:
+    """Return of how many chunks of a long recording one will do for what is the same all over it."""
+    return max(n_rows // _ROWS_THAT_TELL, 1)
+
+
 def autoregression(parts: Sequence[Prepared], row_weight: Float64[ndarray, " rows"], order: int) -> Whitener:
     """Return each neuron's autoregressive coefficients by least squares.
 
     With a constant.  Only rows whose whole past of ``order`` rows was kept count: products across a blank
     belong to what comes before and after an action potential, and would pass for the membrane's memory.
-    Of long recordings parts all over them are taken, 200,000 to 400,000 rows.
+    Of long recordings chunks all over them are taken, 200,000 to 400,000 rows; all of neurons that have few there.
     """
-    parts = parts[:: max(len(row_weight) // _MEMORY_ROWS, 1)]
-    n = parts[0].volts.shape[1]
-    product = np.zeros((order + 2, order + 2, n))
-    for part in parts:
-        first = part.first_row - part.before
-        _add_lag_products(part.volts, part.weight, row_weight[first : first + len(part.volts)], order, product)
+    every, n = chunks_that_tell(len(row_weight)), parts[0].volts.shape[1]
+    product = _lag_products(parts[::every], row_weight, order)
+    few = np.flatnonzero(product[-1, -1] < _LEAST_ROWS)
+    if every > 1 and few.size:  # a channel may be there between the chunks that were taken
+        theirs = [p._replace(volts=p.volts[:, few].copy(), weight=p.weight[:, few].copy()) for p in parts]
+        product[:, :, few] = _lag_products(theirs, row_weight, order)
     coefficient = np.zeros((order, n))
     for j in range(n):
         full = product[:, :, j] + np.triu(product[:, :, j], 1).T
@@ -337,6 +345,16 @@ def autoregression(parts: Sequence[Prepared], row_weight: Float64[ndarray, " row
             past = full[1:, 1:] + _HAIR * np.diag([*(full[0, 0],) * order, full[-1, -1]])
             coefficient[:, j] = np.linalg.solve(past, full[1:, 0])[:order]
     return Whitener(coefficient)
+
+
+def _lag_products(
+    parts: Sequence[Prepared], row_weight: Float64[ndarray, " rows"], order: int
+) -> Float64[ndarray, "lags lags neurons"]:
+    product = np.zeros((order + 2, order + 2, parts[0].volts.shape[1]))
+    for part in parts:
+        first = part.first_row - part.before
+        _add_lag_products(part.volts, part.weight, row_weight[first : first + len(part.volts)], order, product)
+    return product
 
 
 @njit(cache=True, nogil=True)

@@ -182,7 +182,8 @@ def copy_intracellular(
         quiet = without_bursts(traces, whitener, boxes, worth, progress)
         if quiet is not None:
             single = single._replace(quiet=quiet_sizes(whitener, quiet, found_.kinds.own, single, line.rate_hz))
-    noise = membrane_noise(traces, worth, single, progress)
+    is_seen = gains.is_known[cells.channel] & ~cells.is_bad[cells.channel]
+    noise = membrane_noise(traces, worth, single, progress, is_seen=is_seen)
     synapses = chart(
         spikes, found_.fit, judgement.judged, called, single,
         position_um=np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)]),

@@ -11,7 +11,7 @@ brings that itself.  Slow changes are no noise: drift is out of the traces.  An 
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
@@ -31,11 +31,20 @@ _LEAST_LEFT = 0.25  # of the square that is measured: synapses are known to a fa
 
 
 def membrane_noise(
-    traces: Traces, row_weight: Float64[ndarray, " rows"], synapses: Properties, progress: Progress
+    traces: Traces,
+    row_weight: Float64[ndarray, " rows"],
+    synapses: Properties,
+    progress: Progress,
+    *,
+    is_seen: Bool[ndarray, " neurons"],
 ) -> MembraneNoise:
-    """Return each neuron's noise beside the called synapses (reads the rows once)."""
+    """Return each neuron's noise beside the called synapses (reads the rows once).
+
+    NaN where ``is_seen`` is False: a pad that shows no membrane, or one in unknown units, has noise of its own.
+    """
     lag = max(round(LAG_S * traces.line.rate_hz), 1)
     square_v2 = _less_synapses(structure(traces, row_weight, lag, progress), synapses, traces, lag)
+    square_v2[:, ~is_seen] = np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         left = np.clip(square_v2[1] / square_v2[0] - 1.0, 1e-9, 1 - 1e-9)  # exp(-L / tau)
         tau_s = np.clip(-LAG_S / np.log(left), _SHORTEST_S, _LONGEST_S)

@@ -25,6 +25,7 @@ _STILL_NEURONS = 10.0
 _STILLEST = 0.5  # of the median unrest: stiller rows are worth no more
 _LEAST_WEIGHT = 0.02
 _HAIR = 1e-9
+_LEAST_ROWS = 1000.0
 _ROWS_THAT_TELL = 200_000  # a membrane's memory to two parts in a thousand
 _OWN_SPIKES = 5
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
@@ -37,7 +38,7 @@ _UNREST_NEURONS = 512  # as many, drawn at random, tell how still the network is
 class WhiteningOptions:
     """How traces are prepared."""
 
-    blank_s: tuple[float, float] = (2 * MS, 8 * MS)  # around an own action potential's rise: weight 0
+    blank_s: tuple[float, float] = (5 * MS, 8 * MS)  # around an own action potential's rise: weight 0
     drift_sd_s: float = 300 * MS  # of the Gaussian that is taken for drift
     ar_order: int = 8
     unrest_s: float = 10 * MS  # sd of the Gaussian over which the network's unrest is averaged
@@ -112,6 +113,7 @@ class _Rows(NamedTuple):
 
 
 def each_chunk(traces: Traces, margin_rows: int, block: Block, *, every: int = 1) -> Iterator[_Rows]:
+    """Yield a block's traces chunk after chunk, or every so many, with margins where the segment has them."""
     thin, line, channel = traces.thin, traces.line, traces.channel[block]
     size = max(round(traces.options.chunk_s * line.rate_hz), 1)
     knots = [traces.coupling.time_s[c] for c in channel], [traces.coupling.gain[c] for c in channel]
@@ -327,14 +329,14 @@ def autoregression(parts: Sequence[Prepared], row_weight: Float64[ndarray, " row
 
     With a constant.  Only rows whose whole past of ``order`` rows was kept count: products across a blank
     belong to what comes before and after an action potential, and would pass for the membrane's memory.
-    Of long recordings parts all over them are taken, 200,000 to 400,000 rows.
+    Of long recordings chunks all over them are taken, 200,000 to 400,000 rows; all of neurons that have few there.
     """
-    parts = parts[:: chunks_that_tell(len(row_weight))]
-    n = parts[0].volts.shape[1]
-    product = np.zeros((order + 2, order + 2, n))
-    for part in parts:
-        first = part.first_row - part.before
-        _add_lag_products(part.volts, part.weight, row_weight[first : first + len(part.volts)], order, product)
+    every, n = chunks_that_tell(len(row_weight)), parts[0].volts.shape[1]
+    product = _lag_products(parts[::every], row_weight, order)
+    few = np.flatnonzero(product[-1, -1] < _LEAST_ROWS)
+    if every > 1 and few.size:  # a channel may be there between the chunks that were taken
+        theirs = [p._replace(volts=p.volts[:, few].copy(), weight=p.weight[:, few].copy()) for p in parts]
+        product[:, :, few] = _lag_products(theirs, row_weight, order)
     coefficient = np.zeros((order, n))
     for j in range(n):
         full = product[:, :, j] + np.triu(product[:, :, j], 1).T
@@ -343,6 +345,16 @@ def autoregression(parts: Sequence[Prepared], row_weight: Float64[ndarray, " row
             past = full[1:, 1:] + _HAIR * np.diag([*(full[0, 0],) * order, full[-1, -1]])
             coefficient[:, j] = np.linalg.solve(past, full[1:, 0])[:order]
     return Whitener(coefficient)
+
+
+def _lag_products(
+    parts: Sequence[Prepared], row_weight: Float64[ndarray, " rows"], order: int
+) -> Float64[ndarray, "lags lags neurons"]:
+    product = np.zeros((order + 2, order + 2, parts[0].volts.shape[1]))
+    for part in parts:
+        first = part.first_row - part.before
+        _add_lag_products(part.volts, part.weight, row_weight[first : first + len(part.volts)], order, product)
+    return product
 
 
 @njit(cache=True, nogil=True)

@@ -204,6 +204,7 @@ def run(told: argparse.Namespace, folder: Path) -> None:
     )  # fmt: skip
     if told.only_read:
         read_shard(recording, work, progress=steps)
+        steps("end", 1, 1)
         return
     copied = copy_intracellular(recording, work=work, progress=steps)
     steps("end", 1, 1)

@@ -96,6 +96,63 @@ def _dense(rng):
     )
 
 
+def _strong(rng):
+    n = int(rng.integers(16, 41))
+    psp_mv = _between(rng, 1, 5)
+    return LifNet(
+        n=n,
+        n_seen=n,
+        inputs=min(_between(rng, 2, 5), 12 / psp_mv),
+        inhibitory=float(rng.choice([0.2, 0.3])),
+        psp_mv=psp_mv,
+        log_spread=0.5,
+        inhibition=float(rng.uniform(1, 2)),
+        tau_s_ms=float(rng.choice([0.0, 0.0, 2.0])),
+        delay_ms=(1.0, float(rng.uniform(3, 6))),
+        rate_hz=_between(rng, 4, 25),
+        drives=int(rng.integers(0, 2)),
+        drive_mv=2.0,
+        seconds=_between(rng, 100, 400),
+    )
+
+
+def _far(rng):
+    return LifNet(
+        n=int(rng.integers(100, 200)),
+        n_seen=int(rng.integers(40, 60)),
+        inputs=_between(rng, 5, 15),
+        psp_mv=_between(rng, 0.8, 2.0),
+        tau_s_ms=float(rng.choice([0.0, 2.0])),
+        delay_ms=(1.0, float(rng.uniform(12, 20))),
+        rate_hz=_between(rng, 2, 7),
+        drives=int(rng.integers(0, 3)),
+        drive_mv=2.0,
+        drive_tau_ms=_between(rng, 5, 40),
+        sources=int(rng.integers(0, 20)),
+        source_hz=_between(rng, 3, 12),
+        source_mv=float(rng.uniform(1, 3)),
+        source_share=float(rng.uniform(0.05, 0.2)),
+        source_delay_ms=(1.0, 20.0),
+        seconds=_between(rng, 300, 900),
+    )
+
+
+def _hubs(rng):
+    return LifNet(
+        n=int(rng.integers(120, 220)),
+        n_seen=int(rng.integers(50, 70)),
+        inputs=_between(rng, 5, 15),
+        psp_mv=_between(rng, 0.8, 2.0),
+        tau_s_ms=float(rng.choice([0.0, 2.0])),
+        delay_ms=(1.0, float(rng.uniform(4, 20))),
+        rate_hz=_between(rng, 2, 6),
+        drives=int(rng.integers(0, 2)),
+        drive_mv=2.0,
+        scale_free=True,
+        seconds=_between(rng, 400, 900),
+    )
+
+
 def _few(rng):
     return LifNet(
         n=120,
@@ -209,6 +266,9 @@ LIF_DRAWS = {
     "lif partly seen": _partial,
     "lif dense": _dense,
     "lif few seen": _few,
+    "lif strong": _strong,
+    "lif far": _far,
+    "lif hubs": _hubs,
 }
 
 
@@ -243,13 +303,18 @@ def _rng(family: str, seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, sum(map(ord, family))])
 
 
+def network_seed(family: str, seed: int) -> int:
+    """Return the seed that a family's network is grown with."""
+    return 1000 * seed + len(family)
+
+
 def network(family: str, seed: int, cache: Path) -> Net:
     """Return one network of a family, from the cache where it was made before."""
     path = cache / f"{family.replace(' ', '_')}-{seed}.npz"
     if path.exists():
         with np.load(path) as file:
             return Net(file["time_s"], file["neuron"], float(file["seconds"]), file["weight"], file["delay_s"])
-    net = FAMILIES[family](_rng(family, seed), 1000 * seed + len(family))
+    net = FAMILIES[family](_rng(family, seed), network_seed(family, seed))
     cache.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
     np.savez(part, **net._asdict())

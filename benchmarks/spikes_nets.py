@@ -56,6 +56,8 @@ class LifNet:
     source_hz: float = 10.0
     source_mv: float = 2.0
     source_share: float = 0.15
+    source_delay_ms: tuple[float, float] = (1.0, 5.0)
+    scale_free: bool = False  # few neurons have most outputs, few have most inputs
     seconds: float = 300.0
     dt_ms: float = 0.2
 
@@ -78,10 +80,25 @@ class IzhikevichNet:
     seconds: float = 900.0
 
 
+class Driven(NamedTuple):
+    """What nobody sees who records spikes: the drives, one value a millisecond, and how strongly neurons have them."""
+
+    drive: np.ndarray  # [drives, milliseconds]
+    loading: np.ndarray  # [neurons seen, drives]
+
+
 def lif(net: LifNet, *, seed: int) -> Net:
+    return lif_and_drives(net, seed=seed)[0]
+
+
+def lif_and_drives(net: LifNet, *, seed: int) -> tuple[Net, Driven]:
     rng = np.random.default_rng(seed)
     n, dt = net.n, net.dt_ms
-    adjacency = rng.random((n, n)) < net.inputs / n
+    chance = np.full((n, n), net.inputs / n)
+    if net.scale_free:
+        out, into = rng.pareto(1.5, n) + 0.3, rng.pareto(1.5, n) + 0.3
+        chance = np.minimum(net.inputs * n * np.outer(out / out.sum(), into / into.sum()), 0.5)
+    adjacency = rng.random((n, n)) < chance
     np.fill_diagonal(adjacency, val=False)
     sign = np.where(rng.random(n) < net.inhibitory, -net.inhibition, 1.0)
     psp = adjacency * sign[:, None] * net.psp_mv * np.exp(net.log_spread * rng.standard_normal((n, n)))
@@ -99,11 +116,13 @@ def lif(net: LifNet, *, seed: int) -> Net:
         * np.exp(0.5 * rng.standard_normal((net.sources, n)))
         * rng.choice([1.0, 1.0, -1.0], (net.sources, 1))
     )
-    source_delay = rng.integers(round(1 / dt), round(5 / dt) + 1, size=(net.sources, n))
+    low_ms, high_ms = net.source_delay_ms
+    source_delay = rng.integers(round(low_ms / dt), round(high_ms / dt) + 1, size=(net.sources, n))
     sources = _sparse(source_psp * jump_of_peak, source_delay)
     wanted = net.rate_hz * np.exp(net.rate_spread * rng.standard_normal(n) - net.rate_spread**2 / 2)
-    time_s, who = _settled(net, wiring, sources, loading, wanted, seconds=net.seconds, seed=seed)
-    return _observe(time_s, who, net.n_seen, net.seconds, psp, delay * dt * 1e-3, rng)
+    time_s, who, drive = _settled(net, wiring, sources, loading, wanted, seconds=net.seconds, seed=seed)
+    seen = np.sort(rng.choice(n, size=net.n_seen, replace=False))
+    return _of_seen(time_s, who, seen, net.seconds, psp, delay * dt * 1e-3), Driven(drive, loading[seen])
 
 
 def kicked(net: LifNet, wanted_hz: np.ndarray, psp_mv: np.ndarray, *, seconds: float, seed: int):
@@ -127,12 +146,12 @@ def kicked(net: LifNet, wanted_hz: np.ndarray, psp_mv: np.ndarray, *, seconds: f
     delay = np.full((n, n), round(1.0 / net.dt_ms))
     wiring = _sparse(psp * _peak_to_jump(20.0, net.tau_s_ms), delay)
     none = _sparse(np.zeros((0, n)), np.zeros((0, n), dtype=np.int64))
-    time_s, who = _settled(net, wiring, none, loading, wanted, seconds=seconds, seed=seed)
+    time_s, who, _ = _settled(net, wiring, none, loading, wanted, seconds=seconds, seed=seed)
     return Net(time_s, who, seconds, psp, delay * net.dt_ms * 1e-3), n_targets
 
 
 def _settled(net: LifNet, wiring, sources, loading, wanted_hz, *, seconds: float, seed: int):
-    """Return times and neurons of all spikes after the neurons' steady drives were set for the rates wanted."""
+    """Return times and neurons of all spikes, and the drives, after steady drives were set for the rates wanted."""
     mean = np.full(wanted_hz.size, 9.0)
 
     def run(seconds, mean, seed):
@@ -142,11 +161,11 @@ def _settled(net: LifNet, wiring, sources, loading, wanted_hz, *, seconds: float
         )  # fmt: skip
 
     for k in range(8):
-        _, who = run(8.0, mean, seed + 7919 * (k + 1))
+        _, who, _ = run(8.0, mean, seed + 7919 * (k + 1))
         rate = (np.bincount(who, minlength=wanted_hz.size) + 0.5) / 8.0
         mean += np.clip(1.5 * 0.8**k * np.log(wanted_hz / rate), -2.5, 2.5)
-    step, who = run(seconds, mean, seed)
-    return step * net.dt_ms * 1e-3, who
+    step, who, drive = run(seconds, mean, seed)
+    return step * net.dt_ms * 1e-3, who, drive
 
 
 def izhikevich(net: IzhikevichNet, *, seed: int) -> Net:
@@ -239,6 +258,8 @@ def _run_lif(wiring, sources, mean, noise, loading, drive_tau, drive_hz, source_
     keep_s = np.exp(-dt / tau_s) if tau_s > 0 else 0.0
     kick_v = noise * np.sqrt(2 * dt / 20.0)
     refractory = round(2.0 / dt)
+    every = round(1.0 / dt)
+    trace = np.zeros((n_drives, n_steps // every + 1), dtype=np.float32)
     out_step, out_neuron = [0], [0]
     out_step.pop()
     out_neuron.pop()
@@ -249,6 +270,8 @@ def _run_lif(wiring, sources, mean, noise, loading, drive_tau, drive_hz, source_
             b = keep * drive[1, d] + kick * _normal(state) if drive_hz > 0 else 0.0
             drive[0, d] = turn_cos * a - turn_sin * b
             drive[1, d] = turn_sin * a + turn_cos * b
+            if step % every == 0:
+                trace[d, step // every] = drive[0, d]
         for s in range(n_sources):
             if _uniform(state) < source_hz * dt * 1e-3:
                 for k in range(sources.start[s], sources.start[s + 1]):
@@ -273,7 +296,7 @@ def _run_lif(wiring, sources, mean, noise, loading, drive_tau, drive_hz, source_
                 out_neuron.append(i)
                 for k in range(wiring.start[i], wiring.start[i + 1]):
                     ring[(step + wiring.delay[k]) % depth, wiring.target[k]] += wiring.weight[k]
-    return np.array(out_step), np.array(out_neuron)
+    return np.array(out_step), np.array(out_neuron), trace
 
 
 @njit(cache=True)
@@ -311,7 +334,11 @@ def _run_izhikevich(wiring, recovery, is_inhibitory, bias, noise, thalamic_hz, n
 
 def _observe(time_s, neuron, n_seen, seconds, weight, delay_s, rng) -> Net:
     seen = np.sort(rng.choice(weight.shape[0], size=n_seen, replace=False))
+    return _of_seen(time_s, neuron, seen, seconds, weight, delay_s)
+
+
+def _of_seen(time_s, neuron, seen, seconds, weight, delay_s) -> Net:
     place = np.full(weight.shape[0], -1)
-    place[seen] = np.arange(n_seen)
+    place[seen] = np.arange(seen.size)
     keep = place[neuron] >= 0
     return Net(time_s[keep], place[neuron[keep]], seconds, weight[np.ix_(seen, seen)], delay_s[np.ix_(seen, seen)])

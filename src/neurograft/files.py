@@ -9,17 +9,21 @@ from pathlib import Path
 
 
 @contextmanager
-def written_whole(path: Path | str) -> Generator[Path]:
+def written_whole(path: Path | str, *, n_bytes: int = 0) -> Generator[Path]:
     """Yield a temporary path beside ``path``; on success it is synced and takes the place of ``path``.
 
-    When the block raises, or the process dies, ``path`` is as it was before: absent, or the old file.
+    When the block raises, or the process dies, ``path`` is as it was before: absent, or the old file.  Where
+    ``n_bytes`` cannot be had, OSError is raised before the block: HDF5 may end the process on a full disk.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
     part = Path(name)
     try:
+        try:
+            _require_room(handle, n_bytes)
+        finally:
+            os.close(handle)
         yield part
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -27,6 +31,13 @@ def written_whole(path: Path | str) -> Generator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _require_room(handle: int, n_bytes: int) -> None:
+    """Raise OSError where an open file cannot grow to so many bytes: the disk, a quota, or a limit of the process."""
+    if n_bytes and hasattr(os, "posix_fallocate"):  # not everywhere
+        os.posix_fallocate(handle, 0, n_bytes)
+        os.ftruncate(handle, 0)
 
 
 def _umask() -> int:

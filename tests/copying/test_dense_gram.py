@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurograft.copying import _dense_gram, array_library
-from neurograft.copying._dense_gram import DenseFactor, dense_gram, dense_rows
-from neurograft.copying._design import column_totals, lag_boxes
+from neurograft.copying._dense_gram import DenseFactor, dense_gram, dense_rows, dense_sums
+from neurograft.copying._design import add_box_sums, column_totals, joined, lag_boxes
 from neurograft.copying._gram import Factor, gram
 from neurograft.copying._library import ArrayLibrary
 from neurograft.errors import MissingExtraError, OptionError
@@ -61,6 +61,19 @@ def test_the_gram_matrix_is_that_of_pairs_of_spikes_whatever_the_blocks(seed, bl
     pairs = gram(trains, BOXES, weight)
     upper = np.triu(np.ones(pairs.shape, dtype=bool))
     np.testing.assert_allclose(dense[upper], pairs[upper], atol=1e-11)  # sums of 400 numbers
+
+
+@needs_kernels
+@pytest.mark.parametrize("boxes", [BOXES, BOXES.near()])
+def test_sums_after_spikes_are_those_of_running_sums_whatever_the_blocks(library, monkeypatch, boxes):
+    monkeypatch.setattr(_dense_gram, "_BLOCK_NUMBERS", 5000)
+    trains, _ = made(5)
+    values = np.random.default_rng(6).standard_normal((200, 3))
+    usual = np.zeros((len(trains) * len(boxes.low), 3))
+    add_box_sums(*joined(trains), boxes, first_row=130, values=values, sums=usual)
+    np.testing.assert_allclose(
+        dense_sums(trains, boxes, 130, values, library), usual, atol=1e-12
+    )  # sums of 200 numbers
 
 
 @needs_kernels

@@ -1,6 +1,7 @@
 """Copying whole recordings: grown networks, a real multipatch recording with cross-talk, bad input."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from neurograft.copying._amplitude import scores
 from neurograft.copying._mixture import Judged, judge
 from neurograft.copying._peaks import DetectionOptions
 from neurograft.errors import CopyError
-from neurograft.maps import Kind, Undecidable
+from neurograft.maps import Kind, Undecidable, measured_noise
 from neurograft.recordings import Signal, array_recording
 from neurograft.spikes import spike_trains
 
@@ -56,7 +57,7 @@ def test_a_grown_network_is_copied_with_few_false_synapses_and_every_sign_right(
     assert (hit & large).sum() >= 0.95 * large.sum()
     assert false.sum() <= 0.15 * hit.sum()  # 0.05 is promised; some 60 calls: three standard errors
     assert np.array_equal(np.sign(found[hit]), np.sign(truth.weight_v[hit]))
-    assert np.median(found[hit] / truth.weight_v[hit]) == pytest.approx(0.94, abs=0.1)
+    assert np.median(found[hit] / truth.weight_v[hit]) == pytest.approx(1.0, abs=0.1)
 
 
 @needs_kernels
@@ -286,6 +287,13 @@ def test_bad_and_silent_channels_are_flagged_and_nothing_is_claimed_of_them():
     channels = [with_spikes(f, n=50_000, seed=k) for k, f in enumerate(fires)]
     recording = pasted(*channels, np.full(50_000, -0.06), nan_filled, with_spikes([], n=50_000, seed=7), saturated)
     copied = copy_intracellular(recording)
+    noise = measured_noise(copied.map)
+    assert noise is not None
+    assert np.isfinite(noise.sd_v).tolist() == [True, True, False, False, True]
+    seen_by_pads = copy_intracellular(replace(recording, signal=Signal.INTRACELLULAR_V))
+    noise = measured_noise(seen_by_pads.map)
+    assert noise is not None
+    assert np.isfinite(noise.sd_v).tolist() == [True, True, False, False, False]  # a pad without action potentials
     codes = copied.map.evidence.undecidable
     assert copied.map.n_synapses == 0
     assert copied.map.labels == ("0", "1", "2", "3", "4")  # the saturated one is neuron 0 once more

@@ -29,6 +29,9 @@ class Shelf:
     def get(self, key):
         return self.held.get(key)
 
+    def has_room(self, n_bytes):
+        return True
+
     def put(self, key, result):
         self.made.append(key)
         if len(self.made) < self.last or self.is_kept:
@@ -39,7 +42,15 @@ class Shelf:
 
 
 class Full(Shelf):
-    """A disk that holds the pieces, and has no room for more."""
+    """A disk that holds the pieces, and has no room for more; ``is_told`` before it is tried, or when it is."""
+
+    def __init__(self, *, is_told: bool):
+        super().__init__()
+        self.is_told = is_told
+
+    def has_room(self, n_bytes):
+        assert n_bytes > 0
+        return not self.is_told
 
     def put(self, key, result):
         if not key.startswith("read"):
@@ -98,6 +109,7 @@ def test_a_recording_that_grows_keeps_its_pieces_alone_and_a_full_disk_stops_no_
     growing = Shelf()
     copied(growing, is_growing=True)
     assert {key.split("-")[0] for key in growing.made} == {"read"}
-    full = Full()
-    same(copied(full), expected)
-    assert sorted(full.held) == sorted(key for key in store.made if key.startswith("read"))
+    for is_told in (True, False):
+        full = Full(is_told=is_told)
+        same(copied(full), expected)
+        assert sorted(full.held) == sorted(key for key in store.made if key.startswith("read"))

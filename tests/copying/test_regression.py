@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_design import dense_design
@@ -7,6 +9,7 @@ from neurograft.copying._coupling import Coupling
 from neurograft.copying._design import lag_boxes
 from neurograft.copying._factored import design
 from neurograft.copying._gram import Factor
+from neurograft.copying._library import ArrayLibrary
 from neurograft.copying._regression import fits
 from neurograft.copying._thin import thinned
 from neurograft.copying._timeline import timeline
@@ -33,7 +36,7 @@ def samples(seed=0):
     return traces, line, tuple(line_rows)
 
 
-def made(seed=0, chunk_s=0.3, drift_sd_s=0.05):
+def made(seed=0, chunk_s=0.3, drift_sd_s=0.05, blank_s=(5e-3, 8e-3)):
     traces, line, spike_row = samples(seed)
     return Traces(
         thin=thinned(array_recording(tuple(traces), rate_hz=1000.0, signal=Signal.MEMBRANE_V), 1),
@@ -42,7 +45,7 @@ def made(seed=0, chunk_s=0.3, drift_sd_s=0.05):
         coupling=Coupling((np.zeros(1),) * N, (np.ones(1),) * N, np.ones(N, dtype=bool)),
         spike_row=spike_row,
         artefact_row=np.empty(0, dtype=np.int64),
-        options=WhiteningOptions(chunk_s=chunk_s, drift_sd_s=drift_sd_s, ar_order=4),
+        options=WhiteningOptions(chunk_s=chunk_s, drift_sd_s=drift_sd_s, ar_order=4, blank_s=blank_s),
     )
 
 
@@ -81,7 +84,7 @@ def dense(traces, whitener, j, share):
 
 
 def test_filling_blanks_from_the_fit_gives_each_targets_own_weighted_least_squares():
-    traces = made()
+    traces = made(blank_s=(2e-3, 8e-3))  # a third of all rows; each step leaves about that share of the error
     exact, whitener = fitted(traces, 60)
     quick, _ = fitted(traces, 4)
     plain, _ = fitted(traces, 0)
@@ -117,6 +120,16 @@ def test_rows_of_32_bits_as_large_recordings_have_them_lose_nothing_that_counts(
         one, other = getattr(exact, name), getattr(rounded, name)
         scale = np.sqrt(np.mean(one**2))
         np.testing.assert_allclose(other, one, atol=1e-5 * scale, err_msg=name)  # 60 mV in 32 bits is known to 4 nV
+
+
+def test_an_array_library_gives_the_same_fit():
+    pytest.importorskip("array_api_compat")
+    traces, library = made(), ArrayLibrary("numpy")
+    usual = fitted(traces, 4)[0]
+    dense = design(traces.spike_row, BOXES, worth_of(traces), library=library)
+    _, (fit,) = fits(replace(traces, library=library), [dense], silent, n_steps=4)
+    for name in ("beta", "share", "noise", "n_kept", "inverse_block"):
+        np.testing.assert_allclose(getattr(fit, name), getattr(usual, name), rtol=1e-6, atol=1e-12, err_msg=name)
 
 
 def test_moments_do_not_depend_on_how_the_recording_is_cut():

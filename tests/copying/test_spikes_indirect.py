@@ -2,43 +2,112 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from neurograft.copying import copy_spikes
-from neurograft.copying._spikes_indirect import explained_elsewhere
+from neurograft.copying._correlogram import LagGrid, events
+from neurograft.copying._spikes_indirect import (
+    Calls,
+    _hidden_before,
+    _is_inside,
+    _joined,
+    detour_shares,
+    explained_elsewhere,
+)
 from neurograft.maps import synapse_map
 from neurograft.network import run, steady_drive
+from neurograft.spikes import spike_trains
 from neurograft.units import MS, MV
 
 RATES_HZ = np.full(4, 10.0)
+SECONDS = 300.0
 
 
-def asked(*calls, rates_hz=RATES_HZ):
+def calls_of(*calls):
     pre, post, gain, delay_ms = (np.array(column) for column in zip(*calls, strict=True))
-    return explained_elsewhere(pre, post, gain, delay_ms * MS, rates_hz).tolist()
+    return Calls(pre, post, gain, delay_ms * MS)
 
 
 @pytest.mark.parametrize(
     ("last", "expected"),
     [
-        ((0, 2, 0.05, 5.0), True),  # 0 > 1 > 2 comes to .1 x .4
-        ((0, 2, 0.9, 5.0), False),  # too large for that
-        ((0, 2, -0.05, 5.0), False),  # of the other sign
-        ((0, 2, 0.05, 20.0), False),  # too late
+        ((0, 2, 0.05, 5.0), 0.8),  # 0 > 1 > 2 comes to .1 x .4
+        ((0, 2, 0.8, 5.0), 0.05),
+        ((0, 2, -0.05, 5.0), -0.8),  # of the other sign
+        ((0, 2, 0.05, 20.0), 0.0),  # too late
     ],
 )
-def test_a_detour_explains_what_it_could_have_made(last, expected):
-    assert asked((0, 1, 0.1, 2.0), (1, 2, 0.4, 2.0), last) == [False, False, expected]
+def test_a_detour_has_the_product_of_its_steps(last, expected):
+    shares = detour_shares(calls_of((0, 1, 0.1, 2.0), (1, 2, 0.4, 2.0), last), RATES_HZ)
+    assert shares[2] == pytest.approx(expected)
+    assert shares[0] == 0  # nothing leads there
 
 
 def test_a_neuron_before_both_counts_by_its_rate():
-    calls = (0, 1, 0.5, 2.0), (0, 2, 0.4, 7.0), (1, 2, 0.19, 5.0)
-    assert asked(*calls) == [False, False, True]
-    assert asked(*calls, rates_hz=np.array([1.0, 10.0, 10.0])) == [False, False, False]
+    calls = calls_of((0, 1, 0.5, 2.0), (0, 2, 0.4, 7.0), (1, 2, 0.2, 5.0))
+    assert detour_shares(calls, RATES_HZ)[2] == pytest.approx(1.0)
+    assert detour_shares(calls, np.array([1.0, 10.0, 10.0]))[2] == pytest.approx(0.1)
+
+
+def caused(rng, times, chance, delay_ms):
+    """Return the spikes that some of these cause so much later, give or take a third of a millisecond."""
+    some = times[rng.random(times.size) < chance]
+    return some + delay_ms * MS + rng.uniform(-0.3, 0.3, some.size) * MS
+
+
+def spikes_of(*times):
+    trains = spike_trains(
+        time_s=np.concatenate(times),
+        neuron=np.concatenate([np.full(t.size, i) for i, t in enumerate(times)]),
+        n_neurons=len(times),
+        epochs_s=np.array([[0.0, SECONDS + 1.0]]),
+    )
+    return events(trains, LagGrid())
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+def test_a_path_over_a_third_neuron_is_gone_where_that_did_not_fire(is_direct):
+    rng = np.random.default_rng(1)
+    times = [rng.uniform(0, SECONDS, 2400) for _ in range(3)]
+    times[1] = np.append(times[1], caused(rng, times[0], 0.5, 3.0))
+    times[2] = np.concatenate([times[2], caused(rng, times[1], 0.5, 3.0), caused(rng, times[0], 0.25 * is_direct, 6.0)])
+    calls = calls_of((0, 1, 0.5, 3.0), (1, 2, 0.5, 3.0), (0, 2, 0.25 + 0.25 * is_direct, 6.0))
+    assert explained_elsewhere(calls, spikes_of(*times), RATES_HZ).tolist() == [False, False, not is_direct]
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+def test_what_one_neuron_does_to_two_is_gone_where_it_did_not_fire(is_direct):
+    rng = np.random.default_rng(2)
+    times = [rng.uniform(0, SECONDS, 2400) for _ in range(3)]
+    times[1] = np.append(times[1], caused(rng, times[0], 0.6, 2.0))
+    times[2] = np.concatenate([times[2], caused(rng, times[0], 0.6, 6.0), caused(rng, times[1], 0.2 * is_direct, 4.0)])
+    calls = calls_of((0, 1, 0.6, 2.0), (0, 2, 0.6, 6.0), (1, 2, 0.25 + 0.2 * is_direct, 4.0))
+    assert explained_elsewhere(calls, spikes_of(*times), RATES_HZ).tolist() == [False, False, not is_direct]
 
 
 def test_what_is_explained_explains_nothing():
-    calls = (0, 1, 0.8, 2.0), (0, 2, 0.7, 4.0), (1, 2, 0.56, 2.0)  # 1 > 2 would explain two thirds of 0 > 2
-    assert asked(*calls) == [False, False, True]
+    # 0 > 1 > 2 > 3: of the three detours none hides a step from the others.
+    rng = np.random.default_rng(3)
+    times = [rng.uniform(0, SECONDS, 2400) for _ in range(4)]
+    for i in range(3):
+        times[i + 1] = np.append(times[i + 1], caused(rng, times[i], 0.6, 2.0))
+    steps = [(0, 1, 0.6, 2.0), (1, 2, 0.6, 2.0), (2, 3, 0.6, 2.0)]
+    detours = [(0, 2, 0.36, 4.0), (1, 3, 0.36, 4.0), (0, 3, 0.2, 6.0)]
+    found = explained_elsewhere(calls_of(*steps, *detours), spikes_of(*times), RATES_HZ)
+    assert found.tolist() == [False, False, False, True, True, True]
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=8), st.lists(st.integers(0, 75), max_size=9))
+def test_stretches_of_time_are_those_of_a_ruler(stretches, asked):
+    ruler = np.zeros(80, dtype=np.int64)
+    for start, length in stretches:
+        ruler[start : start + length] = 1
+    times = _joined([np.array([[start, start + length]]) for start, length in stretches])
+    asked = np.array(asked, dtype=np.int64)
+    assert np.array_equal(_hidden_before(asked, times), np.concatenate([[0], np.cumsum(ruler)])[asked])
+    assert np.array_equal(_is_inside(asked, times), ruler[asked] == 1)
+    assert np.all(times[1:, 0] > times[:-1, 1])
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from copying._synthetic_spikes import LifNet, lif_net
 from neurograft.copying import SpikesOptions, copy_spikes, correlogram
 from neurograft.copying._correlogram import LagGrid
 from neurograft.errors import CopyError
-from neurograft.maps import Kind, Undecidable
+from neurograft.maps import Kind, Undecidable, describe
 from neurograft.spikes import spike_trains
 
 JOINT, ALONE = SpikesOptions(), SpikesOptions(most_joint_neurons=1)
@@ -142,6 +142,8 @@ def test_duplicate_units_are_flagged_and_never_connected(options):
     # The copy with as many spikes and the higher number is left out, the other keeps its synapse.
     assert call_list(found) == [(0, 2)]
     assert np.all(found.evidence.undecidable[3, [0, 1, 2, 4]] == Undecidable.SHARED_PAD)
+    (flag,) = (line for line in describe(found) if line.startswith("flagged"))
+    assert "1 of 5 units (3) left out: much of what they fire falls on spikes of another unit" in flag
 
 
 @both_ways

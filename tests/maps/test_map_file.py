@@ -1,5 +1,7 @@
 """The map file: exact round trip, opened by other SONATA readers, one clear message for every bad file."""
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from neurograft.errors import MapError
 from neurograft.maps import Evidence, Kind, SynapseMap, load_map, save_map, synapse_map
+from neurograft.maps._io import most_bytes
 from neurograft.maps._sonata import index_of
 from neurograft.provenance import Provenance
 from neurograft.units import MS, MV
@@ -183,6 +186,32 @@ def test_an_old_file_survives_a_failed_write(saved):
     with pytest.raises(MapError, match="label of neuron 0"):
         save_map(replace(m, labels=("a\0b", *m.labels[1:])), path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("n", "n_synapses"), [(3, 0), (300, 20), (300, 20_000)])
+def test_a_file_takes_no_more_than_what_is_asked_for_and_not_far_less(tmp_path, n, n_synapses):
+    m = random_map(1, n, n_synapses)
+    save_map(m, tmp_path / "map.h5")
+    held = (tmp_path / "map.h5").stat().st_size
+    assert held <= most_bytes(m) < 1.5 * held + (1 << 17)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot ask for room")
+def test_a_full_disk_is_told_before_hdf5_can_fail_on_it(saved, monkeypatch):
+    """HDF5 ends the process where it cannot write: it must not be tried."""
+    m, path = saved
+    before = path.read_bytes()
+
+    def full(handle, start, n_bytes):
+        assert (start, n_bytes) == (0, most_bytes(m))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr(h5py, "File", None)
+    with pytest.raises(OSError, match="No space left"):
+        save_map(m, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize("name", ["syn_weight", "delay", "a/b", "a b", "@library"])

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.special import erfc
+from scipy.special import erfc, erfcx
 
 from neurograft.neurons import Lif, siegert_cv, siegert_mean_v, siegert_rate_hz
+from neurograft.neurons._siegert import _integral
 from neurograft.units import MS, MV
 
 CASES = [(10 * MV, 3 * MV), (14 * MV, 2 * MV), (16 * MV, 4 * MV), (25 * MV, 6 * MV)]
@@ -29,6 +30,20 @@ def test_without_noise_it_tends_to_the_deterministic_rate():
     exact = 1 / (neuron.refractory_s + neuron.tau_m_s * math.log(20 / 5))
     rate = siegert_rate_hz(np.array([20 * MV]), np.array([0.02 * MV]), neuron=neuron)
     assert rate[0] == pytest.approx(exact, rel=1e-4)
+
+
+def test_next_to_no_noise_costs_no_more_and_is_as_exact():
+    """Under 1 nV the integral runs over ten million units, and beyond 30 its integrand overflows."""
+    neuron, mean_v = Lif(), np.array([20 * MV, 10 * MV])
+    rate = siegert_rate_hz(mean_v, np.full(2, 1e-9), neuron=neuron)
+    exact = 1 / (neuron.refractory_s + neuron.tau_m_s * math.log(20 / 5))
+    assert rate.tolist() == pytest.approx([exact, 0.0], rel=1e-9)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3.0, 2.0), (-200.0, -1.0), (-1e4, -30.0), (-9.5, -9.0), (-12.0, 5.0)])
+def test_the_integral_is_whole_on_both_sides_of_its_seam(low, high):
+    expected = quad(lambda u: float(erfcx(-u)), low, high, epsabs=0, epsrel=1e-12, limit=2000)[0]
+    assert _integral(np.array([low]), np.array([high]))[0] == pytest.approx(expected, rel=1e-10)
 
 
 def test_a_grid_lowers_the_rate():

@@ -50,9 +50,15 @@ def test_spycon_is_as_its_source_tells(shared_data: Path, name: str, spikes: int
     assert list(trains.provenance.inputs) == [name]
 
 
-def test_a_matlab_struct_is_refused_with_what_it_holds(shared_data: Path) -> None:
-    with pytest.raises(SpikeError, match=r"0 variables that can be spikes, of \{'data': \(1, 1\)\}"):
-        open_spikes(shared_data / "tspe" / "BA_new_sim7_100.mat")
+def test_a_public_struct_holds_its_spikes_twice(shared_data: Path) -> None:
+    path = shared_data / "tspe" / "BA_new_sim7_100.mat"
+    with pytest.raises(SpikeError, match=r"2 variables .* Choose one of \['data.TS_ms', 'data.asdf'\]"):
+        open_spikes(path)
+    listed, binned = (open_spikes(path, options=SpikeOptions(part=f"data.{name}")) for name in ("TS_ms", "asdf"))
+    assert (listed.n_neurons, listed.n_spikes) == (100, 655_002)
+    assert binned.time_s == pytest.approx(listed.time_s)
+    assert binned.neuron.tolist() == listed.neuron.tolist()
+    assert binned.duration_s == pytest.approx(3600.0)
 
 
 def mat(path: Path, **held: Any) -> Path:
@@ -99,6 +105,36 @@ def test_matlab_7_3_files_open_too(tmp_path: Path) -> None:
     with (tmp_path / "c.mat").open("r+b") as stream:
         stream.write(b"MATLAB 7.3 MAT-file")
     assert open_spikes(tmp_path / "c.mat").counts().tolist() == [2, 0]
+
+
+def test_spikes_in_a_field_of_a_matlab_struct_open(tmp_path: Path) -> None:
+    path = mat(tmp_path / "s.mat", data={"TS_ms": cells([500.0, 100.0], [], [300.0]), "rate": 1.0, "note": "text"})
+    trains = open_spikes(path)
+    assert trains.counts().tolist() == [2, 0, 1]
+    assert trains.time_s == pytest.approx([0.1, 0.3, 0.5])
+    assert any("in ms, as the name data.TS_ms says" in line for line in describe(trains))
+
+
+def test_cells_with_the_size_in_the_last_are_bins(tmp_path: Path) -> None:
+    trains = open_spikes(mat(tmp_path / "a.mat", asdf=cells([5.0, 100.0], [], [2], [2, 200])))
+    assert trains.counts().tolist() == [2, 0]
+    assert trains.time_s == pytest.approx([0.01, 0.2])
+    assert trains.duration_s == pytest.approx(0.402)  # bins 0 to 200
+
+
+def test_a_struct_without_spikes_is_refused_with_what_it_holds(tmp_path: Path) -> None:
+    with pytest.raises(SpikeError, match=r"0 variables that can be spikes, of \{'data.rate': \(1, 1\)\}"):
+        open_spikes(mat(tmp_path / "s.mat", data={"rate": 1.0}))
+
+
+def test_a_struct_of_matlab_7_3_opens_too(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "s.mat", "w", userblock_size=512) as file:
+        file["data/spikes"] = np.array([[3.0, 1.0], [0.25, 0.5]])
+        file["data/deeper/matrix"] = np.eye(2)  # structs within structs are left alone
+    with (tmp_path / "s.mat").open("r+b") as stream:
+        stream.write(b"MATLAB 7.3 MAT-file")
+    trains = open_spikes(tmp_path / "s.mat")
+    assert (trains.labels, trains.time_s.tolist()) == (("1", "3"), [0.25, 0.5])
 
 
 def csv(path: Path, text: str) -> Path:

@@ -47,6 +47,7 @@ _TILE_COLUMNS = {
     "n_columns": np.dtype(np.int32),
 }
 _NODE_EXTRA, _BESIDE = "nodes/extra/", "synapses/"
+_OVERHEAD = 1 << 17  # bytes of groups, attributes and headers
 _DAMAGE = "The file is damaged or was changed: make the image again or restore a copy."
 
 
@@ -61,7 +62,8 @@ def save_image(image: MemoryImage, path: Path | str) -> None:
         digests = dict(zip(cells, pool.map(_block_digests, cells.values()), strict=True))
     small = _small_tables(image)
     manifest = json.dumps(_manifest(image, digests, small), sort_keys=True).encode()
-    with written_whole(path) as part, h5py.File(part, "w", libver=("v110", "v110")) as file:
+    n_bytes = len(manifest) + sum(a.nbytes for a in (*small.values(), *digests.values(), *cells.values())) + _OVERHEAD
+    with written_whole(path, n_bytes=n_bytes) as part, h5py.File(part, "w", libver=("v110", "v110")) as file:
         file.attrs["format"] = np.bytes_(FORMAT)
         file.attrs["format_version"] = FORMAT_VERSION
         file.attrs["manifest_sha256"] = np.bytes_(hashlib.sha256(manifest).hexdigest())

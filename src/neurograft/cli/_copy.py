@@ -53,7 +53,9 @@ def copy_command(
     action_potential_mv: Annotated[
         float,
         typer.Option(
-            min=10.0, max=200.0, help="Height of an action potential, on which strengths from an array's pads rest."
+            min=10.0,
+            max=200.0,
+            help="Peak of an action potential over the mean membrane potential, on which strengths from pads rest.",
         ),
     ] = 100.0,
     spikes_out: Annotated[Path | None, typer.Option("--spikes", help="Also write the spikes that were found.")] = None,

@@ -1,7 +1,9 @@
 """What a pad's volt is worth in membrane volts: the coupling drifts, the action potential hardly does.
 
-The running amplitude of a channel's action potentials is taken for 100 mV of membrane potential (Ham 2021,
-fig. 2; WO2026128660A1 normalises postsynaptic potentials by it likewise).
+An action potential's peak is taken to lie 100 mV over the neuron's mean membrane potential (Ham 2021, fig. 2;
+WO2026128660A1 normalises postsynaptic potentials by action potentials likewise).  How coupling changes in time is told
+by the running amplitude, which counts from the potential just before; how far that is over the mean is measured
+for each neuron (``over_the_mean``): cells that rise slowly to their action potential are already high.
 """
 
 from typing import NamedTuple

@@ -1,9 +1,10 @@
-"""The Gram matrix, its factor and its solutions by dense products alone, in any array library.
+"""The Gram matrix, its factor, its solutions and sums after spikes by dense products alone, in any array library.
 
 What ``_gram`` does by pairs of spikes is done here by blocks of rows of the design itself: more arithmetic, all of it
 matrix products, which a GPU has to spare.  Only spike indicators, neurons wide, travel to the device.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, final
 
@@ -125,8 +126,26 @@ def dense_gram(
     return gram
 
 
+def dense_sums(
+    trains: Sequence[Int64[ndarray, " _"]],
+    boxes: LagBoxes,
+    first_row: int,
+    values: Float[ndarray, "rows targets"],
+    library: ArrayLibrary,
+) -> Float[ndarray, "columns targets"]:
+    """Return X'values of the rows from ``first_row`` on, as ``add_box_sums`` adds them, by products of the design."""
+    xp, height = library.namespace(), max(_BLOCK_NUMBERS // (len(trains) * len(boxes.low)), 1)
+    total: Any = None
+    for top in range(0, len(values), height):
+        stop = min(top + height, len(values))
+        x = dense_rows(trains, boxes, (first_row + top, first_row + stop), library, values.dtype)
+        part = xp.matmul(xp.matrix_transpose(x), library.array(values[top:stop]))
+        total = part if total is None else total + part
+    return library.numpy(total)
+
+
 def dense_rows(
-    trains: tuple[Int64[ndarray, " _"], ...],
+    trains: Sequence[Int64[ndarray, " _"]],
     boxes: LagBoxes,
     span: tuple[int, int],
     library: ArrayLibrary,

@@ -36,12 +36,12 @@ class Threads:
     held_samples: int = 0  # by each thread, between two looks at them
 
     def each(self, recording: Recording, pieces: Sequence[Piece], options: ReadOptions) -> Iterator[tuple[int, Arrays]]:
-        """Yield results in order; never more than ``n`` pieces are in memory."""
+        """Yield results in order; never more than ``n`` pieces are in memory, and one more result."""
 
         def read(piece: Piece) -> Arrays:
             return read_piece(recording, piece, options, self.most_samples, self.held_samples)
 
-        yield from enumerate(in_order(self.n, read, pieces))
+        yield from enumerate(in_order(self.n, read, pieces, ahead=1))
 
 
 @final

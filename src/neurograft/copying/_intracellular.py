@@ -28,6 +28,7 @@ from neurograft.copying._membrane_noise import membrane_noise
 from neurograft.copying._mixture import Judged, Mixture, judge, learn
 from neurograft.copying._neurons import Neurons, neurons
 from neurograft.copying._null_width import narrowed
+from neurograft.copying._over_mean import coupling_over_mean
 from neurograft.copying._peaks import DetectionOptions
 from neurograft.copying._properties import Properties, properties, quiet_sizes
 from neurograft.copying._read import Reading, ReadOptions
@@ -41,10 +42,10 @@ from neurograft.copying._usable import MIN_RATE_HZ, require_spikes, require_usab
 from neurograft.copying._whiten import Traces, Whitener, WhiteningOptions, in_memory, own_course, row_weights
 from neurograft.copying._work import MAPPED, Nowhere, WorkFolder, digest
 from neurograft.errors import CopyError
-from neurograft.maps import SynapseMap, Undecidable
+from neurograft.maps import PAD_KEY, SynapseMap, Undecidable
 from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue, Provenance
-from neurograft.recordings import Recording, epochs_s, n_channels
+from neurograft.recordings import Recording, Signal, epochs_s, n_channels
 from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MV
 
@@ -65,7 +66,7 @@ class IntracellularOptions:
 
     fdr: float = 0.05
     row_rate_hz: float = 1000.0  # of the regression; traces are averaged down to it
-    action_potential_v: float = 100 * MV  # what a pad's running amplitude is taken for
+    action_potential_v: float = 100 * MV  # of the peak over the mean membrane potential, for which a pad's is taken
     coupling_window_s: float = 30.0
     plausible_v: float = 1 * MV  # a pair whose detection limit is above is undecidable
     with_evidence: bool = False  # also fit without bursts: a third more time, columns quiet_v and quiet_se_v
@@ -153,8 +154,9 @@ def copy_intracellular(
     thin = thin_of(recording, reading, factor)
     traces = replace(
         _traces(thin, line, cells, gains, options), memory=work.memory, n_threads=work.n_threads, library=work.library,
-        keep=_keep(reading, gains, work),
     )  # fmt: skip
+    gains = coupling_over_mean(traces, action_potential_v=options.action_potential_v, progress=progress)
+    traces = replace(traces, coupling=gains, keep=_keep(reading, gains, work))
     is_two = two_in_one(recording, cells, found.noise_v)
     flags = rate_doubts(thin, cells.events, rate_hz=recording.rate_hz) + two_told(recording, cells, is_two)
     n_firing = sum(len(rows) > 0 for rows in traces.spike_row)
@@ -180,7 +182,8 @@ def copy_intracellular(
         quiet = without_bursts(traces, whitener, boxes, worth, progress)
         if quiet is not None:
             single = single._replace(quiet=quiet_sizes(whitener, quiet, found_.kinds.own, single, line.rate_hz))
-    noise = membrane_noise(traces, worth, single, progress)
+    is_seen = gains.is_known[cells.channel] & ~cells.is_bad[cells.channel]
+    noise = membrane_noise(traces, worth, single, progress, is_seen=is_seen)
     synapses = chart(
         spikes, found_.fit, judgement.judged, called, single,
         position_um=np.column_stack([recording.position_um[cells.channel], np.full(len(cells.channel), np.nan)]),
@@ -477,6 +480,8 @@ def _provenance(
 ) -> Provenance:
     """Return the parameters, and which times the map rests on: segments, and stretches in them without a sample."""
     parameters = cast("dict[str, JsonValue]", asdict(options)) | {"flags": list[JsonValue](flags)}
+    if recording.signal is not Signal.MEMBRANE_V:
+        parameters[PAD_KEY] = options.action_potential_v
     spans_s = {"segments_s": epochs_s(recording), "unusable_s": found.presence.unusable_s}
     parameters |= cast("dict[str, JsonValue]", {name: spans[:_MOST_SPANS].tolist() for name, spans in spans_s.items()})
     return Provenance(command="copy_intracellular", parameters=parameters, seed=options.seed)

@@ -19,12 +19,11 @@ class Kept:
 
     def made(self, step: str, parameters: object, make: Callable[[], Arrays]) -> Arrays:
         """Return what was kept, or what is made now; a disk that is full stops nothing that needs no room on it."""
-        if isinstance(self.store, Nowhere):
-            return make()
         key = key_of(step, parameters, self.content)
         found = self.store.get(key)
         if found is None:
             found = make()
-            with suppress(WorkError):
-                self.store.put(key, found)
+            if self.store.has_room(sum(array.nbytes for array in found.values())):
+                with suppress(WorkError):
+                    self.store.put(key, found)
         return found

@@ -11,13 +11,13 @@ brings that itself.  Slow changes are no noise: drift is out of the traces.  An 
 from typing import no_type_check
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
 from neurograft.copying._properties import Properties
 from neurograft.copying._threads import in_order
-from neurograft.copying._whiten import Block, Traces, prepared
+from neurograft.copying._whiten import Block, Traces, chunks_that_tell, prepared
 from neurograft.maps import MembraneNoise
 from neurograft.progress import Progress
 from neurograft.units import MS
@@ -31,11 +31,20 @@ _LEAST_LEFT = 0.25  # of the square that is measured: synapses are known to a fa
 
 
 def membrane_noise(
-    traces: Traces, row_weight: Float64[ndarray, " rows"], synapses: Properties, progress: Progress
+    traces: Traces,
+    row_weight: Float64[ndarray, " rows"],
+    synapses: Properties,
+    progress: Progress,
+    *,
+    is_seen: Bool[ndarray, " neurons"],
 ) -> MembraneNoise:
-    """Return each neuron's noise beside the called synapses (reads the rows once)."""
+    """Return each neuron's noise beside the called synapses (reads the rows once).
+
+    NaN where ``is_seen`` is False: a pad that shows no membrane, or one in unknown units, has noise of its own.
+    """
     lag = max(round(LAG_S * traces.line.rate_hz), 1)
     square_v2 = _less_synapses(structure(traces, row_weight, lag, progress), synapses, traces, lag)
+    square_v2[:, ~is_seen] = np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         left = np.clip(square_v2[1] / square_v2[0] - 1.0, 1e-9, 1 - 1e-9)  # exp(-L / tau)
         tau_s = np.clip(-LAG_S / np.log(left), _SHORTEST_S, _LONGEST_S)
@@ -45,14 +54,17 @@ def membrane_noise(
 def structure(
     traces: Traces, row_weight: Float64[ndarray, " rows"], lag: int, progress: Progress
 ) -> Float64[ndarray, "two neurons"]:
-    """Return half the mean square by which each potential moves in ``lag`` rows and in twice as many, in V^2."""
+    """Return half the mean square by which each potential moves in ``lag`` rows and in twice as many, in V^2.
+
+    Of long recordings from chunks all over them, 200,000 to 400,000 rows.
+    """
     n, rate_hz = len(traces.channel), traces.line.rate_hz
     after, before, width = (max(round(t * rate_hz), 1) for t in (_AFTER_S, _BEFORE_S, _BIN_S))
     sums = np.zeros((n, 2, _N_BINS, 4))
     blocks = traces.blocks()
 
     def fill(block: Block) -> None:
-        for part in prepared(traces, block):
+        for part in prepared(traces, block, every=chunks_that_tell(traces.line.n_rows)):
             worth = row_weight[part.first_row : part.first_row + len(part.volts) - part.before]
             for place, j in enumerate(block):
                 volts = np.ascontiguousarray(part.volts[part.before :, place])

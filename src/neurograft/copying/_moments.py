@@ -8,8 +8,10 @@ from jaxtyping import Float, Float64, Int64
 from numba import njit
 from numpy import ndarray
 
+from neurograft.copying._dense_gram import dense_sums
 from neurograft.copying._design import add_blanked, add_box_sums
 from neurograft.copying._factored import Design
+from neurograft.copying._library import ArrayLibrary
 from neurograft.copying._whiten import Prepared, Whitener
 from neurograft.copying._work import Arrays
 
@@ -60,11 +62,16 @@ def side_by_side(blocks: Sequence[Gathered]) -> Gathered:
     return Gathered(Whitener(coefficient), each, [one for b in blocks for one in b.blanked])
 
 
-def moments(parts: Sequence[Prepared], whitener: Whitener, designs: Sequence[Design]) -> Gathered:
-    """Return a block's moments under each design, and every target's blanked row intervals."""
+def moments(
+    parts: Sequence[Prepared], whitener: Whitener, designs: Sequence[Design], library: ArrayLibrary | None = None
+) -> Gathered:
+    """Return a block's moments under each design, and every target's blanked row intervals.
+
+    Sums after spikes are running sums' differences at each spike, or products with the design in an array library.
+    """
     row_weight, n = designs[0].row_weight, parts[0].volts.shape[1]
     near = designs[0].boxes.near()
-    sums = [np.zeros((len(d.total), n)) for d in designs]
+    after = [np.zeros((len(d.total), n)) for d in designs]
     near_e2 = [np.zeros((len(d.start) - 1, n)) for d in designs]
     total = np.zeros((3, n))
     changes: list[ndarray] = []
@@ -72,16 +79,19 @@ def moments(parts: Sequence[Prepared], whitener: Whitener, designs: Sequence[Des
         e, mask = whitener.whiten(part), part.weight[part.before :]
         squares = np.empty_like(e)
         _weigh(e, mask, row_weight[part.first_row : part.first_row + len(e)], squares, total)
-        for d, mine, squared in zip(designs, sums, near_e2, strict=True):
-            add_box_sums(d.rows, d.start, d.boxes, first_row=part.first_row, values=e, sums=mine)
-            add_box_sums(d.rows, d.start, near, first_row=part.first_row, values=squares, sums=squared)
+        for d, mine, squared in zip(designs, after, near_e2, strict=True):
+            for boxes, values, out in ((d.boxes, e, mine), (near, squares, squared)):
+                if library is None:
+                    add_box_sums(d.rows, d.start, boxes, first_row=part.first_row, values=values, sums=out)
+                else:
+                    out[:] += dense_sums(np.split(d.rows, d.start[1:-1]), boxes, part.first_row, values, library)
         found = _changes(mask)
         found[0] += part.first_row
         changes.append(found)
     blanked = _blanked(np.concatenate(changes, axis=1), n, len(row_weight))
     each = [
         Moments(mine.astype(d.factor.dtype, copy=False), _kept(d, blanked), total[0], total[1], total[2], squared)
-        for d, mine, squared in zip(designs, sums, near_e2, strict=True)
+        for d, mine, squared in zip(designs, after, near_e2, strict=True)
     ]
     return Gathered(whitener, each, blanked)
 

@@ -140,7 +140,7 @@ def _driving_force(
     """Return what the potential grows by from the recording's mean membrane potential to rest, and its error."""
     factor = np.where(sign < 0, inhibition_at_rest(below_v), 1.0)
     error = np.where(sign < 0, INHIBITORY_ERROR, EXCITATORY_ERROR)
-    pad = PAD_ERROR if traces.thin.signal is Signal.INTRACELLULAR_V else 0.0
+    pad = PAD_ERROR if traces.thin.signal is not Signal.MEMBRANE_V else 0.0
     return factor, np.sqrt(error**2 + pad**2)
 
 

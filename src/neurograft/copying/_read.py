@@ -195,27 +195,28 @@ def _scan(volts, begin, end, flat, factor, lag, widest, threshold_v, rows, n_ok)
     """Fill the rows of frames ``begin`` to ``end``; return channel, frame and three values of their candidates."""
     n_frames, n = volts.shape
     trace, is_ok = np.empty((_TOGETHER, n_frames)), np.empty(n_frames, dtype=np.bool_)
-    low, high = np.empty((2, n_frames // BLOCK, _TOGETHER), dtype=np.float32)
-    is_bad = np.empty(_TOGETHER, dtype=np.bool_)
+    low, high = np.empty((2, _TOGETHER, n_frames // BLOCK))
     most = n_frames // (lag + 1) + 2
     frame, value = np.empty(most, dtype=np.int64), np.empty((3, most))
     found, room = 0, 1024
     channels, frames, values = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64), np.empty((3, room))
     for left in range(0, n, _TOGETHER):
         width = min(_TOGETHER, n - left)
-        _turn(volts, left, width, begin, end, factor, trace, rows, low, high, is_bad)
+        _turn(volts, left, width, trace)
         for c in range(width):
-            v, calm = trace[c], flat >= 2 * BLOCK and not is_bad[c]
-            for block in range(len(low)):  # a run of twice a block holds a whole one
-                calm = calm and low[block, c] < high[block, c]
+            v = trace[c]
+            is_bad = _along(v, begin, end, factor, rows[left + c], low[c], high[c])
+            calm = flat >= 2 * BLOCK and not is_bad
+            for block in range(low.shape[1]):  # a run of twice a block holds a whole one
+                calm = calm and low[c, block] < high[c, block]
             if calm:
                 n_ok[left + c] += end - begin
             else:
-                _with_bad(v, begin, end, flat, factor, is_ok, rows[left + c], low[:, c], high[:, c])
+                _with_bad(v, begin, end, flat, factor, is_ok, rows[left + c], low[c], high[c])
                 n_ok[left + c] += is_ok[begin:end].sum()
             if threshold_v[left + c] <= 0.0:
                 continue
-            for p in range(find_peaks_in(v, low[:, c], high[:, c], lag, widest, threshold_v[left + c], frame, value)):
+            for p in range(find_peaks_in(v, low[c], high[c], lag, widest, threshold_v[left + c], frame, value)):
                 if frame[p] < begin or frame[p] >= end or not (calm or is_ok[frame[p]]):
                     continue
                 if found == room:
@@ -230,39 +231,34 @@ def _scan(volts, begin, end, flat, factor, lag, widest, threshold_v, rows, n_ok)
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _turn(volts, left, width, begin, end, factor, trace, rows, low, high, is_bad):
-    """Turn some channels into contiguous traces, fill their rows, and find each block's extremes, in one walk.
-
-    Rows and extremes are right where no sample is bad; ``is_bad`` tells where one is not a number.
-    """
-    total, bad = np.zeros(_TOGETHER), np.zeros(_TOGETHER, dtype=np.float32)
-    last = begin + (end - begin) // factor * factor
+def _turn(volts, left, width, trace):
+    """Turn some channels into contiguous traces, as many as a memory line holds."""
     for k in range(len(volts)):
         line = volts[k, left : left + width]
         for c in range(width):
             trace[c, k] = line[c]
-        for c in range(width):
-            bad[c] += line[c] - line[c]  # not a number becomes and stays one
-        block = k // BLOCK
-        if block < len(low):
-            lowest, highest = low[block], high[block]
-            if k % BLOCK == 0:
-                for c in range(width):
-                    lowest[c] = line[c]
-                    highest[c] = line[c]
-            for c in range(width):
-                x = line[c]
-                lowest[c] = x if x < lowest[c] else lowest[c]
-                highest[c] = x if x > highest[c] else highest[c]
-        if begin <= k < last:
-            for c in range(width):
-                total[c] += line[c]
-            if (k - begin) % factor == factor - 1:
-                for c in range(width):
-                    rows[left + c, (k - begin) // factor] = total[c] / factor
-                    total[c] = 0.0
-    for c in range(width):
-        is_bad[c] = bad[c] != 0.0
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _along(v, begin, end, factor, rows, low, high):
+    """Fill one trace's rows and each block's extremes, right where no sample is bad; tell if one is not a number."""
+    for block in range(len(low)):
+        part = v[block * BLOCK : (block + 1) * BLOCK]
+        lowest, highest = part[0], part[0]
+        for x in part:
+            lowest = x if x < lowest else lowest
+            highest = x if x > highest else highest
+        low[block], high[block] = lowest, highest
+    for r in range((end - begin) // factor):
+        total = 0.0
+        for x in v[begin + r * factor : begin + (r + 1) * factor]:
+            total += x
+        rows[r] = total / factor
+    n_bad = 0
+    for x in v:
+        n_bad += x - x != 0.0  # not a number, and without end
+    return n_bad > 0
 
 
 @njit(cache=True, nogil=True)

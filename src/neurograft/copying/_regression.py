@@ -86,7 +86,7 @@ def fits(
                 beta, variance = solved(d, m, seen.blanked, n_steps, traces.n_threads)
                 return {"beta": beta, "variance": variance}
 
-            which = about, k, n_steps, traces.channel[targets].tolist(), f"{traces.library}"
+            which = about, k, n_steps, traces.channel[targets].tolist()
             found = traces.keep.made("solution", which, solve)
             made.put(targets, d, m, found["beta"].T, found["variance"])
     progress("inverting each neuron's block", 0, 1)
@@ -161,7 +161,7 @@ def _groups(
         def make() -> Arrays:
             parts, order = list(prepared(traces, block)), traces.options.ar_order
             whitener = autoregression(parts, designs[0].row_weight, order) if given is None else given.of(block)
-            return moments(parts, whitener, designs).arrays()
+            return moments(parts, whitener, designs, traces.library).arrays()
 
         return Gathered.of(keep.made("moments", (about, traces.channel[block].tolist()), make), len(designs))
 
@@ -180,7 +180,7 @@ def _about(traces: Traces, designs: Sequence[Design], given: Whitener | None) ->
     for k, d in enumerate(designs):
         arrays |= {f"rows{k}": d.rows, f"start{k}": d.start, f"weight{k}": d.row_weight, f"edges{k}": d.boxes.edges}
     own = {f"own{j}": rows for j, rows in enumerate(traces.spike_row)}
-    return f"{traces.options} {digest(arrays | own)}"
+    return f"{traces.options} {traces.library} {digest(arrays | own)}"
 
 
 def _local_share(

@@ -12,7 +12,8 @@ from neurograft.copying._hollow import HollowOptions, first_causal_bin, smooth_b
 from neurograft.copying._spikes_coupling import BoxOptions
 from neurograft.copying._spikes_decide import Decisions, decide, decide_judged, limits_counts, presynaptic_sign
 from neurograft.copying._spikes_duplicates import duplicates, without
-from neurograft.copying._spikes_indirect import explained_elsewhere
+from neurograft.copying._spikes_flags import left_out_flags
+from neurograft.copying._spikes_indirect import Calls, explained_elsewhere
 from neurograft.copying._spikes_input import grid_of, impossible, is_on_grid, require_usable
 from neurograft.copying._spikes_joint import Joint, joint_statistics
 from neurograft.copying._spikes_judge import Verdict, jittered, q_values, trained_judge, verdict
@@ -142,9 +143,8 @@ def copy_spikes(
         options=options,
     )
     agrees = strengths.gain * direction > strengths.gain_se
-    agrees[agrees] = ~explained_elsewhere(
-        pre[agrees], post[agrees], strengths.gain[agrees], strengths.delay_s[agrees], rates_hz
-    )
+    calls = Calls(pre[agrees], post[agrees], strengths.gain[agrees], strengths.delay_s[agrees])
+    agrees[agrees] = ~explained_elsewhere(calls, spikes, rates_hz)
     decisions = _withdraw(decisions, pre[~agrees], post[~agrees])
     evidence = _evidence(found, decisions, trains, gains, options)
     pre, post, direction = pre[agrees], post[agrees], direction[agrees]
@@ -170,7 +170,14 @@ def copy_spikes(
             "zero_lag_z": found.zero_z[pre, post].astype(np.float64),
         },
         evidence=evidence,
-        provenance=_provenance(trains, decisions, joint, decoy_calls, options),
+        provenance=_provenance(
+            trains,
+            decisions,
+            joint,
+            decoy_calls,
+            options,
+            flags=left_out_flags(trains.labels, is_duplicate, is_impossible),
+        ),
     )
 
 
@@ -324,9 +331,15 @@ def _gain(counts: Float64[ndarray, " bins"], options: SpikesOptions, peak_s: flo
 
 
 def _provenance(
-    trains: SpikeTrains, decisions: Decisions, joint: Joint | None, decoy_calls: int, options: SpikesOptions
+    trains: SpikeTrains,
+    decisions: Decisions,
+    joint: Joint | None,
+    decoy_calls: int,
+    options: SpikesOptions,
+    *,
+    flags: list[str],
 ) -> Provenance:
-    parameters = cast("dict[str, JsonValue]", asdict(options))
+    parameters = cast("dict[str, JsonValue]", asdict(options)) | {"flags": list[JsonValue](flags)}
     parameters["n_drives_removed"] = joint.described.n_drives if joint else 0
     parameters["calls_in_jittered_decoys"] = decoy_calls
     parameters["null_centre"] = decisions.null.centre

@@ -9,8 +9,13 @@ Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
-def in_order(n_threads: int, make: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
-    """Yield ``make`` of each item, in order; never more than ``n_threads`` results are made or wait."""
+def in_order(
+    n_threads: int, make: Callable[[Given], Made], items: Iterable[Given], *, ahead: int = 0
+) -> Iterator[Made]:
+    """Yield ``make`` of each item, in order; never more than ``n_threads`` + ``ahead`` results are made or wait.
+
+    With one ahead all threads have work while a result is taken care of.
+    """
     if n_threads == 1:
         yield from map(make, items)
         return
@@ -18,7 +23,7 @@ def in_order(n_threads: int, make: Callable[[Given], Made], items: Iterable[Give
         waiting: deque[Future[Made]] = deque()
         for item in items:
             waiting.append(pool.submit(make, item))
-            if len(waiting) == n_threads:
+            if len(waiting) == n_threads + ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

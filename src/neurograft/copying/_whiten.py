@@ -25,7 +25,8 @@ _STILL_NEURONS = 10.0
 _STILLEST = 0.5  # of the median unrest: stiller rows are worth no more
 _LEAST_WEIGHT = 0.02
 _HAIR = 1e-9
-_MEMORY_ROWS = 200_000  # tell a membrane's memory to two parts in a thousand
+_LEAST_ROWS = 1000.0
+_ROWS_THAT_TELL = 200_000  # a membrane's memory to two parts in a thousand
 _OWN_SPIKES = 5
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
 _LANE_BYTES = 256  # of neurons that kernels take together
@@ -37,7 +38,7 @@ _UNREST_NEURONS = 512  # as many, drawn at random, tell how still the network is
 class WhiteningOptions:
     """How traces are prepared."""
 
-    blank_s: tuple[float, float] = (2 * MS, 8 * MS)  # around an own action potential's rise: weight 0
+    blank_s: tuple[float, float] = (5 * MS, 8 * MS)  # around an own action potential's rise: weight 0
     drift_sd_s: float = 300 * MS  # of the Gaussian that is taken for drift
     ar_order: int = 8
     unrest_s: float = 10 * MS  # sd of the Gaussian over which the network's unrest is averaged
@@ -111,11 +112,13 @@ class _Rows(NamedTuple):
     traces: Scaled
 
 
-def _rows(traces: Traces, margin_rows: int, block: Block) -> Iterator[_Rows]:
+def each_chunk(traces: Traces, margin_rows: int, block: Block, *, every: int = 1) -> Iterator[_Rows]:
+    """Yield a block's traces chunk after chunk, or every so many, with margins where the segment has them."""
     thin, line, channel = traces.thin, traces.line, traces.channel[block]
     size = max(round(traces.options.chunk_s * line.rate_hz), 1)
     knots = [traces.coupling.time_s[c] for c in channel], [traces.coupling.gain[c] for c in channel]
-    for segment, first in [(k, first) for k, n in enumerate(thin.segment_rows) for first in range(0, n, size)]:
+    chunks = [(k, first) for k, n in enumerate(thin.segment_rows) for first in range(0, n, size)]
+    for segment, first in chunks[::every]:
         end = thin.segment_rows[segment]
         start, stop = max(first - margin_rows, 0), min(first + size, end)
         given = thin.by_channel(segment, start, min(stop + margin_rows, end), channel)
@@ -124,16 +127,16 @@ def _rows(traces: Traces, margin_rows: int, block: Block) -> Iterator[_Rows]:
         yield _Rows(int(line.offset[segment]) + start, own, scaled(given, time_s, *knots))
 
 
-def prepared(traces: Traces, block: Block) -> Iterator[Prepared]:
-    """Yield all rows of a block of neurons that lie in a segment, chunk after chunk."""
-    for part in traces.kept:
+def prepared(traces: Traces, block: Block, *, every: int = 1) -> Iterator[Prepared]:
+    """Yield all rows of a block of neurons that lie in a segment, chunk after chunk; or every so many chunks."""
+    for part in traces.kept[::every]:
         yield Prepared(part.first_row, part.before, part.volts[:, block], part.weight[:, block])
     if traces.kept:
         return
     line, options = traces.line, traces.options
     sd_rows = options.drift_sd_s * line.rate_hz
     before, after = (round(t * line.rate_hz) for t in options.blank_s)
-    for rows in _rows(traces, round(4 * sd_rows) + options.ar_order, block):
+    for rows in each_chunk(traces, round(4 * sd_rows) + options.ar_order, block, every=every):
         volts, is_ok = rows.traces
         around = rows.first_row - after - 1, rows.first_row + volts.shape[1] + before + 1
         spikes = [_between(traces.spike_row[j], *around) - rows.first_row for j in block]
@@ -166,22 +169,19 @@ def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Own
     """
     n, width = len(traces.channel), last - first
     total, count = np.zeros((n, width)), np.zeros(n)
-    onset, mean = np.zeros((n, 2)), np.zeros((n, 2))
+    levels = np.zeros((n, 3))
     base = slice(max(-first - 6, 0), max(-first - 2, 1))  # rows -6 to -3
     firing = np.flatnonzero([len(spikes) > 0 for spikes in traces.spike_row])
-    blank = (
-        round(traces.options.blank_s[0] * traces.line.rate_hz),
-        round(traces.options.blank_s[1] * traces.line.rate_hz),
-    )
+    blank = blanked_rows(traces)
 
     def fill(block: Block) -> None:
         lonely = [_alone(traces.spike_row[j], last, width, traces.line.n_rows) for j in block]
-        for rows in _rows(traces, max(-first, last), block):
+        for rows in each_chunk(traces, max(-first, last), block):
             (volts, is_ok), inside = rows.traces, (rows.own.start, rows.own.stop)
             for place, j in enumerate(block):
                 spikes, mine = traces.spike_row[j] - rows.first_row, lonely[place] - rows.first_row
                 count[j] += _add_own(volts[place], is_ok[place], mine, inside, first, base.start, base.stop, total[j])
-                _add_levels(volts[place], is_ok[place], spikes, inside, blank, onset[j], mean[j])
+                add_levels(volts[place], is_ok[place], spikes, inside, blank, _ONSET_ROWS, _ONSET_ROWS, levels[j])
 
     blocks = traces.blocks(firing)
     for done, _ in enumerate(in_order(traces.n_threads, fill, blocks)):
@@ -191,8 +191,18 @@ def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Own
     if known.any():
         course[~known] = course[known].mean(axis=0)
     peak = course.max(axis=1, keepdims=True)
-    below_v = np.where(onset[:, 1] > 0, onset[:, 0] - mean[:, 0], np.nan) / np.maximum(onset[:, 1], 1.0)
-    return Own(np.divide(course, peak, out=np.zeros_like(course), where=peak > 0), below_v)
+    return Own(np.divide(course, peak, out=np.zeros_like(course), where=peak > 0), over_mean_v(levels))
+
+
+def blanked_rows(traces: Traces) -> tuple[int, int]:
+    """Return how many rows before and after an own action potential weigh nothing."""
+    before_s, after_s = traces.options.blank_s
+    return round(before_s * traces.line.rate_hz), round(after_s * traces.line.rate_hz)
+
+
+def over_mean_v(levels: Float64[ndarray, "neurons three"]) -> Float64[ndarray, " neurons"]:
+    """Return how far over its mean each membrane is before its action potentials, NaN where that was never seen."""
+    return np.where(levels[:, 2] > 0, levels[:, 0] - levels[:, 1], np.nan) / np.maximum(levels[:, 2], 1.0)
 
 
 def _alone(spikes: Int64[ndarray, " spikes"], last: int, width: int, n_rows: int) -> Int64[ndarray, " some"]:
@@ -220,10 +230,10 @@ def _add_own(volts, is_ok, spikes, inside, first, base_start, base_stop, total):
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _add_levels(volts, is_ok, spikes, inside, blank, onset, mean):
-    """Add a chunk's potentials two rows before the action potentials, and the mean of its rows far from them, as often.
+def add_levels(volts, is_ok, spikes, inside, blank, first, last, levels):
+    """Add a chunk's potentials from ``first`` to ``last`` rows before action potentials, and the mean of other rows.
 
-    Both from the same chunk: a pad's baseline drifts.
+    ``levels`` are both sums, of as many terms, and that number.  Both from the same chunk: a pad's baseline drifts.
     """
     quiet = is_ok.astype(np.float64)
     blank_rows(spikes, blank[0], blank[1], quiet)
@@ -234,10 +244,10 @@ def _add_levels(volts, is_ok, spikes, inside, blank, onset, mean):
     if n_still == 0:
         return
     for spike in spikes:
-        at = spike - _ONSET_ROWS
-        if max(inside[0] - _ONSET_ROWS, 0) <= at < inside[1] - _ONSET_ROWS and is_ok[at]:
-            onset += np.array([volts[at], 1.0])
-            mean += np.array([still / n_still, 1.0])
+        if inside[0] <= spike < inside[1] and spike >= first and is_ok[spike - first : spike - last + 1].all():
+            levels[0] += volts[spike - first : spike - last + 1].mean()
+            levels[1] += still / n_still
+            levels[2] += 1.0
 
 
 class Whitener(NamedTuple):
@@ -309,19 +319,24 @@ def _in_segment(line: Timeline) -> Bool[ndarray, " rows"]:
     return inside
 
 
+def chunks_that_tell(n_rows: int) -> int:
+    """Return of how many chunks of a long recording one will do for what is the same all over it."""
+    return max(n_rows // _ROWS_THAT_TELL, 1)
+
+
 def autoregression(parts: Sequence[Prepared], row_weight: Float64[ndarray, " rows"], order: int) -> Whitener:
     """Return each neuron's autoregressive coefficients by least squares.
 
     With a constant.  Only rows whose whole past of ``order`` rows was kept count: products across a blank
     belong to what comes before and after an action potential, and would pass for the membrane's memory.
-    Of long recordings parts all over them are taken, 200,000 to 400,000 rows.
+    Of long recordings chunks all over them are taken, 200,000 to 400,000 rows; all of neurons that have few there.
     """
-    parts = parts[:: max(len(row_weight) // _MEMORY_ROWS, 1)]
-    n = parts[0].volts.shape[1]
-    product = np.zeros((order + 2, order + 2, n))
-    for part in parts:
-        first = part.first_row - part.before
-        _add_lag_products(part.volts, part.weight, row_weight[first : first + len(part.volts)], order, product)
+    every, n = chunks_that_tell(len(row_weight)), parts[0].volts.shape[1]
+    product = _lag_products(parts[::every], row_weight, order)
+    few = np.flatnonzero(product[-1, -1] < _LEAST_ROWS)
+    if every > 1 and few.size:  # a channel may be there between the chunks that were taken
+        theirs = [p._replace(volts=p.volts[:, few].copy(), weight=p.weight[:, few].copy()) for p in parts]
+        product[:, :, few] = _lag_products(theirs, row_weight, order)
     coefficient = np.zeros((order, n))
     for j in range(n):
         full = product[:, :, j] + np.triu(product[:, :, j], 1).T
@@ -330,6 +345,16 @@ def autoregression(parts: Sequence[Prepared], row_weight: Float64[ndarray, " row
             past = full[1:, 1:] + _HAIR * np.diag([*(full[0, 0],) * order, full[-1, -1]])
             coefficient[:, j] = np.linalg.solve(past, full[1:, 0])[:order]
     return Whitener(coefficient)
+
+
+def _lag_products(
+    parts: Sequence[Prepared], row_weight: Float64[ndarray, " rows"], order: int
+) -> Float64[ndarray, "lags lags neurons"]:
+    product = np.zeros((order + 2, order + 2, parts[0].volts.shape[1]))
+    for part in parts:
+        first = part.first_row - part.before
+        _add_lag_products(part.volts, part.weight, row_weight[first : first + len(part.volts)], order, product)
+    return product
 
 
 @njit(cache=True, nogil=True)

@@ -26,6 +26,7 @@ from neurograft.version import VERSION
 FORMAT_VERSION = 2
 MAPPED = "rows"  # the one large array of a result: a file of its own, memory-mapped when read
 _CHECKED_BYTES = 1 << 24
+_SPARE = 10
 
 Arrays = dict[str, ndarray]
 
@@ -42,6 +43,10 @@ class Store(Protocol):
         """Keep a result; return it as it is to be used from now on."""
         ...
 
+    def has_room(self, n_bytes: int) -> bool:
+        """Tell whether so much can be kept without taking the room of what has to be."""
+        ...
+
 
 @final
 class Nowhere:
@@ -55,6 +60,11 @@ class Nowhere:
         """Return the result itself."""
         del key
         return result
+
+    def has_room(self, n_bytes: int) -> bool:
+        """Return False."""
+        del n_bytes
+        return False
 
 
 @final
@@ -96,6 +106,10 @@ class WorkFolder:
         if MAPPED not in result:
             return result
         return {**result, MAPPED: np.load(self._mapped(key), mmap_mode="r", allow_pickle=False)}
+
+    def has_room(self, n_bytes: int) -> bool:
+        """Tell whether ten times as much is free: the map must have room in the end."""
+        return shutil.disk_usage(self.path).free > _SPARE * n_bytes
 
     def count(self) -> int:
         """Return how many results there are."""

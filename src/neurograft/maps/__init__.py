@@ -32,6 +32,8 @@ from neurograft.maps._noise import NOISE_KEY as NOISE_KEY
 from neurograft.maps._noise import MembraneNoise as MembraneNoise
 from neurograft.maps._noise import measured_noise as measured_noise
 from neurograft.maps._noise import stated_noise_v as stated_noise_v
+from neurograft.maps._pads import PAD_KEY as PAD_KEY
+from neurograft.maps._pads import assumed_action_potential_v as assumed_action_potential_v
 from neurograft.maps._signs import CELEGANS_GABA as CELEGANS_GABA
 from neurograft.maps._signs import FLY_SIGNS as FLY_SIGNS
 from neurograft.maps._signs import VERTEBRATE_SIGNS as VERTEBRATE_SIGNS

@@ -5,6 +5,7 @@ from numpy import ndarray
 
 from neurograft.maps._map import Kind, SynapseMap, Undecidable
 from neurograft.maps._noise import measured_noise, stated_noise_v
+from neurograft.maps._pads import assumed_action_potential_v
 from neurograft.units import MS, MV
 
 
@@ -28,6 +29,8 @@ def describe(m: SynapseMap) -> tuple[str, ...]:
         )
         noise_v = stated_noise_v(m)
         stated = "" if noise_v is None else f"; in {noise_v / MV:g} mV of noise"
+        pad_v = assumed_action_potential_v(m)
+        stated += "" if pad_v is None else f"; assumes action potentials {pad_v / MV:g} mV over the mean potential"
         lines.append(f"|weight|: {_quartiles(np.abs(m.weight_v) / MV, 'mV')}{stated}")
         lines.append(f"delay: {_quartiles(m.delay_s / MS, 'ms')}")
         known = np.isfinite(m.q_value)

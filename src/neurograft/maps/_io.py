@@ -35,6 +35,7 @@ _EDGE_COLUMNS: Final[Mapping[str, type[np.generic]]] = {
 }
 # SONATA's own names with SONATA's units: what simulators read.  weight_v and delay_s are what counts.
 _COPIES: Final = {"delay": ("delay_s", MS, "ms"), "syn_weight": ("weight_v", MV, "mV")}
+_OVERHEAD: Final = 1 << 17  # bytes of groups, attributes and headers
 _RESERVED: Final = frozenset({*_EDGE_COLUMNS, *_COPIES, "dynamics_params", "@library"})
 _NODE_RESERVED: Final = frozenset({"x", "y", "z", "sign", "label", "model", "cell_type", "dynamics_params"})
 _NEURON_COLUMNS: Final = f"{_OWN}/neuron_columns"  # absent where there are none, and in older files
@@ -43,13 +44,28 @@ _NEURON_COLUMNS: Final = f"{_OWN}/neuron_columns"  # absent where there are none
 def save_map(m: SynapseMap, path: Path | str) -> None:
     """Write a map as one file that SONATA readers open as well; an older file is replaced whole or not at all."""
     _require_writable_names(m)
-    with written_whole(path) as part, h5py.File(part, "w", libver=("v110", "v110")) as file:
+    with (
+        written_whole(path, n_bytes=most_bytes(m)) as part,
+        h5py.File(part, "w", libver=("v110", "v110")) as file,
+    ):
         write_magic(file)
         write_note(file, "format", MAP_FORMAT)
         file.attrs["format_version"] = MAP_FORMAT_VERSION
         _write_nodes(file, m)
         _write_edges(file, m)
         _write_own(file, m)
+
+
+def most_bytes(m: SynapseMap) -> int:
+    """Return what a map's file takes at most."""
+    columns = [getattr(m, name) for name in _EDGE_COLUMNS]
+    columns += [m.position_um, m.sign, *m.extra.values(), *m.neuron_extra.values()]
+    if m.evidence is not None:
+        columns += [m.evidence.z, m.evidence.limit_v, m.evidence.undecidable]
+    texts = 2 * sum(len(text.encode()) + 32 for text in (*m.labels, *m.model, *m.cell_type))
+    ids_and_indices = 8 * (10 * m.n_synapses + 10 * m.n_neurons)
+    told = 2 * len(m.provenance.to_json()) if m.provenance is not None else 0
+    return sum(column.nbytes for column in columns) + 16 * m.n_synapses + texts + ids_and_indices + told + _OVERHEAD
 
 
 def load_map(path: Path | str) -> SynapseMap:

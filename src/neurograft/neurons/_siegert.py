@@ -13,6 +13,7 @@ GRID_SHIFT = 0.5826
 """-zeta(1/2)/sqrt(2 pi): a threshold looked at only on a grid acts like one higher by this many step sds
 (Broadie, Glasserman and Kou 1997; the constant is Chernoff's)."""
 
+_FAR, _OVERFLOWS = 10.0, 30.0  # exp(30^2) is infinite: a neuron that never fires
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 
 
@@ -38,15 +39,24 @@ def siegert_rate_hz(
 
 
 def _integral(lower: ndarray, upper: ndarray) -> ndarray:
-    """Return the integral of exp(u^2) (1 + erf u) = erfcx(-u), by Gauss quadrature on unit pieces."""
-    n_pieces = max(1, math.ceil(float(np.max(upper - lower, initial=0.0))))
+    """Return the integral of exp(u^2) (1 + erf u) = erfcx(-u), by Gauss quadrature.
+
+    Pieces are at most 1 wide from -10 upwards.  Below, the integrand is 1 / (sqrt(pi) |u|) to half a percent and
+    smooth in log |u|: one piece there, however little noise makes the range wide.
+    """
+    upper = np.minimum(upper, _OVERFLOWS)
+    near, end = np.maximum(lower, -_FAR), np.maximum(upper, -_FAR)
+    n_pieces = max(1, math.ceil(float(np.max(end - near, initial=0.0))))
     total = np.zeros(np.broadcast(lower, upper).shape)
     for piece in range(n_pieces):
-        width = (upper - lower) / n_pieces
-        middle = lower + (piece + 0.5) * width
+        width = (end - near) / n_pieces
+        middle = near + (piece + 0.5) * width
         u = middle[..., None] + 0.5 * width[..., None] * _NODES
         total += 0.5 * width * np.sum(_WEIGHTS * erfcx(-u), axis=-1)
-    return total
+    log_low, log_high = np.log(np.maximum(-upper, _FAR)), np.log(np.maximum(-lower, _FAR))
+    half = 0.5 * (log_high - log_low)
+    size = np.exp(0.5 * (log_low + log_high)[..., None] + half[..., None] * _NODES)
+    return total + half * np.sum(_WEIGHTS * erfcx(size) * size, axis=-1)
 
 
 def siegert_cv(

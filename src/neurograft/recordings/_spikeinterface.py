@@ -86,7 +86,8 @@ def open_vendor(path: Path, *, signal: Signal | None = None, part: str | None = 
         )
     raise RecordingError(
         f"{path} is of no kind that neurograft or SpikeInterface reads. "
-        "A raw binary file can be described in a TOML file: neurograft.recordings.write_template(…)."
+        "A raw binary file can be described in a TOML file: neurograft.recordings.write_template(…). "
+        "A table of connections becomes a map: neurograft import."
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from neurograft.copying import IntracellularCopy
+from neurograft.maps import SynapseMap, assumed_action_potential_v
 from neurograft.report._blocks import Block, Cell, Figure, KeyNumber, KeyNumbers, Level, Note, Section, Table
 from neurograft.report._chapters import map_chapter
 from neurograft.report._theme import BLUE, GREY, VERMILLION, axis, panel_title, themed
@@ -36,10 +37,24 @@ def copied_chapters(title: str, copied: IntracellularCopy) -> list[Section]:
         *_rejected(copied),
         *_channels(copied),
     ]
+    more = [properties_table(copied), histogram_figure(copied)]
     return [
-        map_chapter(title, copied.map, text=_MEANING, more=[properties_table(copied), histogram_figure(copied)]),
+        map_chapter(title, copied.map, text=_meaning(copied.map), more=more),
         Section(title="Evidence for the error rate in this recording", text=text, blocks=evidence),
     ]
+
+
+def _meaning(m: SynapseMap) -> str:
+    """Return what weights mean, and what they rest on where pads do not tell."""
+    pad_v = assumed_action_potential_v(m)
+    if pad_v is None:
+        return _MEANING
+    return (
+        f"{_MEANING} Pads do not tell how many millivolts a volt of theirs is worth: the peak of every neuron's action "
+        f"potentials is assumed to lie {pad_v / MV:g} mV over its mean membrane potential. Of a neuron where it lies "
+        "elsewhere all inputs are too large or too small by that ratio; 15 % for it are in the standard errors. Where "
+        "it is known, copy with --action-potential-mv."
+    )
 
 
 def _numbers(copied: IntracellularCopy) -> list[KeyNumber]:

@@ -1,6 +1,9 @@
 """Spikes in MATLAB files: a matrix of (neuron, time in s) rows, or a cell array with one neuron's times a cell.
 
-Version 5 to 7 files are read with scipy, version 7.3 (HDF5) with h5py.
+Either may be a field of a struct, and a name that ends in ``_ms`` says that its times are milliseconds.  A cell array
+whose last cell is [neurons, bins] and whose last but one is a bin's width in ms is *another spike data format* (Ito
+2011, the transfer entropy toolbox): its times are bins.  Version 5 to 7 files are read with scipy, version 7.3 (HDF5)
+with h5py.
 """
 
 from pathlib import Path
@@ -13,6 +16,7 @@ from numpy import ndarray
 from neurograft.errors import SpikeError
 from neurograft.recordings._hdf5_files import read_whole
 from neurograft.spikes._read import Read
+from neurograft.units import MS
 
 _MAX_RATIO = 1032  # zlib's best; a variable claiming more than this times the file's size is a lie
 
@@ -28,11 +32,24 @@ def read_matlab(path: Path, *, part: str | None) -> Read:
     if part is None and len(fitting) != 1:
         shapes = {name: getattr(value, "shape", type(value).__name__) for name, value in held.items()}
         raise SpikeError(
-            f"{path} has {len(fitting)} variables that can be spikes, of {shapes}. Give one n x 2 matrix (whole neuron "
-            "number, time in s) or one cell array of times, or choose with SpikeOptions(part=…)."
+            f"{path} has {len(fitting)} variables that can be spikes, of {shapes}. "
+            + (
+                f"Choose one of {sorted(fitting)} with SpikeOptions(part=…), on the command line with --part."
+                if fitting
+                else "Give one n x 2 matrix (whole neuron number, time in s) or one cell array of times."
+            )
         )
-    chosen = fitting[part or next(iter(fitting))]
-    return _matrix(chosen) if _is_matrix(chosen) else _cells(path, chosen)
+    name = part or next(iter(fitting))
+    value = fitting[name]
+    if _is_matrix(value):
+        found = _matrix(value)
+    elif _is_binned(value):
+        return _binned(path, value)
+    else:
+        found = _cells(path, value)
+    if not name.endswith("_ms"):
+        return found
+    return found._replace(time_s=found.time_s * MS, notes=(f"times are in ms, as the name {name} says",))
 
 
 def _variables_5(path: Path) -> dict[str, Any]:
@@ -45,11 +62,22 @@ def _variables_5(path: Path) -> dict[str, Any]:
                 raise SpikeError(
                     f"{path}: {name} ({kind}) claims shape {shape} in a file of {size} bytes. It is damaged."
                 )
-        return {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
+        return _with_fields({k: v for k, v in loadmat(path).items() if not k.startswith("__")})
     except SpikeError:
         raise
     except Exception as problem:  # scipy's parser fails anywhere on a damaged file
         raise SpikeError(f"{path} is not a whole MATLAB file: {problem}. Save it again.") from problem
+
+
+def _with_fields(held: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables with the fields of each struct as variables of their own, ``struct.field``."""
+    out: dict[str, Any] = {}
+    for name, value in held.items():
+        if isinstance(value, ndarray) and value.dtype.names and value.size == 1:
+            out |= {f"{name}.{field}": value[field].flat[0] for field in value.dtype.names}
+        else:
+            out[name] = value
+    return out
 
 
 def _variables_73(path: Path) -> dict[str, Any]:
@@ -59,24 +87,26 @@ def _variables_73(path: Path) -> dict[str, Any]:
         with h5py.File(path, "r") as file:
             for name in file:
                 item: Any = file[name]
-                if not isinstance(item, h5py.Dataset) or str(name).startswith("#"):
+                if str(name).startswith("#"):
                     continue
-                if item.dtype == h5py.ref_dtype:
-                    references = read_whole(item, path=path, error=SpikeError).ravel(order="F")
-                    cells = np.empty(len(references), dtype=object)
-                    for k, reference in enumerate(references):
-                        cell: Any = file[reference]
-                        cells[k] = (
-                            np.empty(0)
-                            if cell.attrs.get("MATLAB_empty", 0)
-                            else read_whole(cell, path=path, error=SpikeError)
-                        )
-                    out[str(name)] = cells
-                else:
-                    out[str(name)] = read_whole(item, path=path, error=SpikeError).T
+                fields = {name: item} if isinstance(item, h5py.Dataset) else {f"{name}.{k}": item[k] for k in item}
+                out |= {str(k): _value_73(file, v, path) for k, v in fields.items() if isinstance(v, h5py.Dataset)}
     except OSError as problem:
         raise SpikeError(f"{path} is not a whole MATLAB file: {problem}. Save it again.") from problem
     return out
+
+
+def _value_73(file: Any, item: h5py.Dataset, path: Path) -> ndarray:
+    """Return a matrix as MATLAB shows it, or a cell array with an entry a cell."""
+    if item.dtype != h5py.ref_dtype:
+        return read_whole(item, path=path, error=SpikeError).T
+    references = read_whole(item, path=path, error=SpikeError).ravel(order="F")
+    cells = np.empty(len(references), dtype=object)
+    for k, reference in enumerate(references):
+        cell: Any = file[reference]
+        is_empty = cell.attrs.get("MATLAB_empty", 0)
+        cells[k] = np.empty(0) if is_empty else read_whole(cell, path=path, error=SpikeError)
+    return cells
 
 
 def _is_matrix(value: Any) -> bool:
@@ -101,6 +131,22 @@ def _fits(value: Any) -> bool:
 
 def _matrix(value: ndarray) -> Read:
     return Read(value[:, 1].astype(np.float64), value[:, 0].astype(np.int64))
+
+
+def _is_binned(cells: ndarray) -> bool:
+    """Tell whether the last two cells are a bin's width, and the numbers of neurons and of bins."""
+    width, size = (np.ravel(cell) for cell in cells.flat[-2:]) if cells.size > 2 else (np.empty(0), np.empty(0))
+    return bool(width.size == 1 and size.size == 2 and size[0] == cells.size - 2 and width[0] > 0 and size[1] > 1)
+
+
+def _binned(path: Path, cells: ndarray) -> Read:
+    width_s, n_bins = float(np.ravel(cells.flat[-2])[0]) * MS, float(np.ravel(cells.flat[-1])[1])
+    found = _cells(path, cells.ravel()[:-2])
+    return found._replace(
+        time_s=found.time_s * width_s,
+        epochs_s=np.array([[0.0, (n_bins + 1) * width_s]]),  # MATLAB counts from 1: the last bin is n_bins
+        notes=(f"times are bins of {width_s / MS:g} ms",),
+    )
 
 
 def _cells(path: Path, value: ndarray) -> Read:

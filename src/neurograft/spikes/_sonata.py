@@ -27,13 +27,17 @@ _MAGIC = 0x0A7A
 _SORTING = {"none": 0, "by_id": 1, "by_time": 2}
 _TO_S = {"ms": MS, "s": 1.0}
 _MAX_NODES = 1 << 27
+_OVERHEAD = 1 << 16  # bytes of groups, attributes and headers
 
 
 def save_spikes(trains: SpikeTrains, path: Path | str, *, population: str = POPULATION) -> None:
     """Write a SONATA spike report, whole or not at all; ``open_spikes`` gives the same trains back, exactly."""
     if not population or "/" in population:
         raise SpikeError(f"The population name {population!r} cannot be a group of an HDF5 file. Give a plain name.")
-    with written_whole(path) as part, h5py.File(part, "w") as file:
+    text = json.dumps(trains.labels, ensure_ascii=False).encode()
+    told = "" if trains.provenance is None else trains.provenance.to_json()
+    n_bytes = 24 * len(trains.time_s) + trains.epochs_s.nbytes + len(text) + 2 * len(told) + _OVERHEAD
+    with written_whole(path, n_bytes=n_bytes) as part, h5py.File(part, "w") as file:
         file.attrs["magic"] = np.uint32(_MAGIC)
         file.attrs["version"] = np.array([0, 1], dtype=np.uint32)
         group: Any = file.create_group(f"spikes/{population}")
@@ -46,10 +50,9 @@ def save_spikes(trains: SpikeTrains, path: Path | str, *, population: str = POPU
         ours.attrs["population"] = population
         ours.attrs["n_neurons"] = trains.n_neurons
         if trains.provenance is not None:
-            ours.attrs["provenance"] = trains.provenance.to_json()
+            ours.attrs["provenance"] = told
         ours.create_dataset("epochs_s", data=trains.epochs_s)
         # JSON in bytes: its size is known before it is read, unlike that of HDF5's own texts
-        text = json.dumps(trains.labels, ensure_ascii=False).encode()
         ours.create_dataset("labels", data=np.frombuffer(text, dtype=np.uint8))
         if not np.array_equal(times_ms * MS, trains.time_s):
             ours.create_dataset("time_s", data=trains.time_s)

@@ -102,7 +102,7 @@ def courses_of(net: Net, spikes: np.ndarray) -> dict[int, np.ndarray]:
     for sign in (1, -1):
         total = np.zeros(COURSE_MS)
         for i, j in np.argwhere(np.sign(net.weight) == sign):
-            at = np.flatnonzero(spikes[i]) + round(net.delay_s[i, j] * 1e3)
+            at = np.flatnonzero(spikes[i]) + round(float(net.delay_s[i, j]) * 1e3)
             at = at[at < spikes.shape[1] - COURSE_MS]
             total += spikes[j][at[:, None] + np.arange(COURSE_MS)].sum(axis=0) - at.size * spikes[j].mean()
         answer[sign] = total / max(abs(total).max(), 1e-9)

@@ -140,3 +140,13 @@ def test_an_exact_echo_is_one_neuron_and_a_jittered_one_is_a_synapse():
     late = np.sort(heard + 2e-3 + rng.exponential(1e-3, heard.size))
     loose = copy_spikes(trains_of([*times, late[late < 299.5]], 300.0))
     assert (0, 4) in set(zip(loose.pre.tolist(), loose.post.tolist(), strict=True))
+
+
+def test_the_target_of_a_synapse_as_exact_as_models_have_it_is_no_twin():
+    # Unlike one neuron seen twice it also fires on its own just before its turn.
+    rng = np.random.default_rng(10)
+    times = inside(spikes(rng, n=4, rate_hz=15.0, seconds=300.0), 299.0)
+    heard = times[0][rng.random(times[0].size) < 0.7] + 1.2e-3
+    found = copy_spikes(trains_of([times[0], np.sort(np.append(times[1], heard)), *times[2:]], 300.0))
+    assert not np.any(found.evidence.undecidable[0, 1:] == Undecidable.SHARED_PAD)
+    assert (0, 1) in set(zip(found.pre.tolist(), found.post.tolist(), strict=True))

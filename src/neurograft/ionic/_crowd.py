@@ -13,6 +13,7 @@ from numba import njit
 from numpy import ndarray
 
 from neurograft.ionic._listing import around_cell, sort_by_cell
+from neurograft.ionic._observables import root_of
 
 LARGEST: Final = 8  # ions of a group that is stepped beside others
 
@@ -97,15 +98,6 @@ def gone_nm(x, y, crowd):
     return np.sqrt(far2)
 
 
-@njit(cache=True, inline="always")
-@no_type_check
-def _root_of(root, i):
-    while root[i] != i:
-        root[i] = root[root[i]]
-        i = root[i]
-    return i
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def group_near(x, y, n_near, range_nm, ground, crowd):
@@ -122,10 +114,10 @@ def group_near(x, y, n_near, range_nm, ground, crowd):
         dx -= ground.box_x * np.rint(dx / ground.box_x)
         dy -= ground.box_y * np.rint(dy / ground.box_y)
         if dx * dx + dy * dy < range2:
-            a, b = _root_of(root, i), _root_of(root, j)
+            a, b = root_of(root, i), root_of(root, j)
             root[max(a, b)] = min(a, b)
     for i in range(n):
-        root[i] = _root_of(root, i)
+        root[i] = root_of(root, i)
         size[root[i]] += 1
     if ground.width_nm > 0.0:
         for i in range(n):

@@ -42,11 +42,7 @@ def clusters(model: IonModel, state: IonState, *, link_m: float = LINK_M) -> Clu
     """Return the clusters of a state, in the plane's periodic box."""
     from scipy.spatial import KDTree
 
-    width_nm = model.plane.width_m / NM
-    # Walls may be overstepped by a fraction of a nanometre; there is nothing to be near beyond them.
-    box = np.array([model.plane.length_m / NM, 2 * width_nm + 1e3 if model.plane.has_walls else width_nm])
-    places = np.mod(np.stack([state.x_nm, state.y_nm], axis=1), box)
-    places = np.where(places >= box, 0.0, places)  # a tiny negative number comes out of mod as the box itself
+    places, box = places_in_box_nm(model, state)
     pairs = KDTree(places, boxsize=box).query_pairs(link_m / NM, output_type="ndarray").astype(np.int64)
     root = np.arange(state.x_nm.size, dtype=np.int64)
     unite(pairs, root)
@@ -56,9 +52,18 @@ def clusters(model: IonModel, state: IonState, *, link_m: float = LINK_M) -> Clu
     return Clusters(of_ion.astype(np.int64), np.bincount(of_ion).astype(np.int64), charge)
 
 
+def places_in_box_nm(model: IonModel, state: IonState) -> tuple[Float64[ndarray, "ions two"], Float64[ndarray, " two"]]:
+    """Return places within a periodic box, and the box; nothing is near beyond walls, so they lie far apart."""
+    width_nm = model.plane.width_m / NM
+    # Walls may be overstepped by a fraction of a nanometre.
+    box = np.array([model.plane.length_m / NM, 2 * width_nm + 1e3 if model.plane.has_walls else width_nm])
+    places = np.mod(np.stack([state.x_nm, state.y_nm], axis=1), box)
+    return np.where(places >= box, 0.0, places), box  # a tiny negative number comes out of mod as the box itself
+
+
 @njit(cache=True, inline="always")
 @no_type_check
-def _root_of(root, i):
+def root_of(root, i):
     while root[i] != i:
         root[i] = root[root[i]]
         i = root[i]
@@ -70,13 +75,13 @@ def _root_of(root, i):
 def unite(pairs, root):
     """Merge the sets of each pair (union-find with halved paths); afterwards root is each set's lowest member."""
     for p in range(pairs.shape[0]):
-        a, b = _root_of(root, pairs[p, 0]), _root_of(root, pairs[p, 1])
+        a, b = root_of(root, pairs[p, 0]), root_of(root, pairs[p, 1])
         if a < b:
             root[b] = a
         elif b < a:
             root[a] = b
     for i in range(root.size):
-        root[i] = _root_of(root, i)
+        root[i] = root_of(root, i)
 
 
 def free_current_per_field(model: IonModel) -> float:

@@ -6,7 +6,7 @@ from numpy import ndarray
 
 from neurograft.errors import IonicError
 from neurograft.ionic._brownian import IonModel, IonState
-from neurograft.ionic._observables import LINK_M
+from neurograft.ionic._observables import LINK_M, places_in_box_nm
 from neurograft.ionic._particle_neuron import ParticleNeuron, slit_models
 from neurograft.ionic._stripes import NeuronStart, Placed
 from neurograft.units import NM
@@ -19,11 +19,7 @@ def placed_of(model: IonModel, state: IonState, *, link_m: float = LINK_M) -> Pl
     valence = model.valences()[state.species]
     if not np.array_equal(np.unique(valence), [-valence.max(), valence.max()]):
         raise IonicError("Stripes know one kind of cation and one of anion, of one valence. Use such a salt.")
-    length_nm, width_nm = model.plane.length_m / NM, model.plane.width_m / NM
-    # Nothing is near beyond walls, which ions overstep by a fraction of a nanometre.
-    box = np.array([length_nm, 2 * width_nm + 1e3 if model.plane.has_walls else width_nm])
-    places = np.mod(np.stack([state.x_nm, state.y_nm], axis=1), box)
-    places = np.where(places >= box, 0.0, places)
+    places, box = places_in_box_nm(model, state)
     kinds = [np.flatnonzero(valence > 0), np.flatnonzero(valence < 0)]
     trees = [KDTree(places[kind], boxsize=box) for kind in kinds]
     near = trees[0].sparse_distance_matrix(trees[1], link_m / NM, output_type="ndarray")
@@ -33,7 +29,7 @@ def placed_of(model: IonModel, state: IonState, *, link_m: float = LINK_M) -> Pl
         if is_single[0][a] and is_single[1][b]:
             is_single[0][a] = is_single[1][b] = False
             pairs.append((a, b))
-    y_m = np.clip(state.y_nm, 0.0, width_nm) * NM if model.plane.has_walls else places[:, 1] * NM
+    y_m = np.clip(state.y_nm * NM, 0.0, model.plane.width_m) if model.plane.has_walls else places[:, 1] * NM
     first, other = (y_m[kind] for kind in kinds)
     chosen = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     middle: Float64[ndarray, " pairs"] = 0.5 * (first[chosen[:, 0]] + other[chosen[:, 1]])

@@ -154,11 +154,14 @@ def test_free_ions_are_caught_more_slowly_than_if_they_were_well_mixed():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("step_s", "expected"), [(1 * PS, 0.217), (0.25 * PS, 0.071)])
-def test_shorter_steps_conduct_less_so_the_authors_step_is_not_converged(step_s, expected):
-    """From a random start .088 to .12 at 0.25 ps in 2 us: patches of one sign outlive that across the field."""
+@pytest.mark.parametrize(("step_s", "start", "expected"), [(1 * PS, 0.217, 0.217), (0.25 * PS, 0.071, 0.079)])
+def test_shorter_steps_conduct_less_so_the_authors_step_is_not_converged(step_s, start, expected):
+    """At 1 ps as the prototype, at 0.25 ps as lone pairs, whose rates are measured apart (.079 +- .004).
+
+    From a random start .088 to .12 at 0.25 ps in 2 us: patches of one sign outlive that across the field.
+    """
     model = model_of(step_s=step_s)
-    state = paired_start(model, np.random.default_rng(5), free_fraction=expected)
+    state = paired_start(model, np.random.default_rng(5), free_fraction=start)
     settle = round(0.5e-6 / (2000 * step_s))
     n, error = static_fraction(
         Stepper(model=model), state, field_v_m=0.3 * FIELD_UNIT_V_M, n_blocks=4 * settle, n_settle=settle

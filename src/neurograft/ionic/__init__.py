@@ -106,6 +106,7 @@ from neurograft.ionic._spiking import energy_per_spike_j as energy_per_spike_j
 from neurograft.ionic._spiking import rate_against_current as rate_against_current
 from neurograft.ionic._spiking import refractory_curve as refractory_curve
 from neurograft.ionic._spiking import spikes_of as spikes_of
+from neurograft.ionic._stored_run import stored_particle_run as stored_particle_run
 from neurograft.ionic._stripes import NeuronStart as NeuronStart
 from neurograft.ionic._stripes import Placed as Placed
 from neurograft.ionic._stripes import Stripes as Stripes

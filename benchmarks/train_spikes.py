@@ -25,7 +25,7 @@ from neurograft.copying._spikes_features import describe
 from neurograft.copying._spikes_input import grid_of
 from neurograft.copying._spikes_joint import all_correlograms
 from neurograft.copying._spikes_judge import calibrated, jittered, recording_signs
-from neurograft.copying._spikes_latent import DriveOptions
+from neurograft.copying._spikes_latent import DriveOptions, most_drives
 from neurograft.copying._spikes_model import LARGEST, Calibration, Judge, Line, Trees, log_odds, pack, squash
 from neurograft.copying._spikes_usual import by_usual_course
 from neurograft.progress import silent
@@ -35,7 +35,8 @@ RISING = {"joint z", "local z", "clean flat z", "clean sharp z", "clean white z"
 SIMULATORS = {  # left out together: they share cells and wiring
     "driven LIF": ("lif drive", "lif slow drive", "lif unseen sources"),
     "partly seen LIF": ("lif partly seen", "lif few seen"),
-    "dense LIF": ("lif dense",),
+    "LIF seen whole": ("lif dense", "lif strong"),
+    "far LIF": ("lif far", "lif hubs"),
     "near Izhikevich": ("izhikevich near",),
     "far Izhikevich": ("izhikevich far", "izhikevich hubs", "izhikevich long"),
     "adaptive cultures": tuple(
@@ -326,8 +327,10 @@ def main():
     args = parser.parse_args()
     samples = []
     for family, seed, kind in plan(args.seeds):
-        samples.append(sample(family, seed, kind, args.cache))
-        print(family, seed, kind, len(samples[-1].weight), flush=True)
+        one = sample(family, seed, kind, args.cache)
+        if most_drives(len(one.is_judged), DriveOptions()) >= 2:  # with fewer neurons the judge is not asked
+            samples.append(one)
+        print(family, seed, kind, len(one.weight), flush=True)
     by_simulator = []
     for title, families in SIMULATORS.items():
         held = [s for s in samples if s.family in families]

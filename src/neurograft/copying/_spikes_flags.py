@@ -21,6 +21,6 @@ def left_out_flags(
 
 
 def _told(labels: Sequence[str], units: Bool[ndarray, " neurons"]) -> str:
-    names = [labels[k] for k in np.flatnonzero(units)]
+    names = [labels[k] for k in np.flatnonzero(units).tolist()]
     more = ", …" if len(names) > _MOST_NAMED else ""
     return f"{len(names)} of {units.size} units ({', '.join(names[:_MOST_NAMED])}{more})"

@@ -10,20 +10,21 @@ PYTEST := $(PY) -m pytest -q
 KERNEL_TESTS := tests/culture/test_random.py tests/neurons tests/network/test_run.py tests/cells/test_ramp.py \
   tests/cells/test_stream.py tests/copying/test_correlogram.py tests/copying/test_hollow.py tests/copying/test_detect.py
 
-.PHONY: help demo test lint test-checked test-plain test-nojit test-random test-slow test-oldest lock clean
+.PHONY: help demo test lint test-checked test-unchecked test-plain test-nojit test-random test-slow test-oldest lock clean
 
 help:
-	@echo "make demo         set up, then walk the whole way on the bundled recordings (report in demo-output/)"
-	@echo "make test         set up, then everything that CI runs"
-	@echo "make lint         style, types, imports"
-	@echo "make test-checked the tests under the shape and type checker"
-	@echo "make test-plain   the tests as users run the package"
-	@echo "make test-nojit   the kernels' tests with numba switched off"
-	@echo "make test-random  the tests of properties on cases that are drawn anew (make test always tries the same)"
-	@echo "make test-slow    the tests marked slow"
-	@echo "make test-oldest  the tests with the oldest versions that pyproject.toml allows (own environment)"
-	@echo "make lock         write requirements/*.txt anew from pyproject.toml"
-	@echo "make clean        remove environments and caches"
+	@echo "make demo           set up, then walk the whole way on the bundled recordings (report in demo-output/)"
+	@echo "make test           set up, then everything that CI runs"
+	@echo "make lint           style, types, imports"
+	@echo "make test-checked   the tests under the shape and type checker"
+	@echo "make test-unchecked the tests that are not run under it: of commands, processes, and our own messages"
+	@echo "make test-plain     all tests without it, as users run the package"
+	@echo "make test-nojit     the kernels' tests with numba switched off"
+	@echo "make test-random    the tests of properties on cases that are drawn anew (make test always tries the same)"
+	@echo "make test-slow      the tests marked slow"
+	@echo "make test-oldest    the tests with the oldest versions that pyproject.toml allows (own environment)"
+	@echo "make lock           write requirements/*.txt anew from pyproject.toml"
+	@echo "make clean          remove environments and caches"
 
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -40,7 +41,7 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 demo: $(VENV)/run.stamp
 	$(PY) -m neurograft demo --out demo-output
 
-test: lint test-checked test-plain test-nojit
+test: lint test-checked test-unchecked test-nojit
 
 lint: $(VENV)/dev.stamp
 	$(VENV)/bin/ruff check .
@@ -50,6 +51,9 @@ lint: $(VENV)/dev.stamp
 
 test-checked: $(VENV)/dev.stamp
 	$(PYTEST) -n 2 -m "not slow and not gpu"
+
+test-unchecked: $(VENV)/dev.stamp
+	NEUROGRAFT_PLAIN=1 $(PYTEST) -n 2 -m "(plain or process or command) and not slow and not gpu"
 
 test-plain: $(VENV)/dev.stamp
 	NEUROGRAFT_PLAIN=1 $(PYTEST) -n 2 -m "not slow and not gpu"

@@ -1,6 +1,7 @@
 """Shape and type checks on every call of the package, which cases Hypothesis tries, and where the tests find data.
 
-The checker is on unless NEUROGRAFT_PLAIN=1, which runs the tests as users run the package.  Hypothesis tries the same
+The checker is on unless NEUROGRAFT_PLAIN=1, which runs the tests as users run the package: ``make test`` so runs what
+it left out under the checker, ``make test-plain`` everything.  Hypothesis tries the same
 cases each time, so that a change is judged by what it changes; HYPOTHESIS_PROFILE=default tries new ones.
 """
 
@@ -36,9 +37,22 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of whole commands, so that they can be chosen."""
+    for item in items:
+        if item.path.parent == REPOSITORY / "tests" / "cli":
+            item.add_marker("command")
+
+
+_ONLY_PLAIN = {
+    "plain": "the shape checker raises first",
+    "process": "about processes, not shapes",
+    "command": "tried as users run it",
+}
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Under the checker skip tests of our own message for a wrong shape, and long ones of processes and streams."""
-    if CHECKED and item.get_closest_marker("plain"):
-        pytest.skip("the shape checker raises first; run with NEUROGRAFT_PLAIN=1")
-    if CHECKED and item.get_closest_marker("process"):
-        pytest.skip("about processes, not shapes; run with NEUROGRAFT_PLAIN=1")
+    """Under the checker skip tests of our own message for a wrong shape, and long ones that are not about shapes."""
+    why = next((why for name, why in _ONLY_PLAIN.items() if item.get_closest_marker(name)), None)
+    if CHECKED and why is not None:
+        pytest.skip(f"{why}; run with NEUROGRAFT_PLAIN=1")

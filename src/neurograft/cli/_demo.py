@@ -26,13 +26,13 @@ def demo_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report and all files.")] = Path(
         "demo-output"
     ),
-    culture: Annotated[bool, typer.Option("--culture", help="Walk on a grown culture with known truth.")] = False,
+    culture: Annotated[bool, typer.Option("--culture", help="Walk on the grown culture alone.")] = False,
     aplysia: Annotated[bool, typer.Option("--aplysia", help="Add the sea slug's 125 neurons.")] = False,
     opens: Annotated[bool, typer.Option("--open/--no-open", help="Open the report in the browser.")] = True,
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Walk the whole way on bundled real recordings: copy, paste, run, compare, report."""
+    """Walk the whole way on bundled real recordings and on a grown culture: copy, paste, run, compare, report."""
     from neurograft.report import Report, write_report
 
     done: dict[str, Walk] = {}
@@ -58,7 +58,12 @@ def _walks(*, is_culture: bool, is_aplysia: bool) -> "dict[str, Callable[[Path, 
 
     if is_culture:
         return {"culture": demo.culture_walk}
-    walks = {"hippocampus": demo.hippocampus_walk, "multipatch": demo.multipatch_walk, "worm": demo.worm_walk}
+    walks = {
+        "hippocampus": demo.hippocampus_walk,
+        "multipatch": demo.multipatch_walk,
+        "culture": demo.culture_walk,
+        "worm": demo.worm_walk,
+    }
     return walks | ({"aplysia": demo.aplysia_walk} if is_aplysia else {})
 
 

@@ -8,7 +8,7 @@ from neurograft.copying import copy_intracellular
 from neurograft.culture import culture_named, grow, record
 from neurograft.maps import save_map
 from neurograft.progress import Progress
-from neurograft.report import fidelity_chapter, map_chapter, memory_chapter, traces_figure
+from neurograft.report import fidelity_chapter, map_chapter, memory_chapter, score_chapter, traces_figure
 from neurograft.spikes import save_spikes
 
 _N_NEURONS, _N_INPUTS = 40, 6
@@ -36,11 +36,11 @@ def culture_walk(folder: Path, seed: int, progress: Progress) -> Walk:
     in_memory = pasted(copied.map, folder / "image.h5", memory="rram", seed=seed, progress=progress)
     trial = compare_copy(copied.spikes, in_memory.held, options=TrialOptions(), seed=seed, progress=progress)
     save_spikes(trial.copy, folder / "activity.h5")
-    text = _MEANING + "\n\n" + "\n\n".join(result.to_lines())
     traces = traces_figure(recorded.recording, trains=copied.spikes, length_s=1.0)
     return Walk(
         sections=[
-            map_chapter("Culture: the map that was copied", copied.map, text=text, more=[traces]),
+            map_chapter("Culture: the map that was copied", copied.map, text=_MEANING, more=[traces]),
+            score_chapter("Culture: the map beside the truth", result),
             memory_chapter("Culture: the map in memory", in_memory.image, in_memory.summary, text=""),
             fidelity_chapter(
                 "Culture: the copy beside the original",

@@ -15,6 +15,7 @@ from neurograft.network._engine import Engine
 from neurograft.network._group import Group, Spikes
 from neurograft.network._lazy import AWAKE, asleep_since, fall_asleep
 from neurograft.network._learning import GroupPlasticity
+from neurograft.network._learning_kernel import Pools
 
 FORMAT_VERSION = 3
 _SINCE = {"asleep_since": 2, "pool": 3, "pool_last": 3}  # the version that has it first
@@ -64,10 +65,15 @@ def take(engine: Engine, step_s: float) -> Checkpoint:
     )
 
 
+def _held(engine: Engine) -> tuple[list[tuple[Pools, ndarray]], int]:
+    """Return the pools of each group with the map's synapses that they are of, and the number of the map's synapses."""
+    held = [group.synapses.pools for group in engine.groups if isinstance(group.synapses, GroupPlasticity)]
+    return held, max((int(synapse.max(initial=-1)) + 1 for _, synapse in held), default=0)
+
+
 def _pools(engine: Engine) -> tuple[ndarray, ndarray]:
     """Return the state of all pools by synapse of the map, whatever groups they are in."""
-    held = [group.synapses.pools for group in engine.groups if isinstance(group.synapses, GroupPlasticity)]
-    n = max((int(synapse.max(initial=-1)) + 1 for _, synapse in held), default=0)
+    held, n = _held(engine)
     pool, last = np.ones((2, n)), np.full(n, -1, dtype=np.int64)
     for pools, synapse in held:
         pool[0, synapse], pool[1, synapse], last[synapse] = pools.utilised, pools.ready, pools.last
@@ -75,8 +81,7 @@ def _pools(engine: Engine) -> tuple[ndarray, ndarray]:
 
 
 def _refill(engine: Engine, checkpoint: Checkpoint) -> None:
-    held = [group.synapses.pools for group in engine.groups if isinstance(group.synapses, GroupPlasticity)]
-    n = max((int(synapse.max(initial=-1)) + 1 for _, synapse in held), default=0)
+    held, n = _held(engine)
     if n != checkpoint.pool_last.size:
         raise RunError(
             f"The checkpoint knows the vesicles of {checkpoint.pool_last.size} synapses, the run needs those of {n}. "

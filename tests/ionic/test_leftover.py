@@ -83,3 +83,8 @@ def test_the_excess_of_random_places_is_that_of_poisson_and_pairs_have_none():
 def test_shares_that_are_none_are_refused():
     with pytest.raises(IonicError, match="shares from 0 to 1"):
         Leftover(circuit=Circuit(), law=PAIRS_ALONE, na=0.1, k=1.2)
+
+
+def test_a_slit_narrower_than_a_cell_is_one_cell():
+    place_m = np.linspace(0.0, 100 * NM, 10)
+    assert excess_share(place_m[:7], place_m[:3], n_pairs=10, width_m=100 * NM) == pytest.approx(0.4)

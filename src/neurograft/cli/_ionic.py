@@ -306,7 +306,7 @@ def neuron_command(
 
 
 def _known(value: float) -> float | None:
-    return value if value == value else None  # noqa: PLR0124  (NaN)
+    return None if math.isnan(value) else value
 
 
 def _law(law: Law) -> "RateLaw":
@@ -322,7 +322,7 @@ def _particles(circuit, duration_s, checkpoint, seed, progress) -> "tuple[Neuron
     """Return the course, and in each slit the share of ions that are in excess of the other sign where they are."""
     import numpy as np
 
-    from neurograft.ionic import ParticleOptions, excess_share, load_neuron, run_particles, start_neuron
+    from neurograft.ionic import ParticleOptions, excess_shares, load_neuron, run_particles, start_neuron
 
     options = ParticleOptions()
     if checkpoint is not None and checkpoint.exists():
@@ -330,13 +330,8 @@ def _particles(circuit, duration_s, checkpoint, seed, progress) -> "tuple[Neuron
     else:
         neuron = start_neuron(circuit, options, np.random.default_rng(seed))
     trace = run_particles(neuron, duration_s=duration_s, checkpoint=checkpoint, progress=progress)
-    excess: dict[str, float] = {}
-    widths = (circuit.na_width_m, circuit.k_width_m)
-    for name, state, width_m in zip(("excess_na", "excess_k"), neuron.slits, widths, strict=True):
-        y_m = np.clip(state.y_nm * NM, 0.0, width_m)
-        cations, anions = y_m[state.species == 0], y_m[state.species == 1]
-        excess[name] = excess_share(cations, anions, n_pairs=circuit.n_pairs, width_m=width_m)
-    return trace, excess
+    in_na, in_k = excess_shares(neuron)
+    return trace, {"excess_na": in_na, "excess_k": in_k}
 
 
 def _write_trace(trace: "NeuronTrace", out: Path) -> None:
@@ -424,7 +419,7 @@ def _noise(found: "Noisy") -> dict[str, float | None]:
 def _noise_told(row: Mapping[str, object]) -> str:
     """Return what noise does to the spikes of a row, nothing where there are none."""
     values = [row.get(f"noisy_{name}", math.nan) for name in ("interval_s", "interval_sd_s", "swing_v", "energy_j")]
-    if any(isinstance(v, float) and v != v for v in values):  # noqa: PLR0124  (NaN: not asked)
+    if any(isinstance(v, float) and math.isnan(v) for v in values):  # not asked
         return ""
     numbers = [v for v in values if isinstance(v, float)]
     if len(numbers) < 4:

@@ -79,6 +79,7 @@ from neurograft.ionic._phase import lowest_voltage as lowest_voltage
 from neurograft.ionic._phase import outcome as outcome
 from neurograft.ionic._phase import phase_diagram as phase_diagram
 from neurograft.ionic._phase import with_noise as with_noise
+from neurograft.ionic._placed import excess_shares as excess_shares
 from neurograft.ionic._placed import placed_of as placed_of
 from neurograft.ionic._placed import stripes_start as stripes_start
 from neurograft.ionic._rates import PAIRS_ALONE as PAIRS_ALONE

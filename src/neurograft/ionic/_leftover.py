@@ -188,6 +188,6 @@ def excess_share(
 
     ``n_pairs`` ions of each kind are in the slit, those in pairs too.  An ion diffuses across 300 nm in some 45 us.
     """
-    edges = np.linspace(0.0, width_m, round(width_m / cell_m) + 1)
+    edges = np.linspace(0.0, width_m, max(round(width_m / cell_m), 1) + 1)
     more = np.histogram(cation_m, edges)[0] - np.histogram(anion_m, edges)[0]
     return float(np.abs(more).sum()) / n_pairs

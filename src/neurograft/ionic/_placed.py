@@ -6,6 +6,7 @@ from numpy import ndarray
 
 from neurograft.errors import IonicError
 from neurograft.ionic._brownian import IonModel, IonState
+from neurograft.ionic._leftover import excess_share
 from neurograft.ionic._observables import LINK_M, places_in_box_nm
 from neurograft.ionic._particle_neuron import ParticleNeuron, slit_models
 from neurograft.ionic._stripes import NeuronStart, Placed
@@ -42,3 +43,14 @@ def stripes_start(neuron: ParticleNeuron) -> NeuronStart:
     na, k = (placed_of(model, state) for model, state in zip(models, neuron.slits, strict=True))
     block_s = neuron.options.block_steps * neuron.options.step_s
     return NeuronStart(time_s=len(neuron.rows) * block_s, voltage_v=neuron.voltage_v, na=na, k=k)
+
+
+def excess_shares(neuron: ParticleNeuron) -> tuple[float, float]:
+    """Return the share of ions in excess of the other sign where they are, in the sodium's slit and in the other."""
+    circuit = neuron.circuit
+    shares: list[float] = []
+    for state, width_m in zip(neuron.slits, (circuit.na_width_m, circuit.k_width_m), strict=True):
+        y_m = np.clip(state.y_nm * NM, 0.0, width_m)
+        cations, anions = y_m[state.species == 0], y_m[state.species == 1]
+        shares.append(excess_share(cations, anions, n_pairs=circuit.n_pairs, width_m=width_m))
+    return shares[0], shares[1]

@@ -67,7 +67,7 @@ def hippocampus_walk(folder: Path, seed: int, progress: Progress) -> Walk:
             ),
         ],
         lines=[
-            f"hippocampus: {m.n_synapses} functional connections among six units: {', '.join(called) or 'none'}",
+            f"hippocampus: functional connections among six units, {m.n_synapses}: {', '.join(called) or 'none'}",
             *(_told(row) for row in passed.rows),
             *fidelity_lines(trial.fidelity),
         ],

@@ -1,8 +1,8 @@
 """Train the judge of ``copy_spikes`` on simulated families, scored on families left out, and write its file.
 
-About an hour of one core, most of it growing networks, which are kept in the cache folder.  Nothing but
+About two hours of one core, most of it growing networks, which are kept in the cache folder.  Nothing but
 simulated networks is used; seeds from 100 on are for reporting.
-Run with: python benchmarks/train_spikes.py --cache FOLDER [--seeds 6] [--write] [--scores FILE]
+Run with: python benchmarks/train_spikes.py --cache FOLDER [--seeds 10] [--write] [--scores FILE]
 """
 
 import argparse
@@ -382,7 +382,7 @@ def plan(n_seeds: int):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache", type=Path, required=True, help="folder for networks and their features")
-    parser.add_argument("--seeds", type=int, default=6, help="networks of each LIF family")
+    parser.add_argument("--seeds", type=int, default=10, help="networks of each LIF family")
     parser.add_argument("--write", action="store_true", help="write the judge's file into the package")
     parser.add_argument("--scores", type=Path, help="also write the tables here")
     args = parser.parse_args()

@@ -83,6 +83,13 @@ def test_the_neuron_of_stripes_repeats_with_its_seed(neurograft, tmp_path):
     assert traces[0] == traces[1] != traces[2]
 
 
+def test_the_narrowest_stripes_and_the_authors_start_run(neurograft):
+    words = ("ionic", "neuron", "--depth", "stripes", "--microseconds", "1", "--json")
+    for more in (("--size", "0.01"), ("--authors-start",)):
+        said = neurograft(*words, *more)
+        assert (said.code, json.loads(said.out)["spikes"]) == (0, 0), said.err
+
+
 def test_stripes_go_on_from_the_ions_of_a_particle_neuron(neurograft, tmp_path):
     small = ("ionic", "neuron", "--size", "0.05", "--seed", "3")
     said = neurograft(*small, "--depth", "particles", "--checkpoint", tmp_path / "n.npz", "--microseconds", "0")
@@ -199,6 +206,12 @@ def test_figures_are_one_page(neurograft, tmp_path):
         (("md", "--wall", "gold"), "Known: graphene, hbn"),
         (("md", "--ns", "0"), "Give 0.005 to 1000"),
         (("neuron", "--size", "0"), "above 0"),
+        (("neuron", "--depth", "stripes", "--size", "0.009"), "give 0.01 or more"),
+        (("neuron", "--authors-start"), "a start of --depth stripes or particles"),
+        (
+            ("neuron", "--authors-start", "--depth", "stripes", "--size", "0.5"),
+            "4000 cations a slit, this circuit 2000",
+        ),
         (("neuron", "--start", "n.npz"), "--start is for --depth stripes"),
         (("neuron", "--depth", "stripes", "--start", "no.npz"), "no.npz"),
         (("phase", "--batteries", "a,b"), "numbers with commas"),

@@ -1,8 +1,8 @@
 """Copying from spikes as users do, on networks of seeds that nothing was chosen on, strong synapses and public sets.
 
 Run with: python benchmarks/spikes_fresh.py --cache FOLDER [--families "lif drive" --seeds 31 32] [--strong 11 12]
-[--public FOLDER], the folder with spycon/, tspe/ and extended-glm/ in it, those that are there.  Each row: AUC and average precision of all ordered pairs,
-calls, false ones, recall.
+[--public FOLDER], the folder with spycon/, tspe/ and extended-glm/ in it, those that are there.  Each row: AUC and
+average precision of all ordered pairs, calls, false ones, recall.
 """
 
 import argparse
@@ -73,7 +73,8 @@ def public(folder: Path):
         for pre, post, w in file["marked_edges"]:
             weight[np.searchsorted(nodes, int(pre)), np.searchsorted(nodes, int(post))] = max(np.nan_to_num(w), 0.0)
         neuron = np.searchsorted(nodes, file["ids"].astype(np.int64))
-        yield f"spycon {path.stem[:12]}", spike_trains(time_s=file["times"], neuron=neuron, n_neurons=nodes.size), weight
+        trains = spike_trains(time_s=file["times"], neuron=neuron, n_neurons=nodes.size)
+        yield f"spycon {path.stem[:12]}", trains, weight
     path = folder / "tspe" / "BA_new_sim7_100.mat"
     if not path.exists():
         return

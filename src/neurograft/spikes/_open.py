@@ -35,8 +35,10 @@ def open_spikes(path: Path | str, *, options: SpikeOptions = _DEFAULT) -> SpikeT
     if isinstance(read, SpikeTrains):
         if options.duration_s is not None:
             raise SpikeError(f"{path} tells its observed time. Leave duration_s ({options.duration_s} s) out.")
+        if options.tick_s is not None:
+            raise SpikeError(f"{path} tells what its times are. Leave the unit of time ({options.tick_s} s) out.")
         return read
-    return trains_of(read, path=path, format_=found.value[0], files=files, duration_s=options.duration_s)
+    return trains_of(read, path=path, format_=found.value[0], files=files, options=options)
 
 
 def _read(path: Path, found: Format, options: SpikeOptions) -> tuple[Read | SpikeTrains, list[Path]]:

@@ -107,14 +107,14 @@ def test_stripes_go_on_from_the_ions_of_a_particle_neuron(neurograft, tmp_path):
 
 def test_a_pair_of_molecules_goes_on_and_a_short_run_is_told(neurograft, tmp_path):
     pytest.importorskip("openmm", reason="molecules need the extra md")
-    words = ("ionic", "pair", "--side-nm", "2.3", "--visit-ps", "0.1", "--settle-ps", "0.5", "--json")
+    words = ("ionic", "pair", "--side-nm", "2.3", "--visit-ps", "0.05", "--settle-ps", "0.5", "--json")
     kept = ("--checkpoint", tmp_path / "u.npz", "-o", tmp_path / "pair.csv")
     for rounds in ("6", "7"):
         said = neurograft(*words, *kept, "--rounds", rounds)
         assert said.code == 2
         assert "go on for longer" in said.err
     with np.load(tmp_path / "u.npz") as file:
-        assert file["window"].size == 7 * 24
+        assert file["window"].size == 7 * 40
     refused = neurograft(*words, "--checkpoint", tmp_path / "u.npz", "--salt", "CaSO4")
     assert refused.code == 2
     assert "start anew" in refused.err
@@ -127,13 +127,13 @@ def test_the_work_of_visits_is_reported(neurograft, tmp_path):
     slit, rng = MolecularSlit(n_units=1, side_m=2.4 * NM), np.random.default_rng(0)
     grid, seen = np.linspace(0.2, 1.3, 20_000), Visits()
     energy = -4 * np.exp(-(((grid - 0.3) / 0.08) ** 2))
-    for k in range(6 * 24):
-        centre = umbrellas.centre_nm[k % 12]
+    for k in range(6 * 40):
+        centre = umbrellas.centre_nm[k % 20]
         weight = grid * np.exp(-energy - 0.5 * umbrellas.spring / 2.4777 * (grid - centre) ** 2)
-        seen.window.append(k % 12)
+        seen.window.append(k % 20)
         seen.distance_nm.append(np.interp(rng.random(200), np.cumsum(weight) / weight.sum(), grid))
     place = built(slit, rng).place_nm
-    seen.window_of, seen.place_nm, seen.speed_nm_ps = [*range(12)] * 2, [place] * 24, [np.zeros_like(place)] * 24
+    seen.window_of, seen.place_nm, seen.speed_nm_ps = [*range(20)] * 2, [place] * 40, [np.zeros_like(place)] * 40
     save_visits(tmp_path / "u.npz", seen, umbrellas, label=json.dumps(asdict(slit), sort_keys=True))
     said = neurograft(
         "ionic", "pair", "--rounds", "6", "--checkpoint", tmp_path / "u.npz", "-o", tmp_path / "pair.csv", "--json"

@@ -14,6 +14,8 @@ from neurograft.ionic import (
     authors_trace,
     simulate_stripes,
     spikes_of,
+    stored_authors_start,
+    stored_particle_run,
     stripes_start,
 )
 from neurograft.ionic._authors import park_miller
@@ -66,6 +68,15 @@ def test_stripes_from_the_authors_places_spike_as_theirs_did(neuron):
     mean, sd = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
     assert np.all(np.abs(theirs - mean) < 2 * sd)
     assert np.all(sd < 0.45 * mean)
+
+
+def test_moving_ions_from_the_authors_places_follow_their_file():
+    """To 3 V rms until their first spike; those of another start are 20 V away.  Then noise parts them."""
+    theirs, ours, others = (f().voltage_v[5:90] for f in (authors_trace, stored_authors_start, stored_particle_run))
+    assert np.sqrt(np.mean((ours - theirs) ** 2)) < 3
+    assert np.sqrt(np.mean((others - theirs) ** 2)) > 10
+    first_s = spikes_of(stored_authors_start()).time_s[0]
+    assert first_s == pytest.approx(92 * US, abs=16 * US)  # sd of stripes from there
 
 
 def test_another_size_is_refused():

@@ -24,7 +24,7 @@ def drawn(umbrellas, n_rounds, dimensions, rng):
             bias = 0.5 * umbrellas.spring / THERMAL_KJ * (grid - centre) ** 2
             weight = grid ** (dimensions - 1) * np.exp(-energy_kt(grid) - bias)
             seen.window.append(window)
-            seen.distance_nm.append(np.interp(rng.random(200), np.cumsum(weight) / weight.sum(), grid))
+            seen.distance_nm.append(np.interp(rng.random(400), np.cumsum(weight) / weight.sum(), grid))
     return seen
 
 
@@ -58,17 +58,17 @@ def test_two_charges_in_vacuum_have_coulombs_energy():
         system.addParticle(20.0)
         force.addParticle(q, sigma, epsilon)
     system.addForce(force)
-    umbrellas = Umbrellas(visit_s=6 * PS, settle_s=2 * PS)
+    umbrellas = Umbrellas(visit_s=4 * PS, settle_s=1 * PS)
     add_spring(mm, system, (0, 1), umbrellas.spring)
     integrator = mm.LangevinMiddleIntegrator(298, 5.0, 0.004)
     integrator.setRandomNumberSeed(3)
     context = mm.Context(system, integrator, mm.Platform.getPlatformByName("Reference"))
     context.setPositions(np.array([[0.0, 0, 0], [1.0, 0, 0]]))
     seen = visit_windows(context, integrator, (0, 1), umbrellas, Visits(), n_rounds=8, step_ps=0.004, seed=1)
-    assert seen.window[:24] == [*range(11, -1, -1), *range(12)]
-    for k in range(0, 192, 12):  # states trade windows with neighbours, within their direction
-        assert sorted(seen.window[k : k + 12]) == list(range(12))
-    assert any(seen.window[k : k + 24] != seen.window[:24] for k in range(24, 192, 24))
+    assert seen.window[:40] == [*range(19, -1, -1), *range(20)]
+    for k in range(0, 320, 20):  # states trade windows with neighbours, within their direction
+        assert sorted(seen.window[k : k + 20]) == list(range(20))
+    assert any(seen.window[k : k + 40] != seen.window[:40] for k in range(40, 320, 40))
     work = pair_work(seen, umbrellas, thermal_kj=THERMAL_KJ, dimensions=3)
     r = work.distance_nm
     exact = (-138.935456 * charge**2 / r + 4 * epsilon * ((sigma / r) ** 12 - (sigma / r) ** 6)) / THERMAL_KJ
@@ -89,9 +89,9 @@ def test_a_core_is_found_again_from_the_pairs_that_it_holds():
 
 
 def test_ways_in_and_out_that_disagree_are_told_and_first_rounds_are_dropped():
-    """Pulled pairs whose distances lag: outwards by 0.01 nm more than inwards, and by far more in the first rounds."""
+    """Pulled pairs whose distances lag: outwards by 0.003 nm more than inwards, and by far more in the first rounds."""
     umbrellas = Umbrellas()
-    seen, n = drawn(umbrellas, 8, 2, np.random.default_rng(5)), 12
+    seen, n = drawn(umbrellas, 8, 2, np.random.default_rng(5)), 20
     settled = pair_work(seen, umbrellas, thermal_kj=THERMAL_KJ)
     for k in range(2 * 2 * n):
         seen.distance_nm[k] = seen.distance_nm[k] + 0.02
@@ -99,9 +99,9 @@ def test_ways_in_and_out_that_disagree_are_told_and_first_rounds_are_dropped():
     np.testing.assert_array_equal(again.work_kt, settled.work_kt)
     for k in range(len(seen.window)):
         if k // n % 2:
-            seen.distance_nm[k] = seen.distance_nm[k] - 0.01
+            seen.distance_nm[k] = seen.distance_nm[k] - 0.003
     lagging = pair_work(seen, umbrellas, thermal_kj=THERMAL_KJ)
-    # nearer than its window by 0.01 nm, a pair seems to attract by 12 kT/nm more, over 0.5 nm to contact
+    # nearer than its window by 0.003 nm, a pair seems to attract by 12 kT/nm more, over 0.5 nm to contact
     assert lagging.contact_split_kt - settled.contact_split_kt == pytest.approx(6, abs=1.5)
 
 

@@ -23,9 +23,9 @@ def pair_command(
     salt: Annotated[str, typer.Option(help="NaCl, CaCl2, CaSO4 or Na2SO4: one formula unit.")] = "NaCl",
     side_nm: Annotated[float, typer.Option(help="Side of the box, rounded to whole cells of the sheet.")] = 2.4,
     rounds: Annotated[
-        int, typer.Option(min=6, help="Visits to each of 24 states, of which the first quarter only settles.")
+        int, typer.Option(min=6, help="Visits to each of 40 states, of which the first quarter only settles.")
     ] = 10,
-    visit_ps: Annotated[float, typer.Option(help="Picoseconds a visit; half a nanosecond in all is 1 kT.")] = 5.0,
+    visit_ps: Annotated[float, typer.Option(help="Picoseconds a visit.")] = 3.0,
     settle_ps: Annotated[float, typer.Option(min=0, help="Picoseconds before all visits.")] = 20.0,
     checkpoint: Annotated[Path | None, typer.Option(help="Go on from this file, and keep it up to date.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="CSV of distance, work and error.")] = Path("pair.csv"),
@@ -49,8 +49,8 @@ def pair_command(
         slit_of_layers,
     )
 
-    if not 0.1 <= visit_ps <= 10_000:
-        raise OptionError(f"--visit-ps is {visit_ps:g}. Give 0.1 to 10000 picoseconds.")
+    if not 0.05 <= visit_ps <= 10_000:
+        raise OptionError(f"--visit-ps is {visit_ps:g}. Give 0.05 to 10000 picoseconds.")
     slit = MolecularSlit(layers=layers, wall=wall, salt=salt, n_units=1, side_m=side_nm * NM)
     known = load_measured(into) if into is not None else None
     if known is not None and (known.layers, known.wall, known.salt) != (layers, wall, salt):
@@ -58,7 +58,7 @@ def pair_command(
             f"{into} is of {known.salt}, {known.layers} layers, {known.wall}; these are {salt}, {layers}, {wall}. "
             "Name the slit that it was measured in."
         )
-    umbrellas = Umbrellas(visit_s=visit_ps * PS, settle_s=min(4.0, visit_ps) * PS)
+    umbrellas = Umbrellas(visit_s=visit_ps * PS, settle_s=min(3.0, visit_ps) * PS)
     run = MolecularRun(slit, seed=seed, n_threads=threads, spring=umbrellas.spring)
     is_resumed = checkpoint is not None and checkpoint.exists()
     seen = run.go_on(checkpoint, umbrellas) if is_resumed and checkpoint is not None else Visits()

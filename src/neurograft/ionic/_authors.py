@@ -46,9 +46,9 @@ def authors_start(circuit: Circuit, options: ParticleOptions, rng: Generator) ->
     for model, seeds in zip(slit_models(circuit, options), _SEEDS, strict=True):
         drawn = [park_miller(seed, _DROPPED + 3 * _N_PAIRS)[_DROPPED:].reshape(-1, 3) for seed in seeds]
         x, y, _ = np.concatenate(drawn).T
-        length_nm, width_nm = model.plane.length_m / NM, model.plane.width_m / NM
+        x, y = x * model.plane.length_m / NM, y * model.plane.width_m / NM
         species = np.repeat(np.arange(2), _N_PAIRS).astype(np.int8)
-        slits.append(start_at(model, x_nm=x * length_nm, y_nm=y * width_nm, species=species, rng=rng))
+        slits.append(start_at(model, x_nm=x, y_nm=y, species=species, rng=rng))
     return ParticleNeuron(circuit=circuit, options=options, slits=(slits[0], slits[1]), voltage_v=options.start_v)
 
 

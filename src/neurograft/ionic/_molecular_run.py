@@ -95,7 +95,7 @@ class MolecularRun:
         label = json.dumps(asdict(self.slit), sort_keys=True)
 
         def keep(now: Visits) -> None:
-            if checkpoint is not None:
+            if checkpoint is not None and len(now.window) % len(umbrellas.centre_nm) == 0:
                 save_visits(checkpoint, now, umbrellas, label=label)
 
         return visit_windows(

@@ -139,6 +139,30 @@ def test_a_file_that_tells_its_unit_is_believed(tmp_path: Path) -> None:
         SpikeOptions(tick_s=0.0)
 
 
+def test_a_folder_of_text_files_has_a_neuron_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "spikes"
+    folder.mkdir()
+    for name, text in {"cell10": "7.5\n", "cell2": "-3\n4.5\n\n", "cell3": "", "readme": "what this is\n"}.items():
+        (folder / f"{name}.txt").write_text(text)
+    trains = open_spikes(folder, options=SpikeOptions(tick_s=1e-3))
+    assert trains.labels == ("cell2", "cell3", "cell10")
+    assert trains.counts().tolist() == [2, 0, 1]
+    np.testing.assert_allclose(trains.time_s, [-3e-3, 4.5e-3, 7.5e-3])
+    assert any("left out, as they hold no list of numbers: readme.txt" in line for line in describe(trains))
+    assert set(trains.provenance.inputs) == {"cell2.txt", "cell3.txt", "cell10.txt"}
+    (folder / "cell3.txt").write_bytes(b"1.0\n2.0\n\xff\xfe 3\n")
+    with pytest.raises(SpikeError, match=r"cell3.txt, line 3: .* is not one spike time"):
+        open_spikes(folder)
+
+
+def test_a_folder_without_lists_of_numbers_is_of_no_known_kind(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.csv", "c.dat"):
+        (tmp_path / name).write_text("time,value\n1,2\n")
+    (tmp_path / "d.txt").write_text("1.5\n")  # one alone is no folder of neurons
+    with pytest.raises(SpikeError, match="is of no kind that neurograft knows"):
+        open_spikes(tmp_path)
+
+
 def test_cells_with_the_size_in_the_last_are_bins(tmp_path: Path) -> None:
     trains = open_spikes(mat(tmp_path / "a.mat", asdf=cells([5.0, 100.0], [], [2], [2, 200])))
     assert trains.counts().tolist() == [2, 0]

@@ -173,7 +173,7 @@ def _written(asked: _Asked, made: "_Made") -> tuple[tuple[str, ...], dict[str, o
         save_spikes(made.spikes, asked.spikes_out)
     lines = [*describe(m), *made.warnings()]
     if asked.report is not None:
-        _write(asked.report, m, made.intracellular)
+        _write(asked.report, m, made)
         lines.append(f"written: {asked.report}")
     result: dict[str, object] = {"map": str(asked.out), "neurons": m.n_neurons, "synapses": m.n_synapses}
     result["pairs"] = _pairs(m)
@@ -285,14 +285,14 @@ def _evidence(copied: "IntracellularCopy") -> dict[str, object]:
     }
 
 
-def _write(path: Path, m: "SynapseMap", copied: "IntracellularCopy | None") -> None:
-    from neurograft.report import Report, copied_chapters, map_chapter, write_report
+def _write(path: Path, m: "SynapseMap", made: "_Made") -> None:
+    from neurograft.report import Report, copied_chapters, copied_spikes_chapters, write_report
 
     title = "The synaptic map"
     chapters = (
-        [map_chapter(title, m, text="Who is taken to answer whose spikes, and how sure that is.")]
-        if copied is None
-        else copied_chapters(title, copied)
+        copied_spikes_chapters(title, m, made.spikes)
+        if made.intracellular is None
+        else copied_chapters(title, made.intracellular)
     )
     write_report(Report(title="A recording copied", sections=chapters, provenance=m.provenance), path)
 

@@ -25,7 +25,7 @@ from neurograft.copying._spikes_features import describe
 from neurograft.copying._spikes_input import grid_of
 from neurograft.copying._spikes_joint import all_correlograms
 from neurograft.copying._spikes_judge import calibrated, jittered, recording_signs
-from neurograft.copying._spikes_latent import DriveOptions, most_drives
+from neurograft.copying._spikes_latent import DriveOptions, are_drives_told
 from neurograft.copying._spikes_model import LARGEST, Calibration, Judge, Line, Trees, log_odds, pack, squash
 from neurograft.copying._spikes_usual import by_usual_course
 from neurograft.progress import silent
@@ -328,7 +328,7 @@ def main():
     samples = []
     for family, seed, kind in plan(args.seeds):
         one = sample(family, seed, kind, args.cache)
-        if most_drives(len(one.is_judged), DriveOptions()) >= 2:  # with fewer neurons the judge is not asked
+        if are_drives_told(len(one.is_judged), DriveOptions()):  # with fewer neurons the judge is not asked
             samples.append(one)
         print(family, seed, kind, len(one.weight), flush=True)
     by_simulator = []

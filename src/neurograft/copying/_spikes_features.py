@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from neurograft.copying._correlogram import LagGrid
 from neurograft.copying._spikes_coupling import BoxOptions, BoxScores, box_scores, counted_z
-from neurograft.copying._spikes_latent import DriveOptions, excess, high_passed, most_drives, remove_drives
+from neurograft.copying._spikes_latent import DriveOptions, are_drives_told, excess, high_passed, remove_drives
 from neurograft.copying._spikes_scan import (
     Baseline,
     Contrasts,
@@ -70,7 +70,7 @@ def describe(
     undriven = remove_drives(raw, grid, drives)
     clean, even, n_drives = undriven.values, undriven.even(mean), undriven.n_drives
     del undriven
-    if most_drives(n, drives) < 2:
+    if not are_drives_told(n, drives):
         clean = even = high_passed(raw, grid, _BASELINE_SD_S)
     local = high_passed(raw, grid, _BASELINE_SD_S)
     columns: _Columns = {}

@@ -28,6 +28,7 @@ _HAIR = 1e-9
 _LEAST_ROWS = 1000.0
 _ROWS_THAT_TELL = 200_000  # a membrane's memory to two parts in a thousand
 _OWN_SPIKES = 5
+_SETTLING_ROWS = 3  # after a blank: what the filters' first two coefficients foretell, and one more
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
 _LANE_BYTES = 256  # of neurons that kernels take together
 _UNREST_NEURONS = 512  # as many, drawn at random, tell how still the network is: to a hundredth
@@ -56,6 +57,18 @@ class Prepared(NamedTuple):
     before: int
     volts: Float[ndarray, "rows neurons"]
     weight: Float[ndarray, "rows neurons"]  # 0 where blanked, else 1
+
+    def settled(self) -> Float[ndarray, "rows neurons"]:
+        """Return the weights of the chunk's own rows for their innovations: 0 also in the first rows after a blank.
+
+        These are foretold from the straight line over the blank.  Membranes go on as two rows before them say, so of
+        a second row after an action potential a hundred times the usual power was left, and most of all noise.
+        """
+        out = self.weight[self.before :].copy()
+        for lag in range(1, _SETTLING_ROWS + 1):
+            later = max(lag - self.before, 0)  # a segment's first rows have no past
+            out[later:] *= self.weight[self.before + later - lag : len(self.weight) - lag]
+        return out
 
 
 @final

@@ -50,6 +50,25 @@ def _slow(rng):
     )
 
 
+def _late(rng):
+    n = int(rng.integers(16, 61))
+    return LifNet(
+        n=n,
+        n_seen=n,
+        inputs=min(_between(rng, 2, 8), n / 5),
+        psp_mv=_between(rng, 0.5, 1.6),
+        tau_s_ms=float(rng.choice([0.0, 2.0, 4.0])),
+        delay_ms=(1.0, float(rng.uniform(2, 8))),
+        rate_hz=_between(rng, 2, 10),
+        drives=int(rng.integers(1, 3)),
+        drive_mv=float(rng.uniform(2, 6)),
+        drive_tau_ms=_between(rng, 10, 200),
+        drive_late_ms=_between(rng, 10, 60),
+        same_sign=True,
+        seconds=_between(rng, 300, 1500),
+    )
+
+
 def _sources(rng):
     return LifNet(
         inputs=_between(rng, 2, 7),
@@ -262,6 +281,7 @@ def _culture(kind, *, seconds, n=70, is_sorted=False):
 LIF_DRAWS = {
     "lif drive": _drive,
     "lif slow drive": _slow,
+    "lif late drive": _late,
     "lif unseen sources": _sources,
     "lif partly seen": _partial,
     "lif dense": _dense,

@@ -1,8 +1,8 @@
 """Copying from spikes as users do, on networks of seeds that nothing was chosen on, strong synapses and public sets.
 
 Run with: python benchmarks/spikes_fresh.py --cache FOLDER [--families "lif drive" --seeds 31 32] [--strong 11 12]
-[--public FOLDER], the folder with spycon/ and tspe/ in it.  Each row: AUC and average precision of all ordered pairs,
-calls, false ones, recall.
+[--public FOLDER], the folder with spycon/, tspe/ and extended-glm/ in it, those that are there.  Each row: AUC and
+average precision of all ordered pairs, calls, false ones, recall.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from train_spikes import trains_of
 from neurograft.copying import copy_spikes
 from neurograft.maps import synapse_map
 from neurograft.network import run, steady_drive
-from neurograft.spikes import SpikeTrains, spike_trains
+from neurograft.spikes import SpikeOptions, SpikeTrains, open_spikes, spike_trains
 from neurograft.units import MS, MV
 
 STRONG_MV = (1.0, 2.0, 4.0, 5.0, 7.0)
@@ -39,7 +39,7 @@ def row(name: str, rows: list[np.ndarray]) -> str:
     table = np.array(rows)
     calls, false, truth = table[:, 2:].sum(axis=0)
     return (
-        f"{name:24} {len(rows)}  {np.nanmean(table[:, 0]):.3f} {np.nanmean(table[:, 1]):.3f}  {calls:4.0f} calls "
+        f"{name:26} {len(rows)}  {np.nanmean(table[:, 0]):.3f} {np.nanmean(table[:, 1]):.3f}  {calls:4.0f} calls "
         f"{false:3.0f} false ({false / max(calls, 1):.3f})  recall {(calls - false) / max(truth, 1):.3f}"
     )
 
@@ -62,15 +62,23 @@ def strong(psp_mv: float, seed: int, *, n: int = 14, seconds: float = 300.0) -> 
 
 def public(folder: Path):
     """Yield name, spikes and weights of the public sets."""
-    for name in ("ren_simulation_1917_Cell1Block1_long_340_20_ei5_example", "sim1917Cell1Block1_tiny"):
-        file = np.load(folder / "spycon" / f"{name}.npz")
+    for path in sorted((folder / "extended-glm").glob("simulated data_*.mat")):  # Ren 2020, from its own repository
+        data = loadmat(path, simplify_cells=True)["data"]
+        trains = open_spikes(path, options=SpikeOptions(part="data.spk", tick_s=1 * MS, duration_s=3600.0))
+        yield path.stem, trains, np.asarray(data["syn"]["w_syn"])
+    for path in sorted((folder / "spycon").glob("*.npz")):
+        file = np.load(path)
         nodes = np.unique(file["marked_edges"][:, :2].astype(np.int64))
         weight = np.zeros((nodes.size, nodes.size))
         for pre, post, w in file["marked_edges"]:
             weight[np.searchsorted(nodes, int(pre)), np.searchsorted(nodes, int(post))] = max(np.nan_to_num(w), 0.0)
         neuron = np.searchsorted(nodes, file["ids"].astype(np.int64))
-        yield f"spycon {name[:12]}", spike_trains(time_s=file["times"], neuron=neuron, n_neurons=nodes.size), weight
-    data = loadmat(folder / "tspe" / "BA_new_sim7_100.mat", squeeze_me=True, struct_as_record=False)["data"]
+        trains = spike_trains(time_s=file["times"], neuron=neuron, n_neurons=nodes.size)
+        yield f"spycon {path.stem[:12]}", trains, weight
+    path = folder / "tspe" / "BA_new_sim7_100.mat"
+    if not path.exists():
+        return
+    data = loadmat(path, squeeze_me=True, struct_as_record=False)["data"]
     times = [np.atleast_1d(t).astype(np.float64) * 1e-3 for t in data.TS_ms]
     neuron = np.concatenate([np.full(len(t), i) for i, t in enumerate(times)])
     trains = spike_trains(time_s=np.concatenate(times), neuron=neuron, epochs_s=np.array([[0.0, 3601.0]]))

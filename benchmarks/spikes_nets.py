@@ -52,6 +52,7 @@ class LifNet:
     drive_tau_ms: float = 10.0
     drive_hz: float = 0.0  # above 0: the drive is a noisy rhythm
     same_sign: bool = False  # all neurons are driven the same way
+    drive_late_ms: float = 0.0  # each neuron hears each drive up to this much later, as a wave that travels
     sources: int = 0  # unseen spike trains with sharp effects on many
     source_hz: float = 10.0
     source_mv: float = 2.0
@@ -120,7 +121,10 @@ def lif_and_drives(net: LifNet, *, seed: int) -> tuple[Net, Driven]:
     source_delay = rng.integers(round(low_ms / dt), round(high_ms / dt) + 1, size=(net.sources, n))
     sources = _sparse(source_psp * jump_of_peak, source_delay)
     wanted = net.rate_hz * np.exp(net.rate_spread * rng.standard_normal(n) - net.rate_spread**2 / 2)
-    time_s, who, drive = _settled(net, wiring, sources, loading, wanted, seconds=net.seconds, seed=seed)
+    late = np.zeros(loading.shape, dtype=np.int64)
+    if net.drive_late_ms > 0:
+        late = rng.integers(0, round(net.drive_late_ms) + 1, size=loading.shape)
+    time_s, who, drive = _settled(net, wiring, sources, loading, late, wanted, seconds=net.seconds, seed=seed)
     seen = np.sort(rng.choice(n, size=net.n_seen, replace=False))
     return _of_seen(time_s, who, seen, net.seconds, psp, delay * dt * 1e-3), Driven(drive, loading[seen])
 
@@ -146,17 +150,18 @@ def kicked(net: LifNet, wanted_hz: np.ndarray, psp_mv: np.ndarray, *, seconds: f
     delay = np.full((n, n), round(1.0 / net.dt_ms))
     wiring = _sparse(psp * _peak_to_jump(20.0, net.tau_s_ms), delay)
     none = _sparse(np.zeros((0, n)), np.zeros((0, n), dtype=np.int64))
-    time_s, who, _ = _settled(net, wiring, none, loading, wanted, seconds=seconds, seed=seed)
+    late = np.zeros(loading.shape, dtype=np.int64)
+    time_s, who, _ = _settled(net, wiring, none, loading, late, wanted, seconds=seconds, seed=seed)
     return Net(time_s, who, seconds, psp, delay * net.dt_ms * 1e-3), n_targets
 
 
-def _settled(net: LifNet, wiring, sources, loading, wanted_hz, *, seconds: float, seed: int):
+def _settled(net: LifNet, wiring, sources, loading, late, wanted_hz, *, seconds: float, seed: int):
     """Return times and neurons of all spikes, and the drives, after steady drives were set for the rates wanted."""
     mean = np.full(wanted_hz.size, 9.0)
 
     def run(seconds, mean, seed):
         return _run_lif(
-            wiring, sources, mean, net.noise_mv, loading, net.drive_tau_ms, net.drive_hz, net.source_hz,
+            wiring, sources, mean, net.noise_mv, loading, late, net.drive_tau_ms, net.drive_hz, net.source_hz,
             net.tau_s_ms, round(seconds * 1e3 / net.dt_ms), net.dt_ms, seed,
         )  # fmt: skip
 
@@ -238,7 +243,7 @@ def _normal(state):
 
 
 @njit(cache=True)
-def _run_lif(wiring, sources, mean, noise, loading, drive_tau, drive_hz, source_hz, tau_s, n_steps, dt, seed):
+def _run_lif(wiring, sources, mean, noise, loading, late, drive_tau, drive_hz, source_hz, tau_s, n_steps, dt, seed):
     state = np.array([np.uint64(seed)])
     n, n_drives = loading.shape
     n_sources = sources.start.size - 1
@@ -285,7 +290,10 @@ def _run_lif(wiring, sources, mean, noise, loading, drive_tau, drive_hz, source_
                 continue
             common = 0.0
             for d in range(n_drives):
-                common += loading[i, d] * drive[0, d]
+                now = drive[0, d]
+                if late[i, d] > 0:
+                    now = trace[d, max(step // every - late[i, d], 0)]
+                common += loading[i, d] * now
             v[i] += dt / 20.0 * (mean[i] + gain * common + current[i] - v[i]) + kick_v * _normal(state)
             if tau_s == 0:
                 v[i] += arrived

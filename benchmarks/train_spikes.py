@@ -25,7 +25,7 @@ from neurograft.copying._spikes_features import describe
 from neurograft.copying._spikes_input import grid_of
 from neurograft.copying._spikes_joint import all_correlograms
 from neurograft.copying._spikes_judge import N_SIGNS, calibrated, jittered, recording_signs, regularity
-from neurograft.copying._spikes_latent import DriveOptions, most_drives
+from neurograft.copying._spikes_latent import DriveOptions, are_drives_told
 from neurograft.copying._spikes_model import (
     LARGEST,
     Calibration,
@@ -389,7 +389,7 @@ def main():
     samples = []
     for family, seed, kind in plan(args.seeds):
         one = sample(family, seed, kind, args.cache)
-        if most_drives(len(one.is_judged), DriveOptions()) >= 2:  # with fewer neurons the judge is not asked
+        if are_drives_told(len(one.is_judged), DriveOptions()):  # with fewer neurons the judge is not asked
             samples.append(one)
         print(family, seed, kind, len(one.weight), flush=True)
     by_simulator = []

@@ -9,7 +9,7 @@ import pytest
 
 from neurograft.ionic import MolecularSlit, Umbrellas, Visits, save_visits
 from neurograft.ionic._molecules import built
-from neurograft.units import NM, PS
+from neurograft.units import NM
 
 
 def test_ions_report_conduction_and_flag_the_step(neurograft, tmp_path):
@@ -83,6 +83,13 @@ def test_the_neuron_of_stripes_repeats_with_its_seed(neurograft, tmp_path):
     assert traces[0] == traces[1] != traces[2]
 
 
+def test_the_narrowest_stripes_and_the_authors_start_run(neurograft):
+    words = ("ionic", "neuron", "--depth", "stripes", "--microseconds", "1", "--json")
+    for more in (("--size", "0.01"), ("--authors-start",)):
+        said = neurograft(*words, *more)
+        assert (said.code, json.loads(said.out)["spikes"]) == (0, 0), said.err
+
+
 def test_stripes_go_on_from_the_ions_of_a_particle_neuron(neurograft, tmp_path):
     small = ("ionic", "neuron", "--size", "0.05", "--seed", "3")
     said = neurograft(*small, "--depth", "particles", "--checkpoint", tmp_path / "n.npz", "--microseconds", "0")
@@ -100,14 +107,14 @@ def test_stripes_go_on_from_the_ions_of_a_particle_neuron(neurograft, tmp_path):
 
 def test_a_pair_of_molecules_goes_on_and_a_short_run_is_told(neurograft, tmp_path):
     pytest.importorskip("openmm", reason="molecules need the extra md")
-    words = ("ionic", "pair", "--side-nm", "2.3", "--visit-ps", "0.5", "--settle-ps", "0.5", "--json")
+    words = ("ionic", "pair", "--side-nm", "2.3", "--visit-ps", "0.05", "--settle-ps", "0.5", "--json")
     kept = ("--checkpoint", tmp_path / "u.npz", "-o", tmp_path / "pair.csv")
-    for rounds in ("4", "5"):
+    for rounds in ("6", "7"):
         said = neurograft(*words, *kept, "--rounds", rounds)
         assert said.code == 2
         assert "go on for longer" in said.err
     with np.load(tmp_path / "u.npz") as file:
-        assert file["window"].size == 60
+        assert file["window"].size == 7 * 40
     refused = neurograft(*words, "--checkpoint", tmp_path / "u.npz", "--salt", "CaSO4")
     assert refused.code == 2
     assert "start anew" in refused.err
@@ -116,28 +123,28 @@ def test_a_pair_of_molecules_goes_on_and_a_short_run_is_told(neurograft, tmp_pat
 def test_the_work_of_visits_is_reported(neurograft, tmp_path):
     """Distances drawn from a known potential, -4 kT at 0.3 nm, stand in for a long run."""
     pytest.importorskip("openmm", reason="molecules need the extra md")
-    umbrellas = Umbrellas(visit_s=50 * PS, settle_s=10 * PS)
+    umbrellas = Umbrellas()
     slit, rng = MolecularSlit(n_units=1, side_m=2.4 * NM), np.random.default_rng(0)
     grid, seen = np.linspace(0.2, 1.3, 20_000), Visits()
     energy = -4 * np.exp(-(((grid - 0.3) / 0.08) ** 2))
-    for k in range(48):
-        centre = umbrellas.centre_nm[k % 12]
+    for k in range(6 * 40):
+        centre = umbrellas.centre_nm[k % 20]
         weight = grid * np.exp(-energy - 0.5 * umbrellas.spring / 2.4777 * (grid - centre) ** 2)
-        seen.window.append(k % 12)
-        seen.distance_nm.append(np.interp(rng.random(400), np.cumsum(weight) / weight.sum(), grid))
+        seen.window.append(k % 20)
+        seen.distance_nm.append(np.interp(rng.random(200), np.cumsum(weight) / weight.sum(), grid))
     place = built(slit, rng).place_nm
-    label = json.dumps(asdict(slit), sort_keys=True)
-    save_visits(tmp_path / "u.npz", seen, umbrellas, label=label, place=place, speed=np.zeros_like(place))
+    seen.window_of, seen.place_nm, seen.speed_nm_ps = [*range(20)] * 2, [place] * 40, [np.zeros_like(place)] * 40
+    save_visits(tmp_path / "u.npz", seen, umbrellas, label=json.dumps(asdict(slit), sort_keys=True))
     said = neurograft(
-        "ionic", "pair", "--rounds", "4", "--checkpoint", tmp_path / "u.npz", "-o", tmp_path / "pair.csv", "--json"
+        "ionic", "pair", "--rounds", "6", "--checkpoint", tmp_path / "u.npz", "-o", tmp_path / "pair.csv", "--json"
     )
     assert said.code == 0, said.err
     found = json.loads(said.out)
-    assert (found["resumed"], found["rounds"]) == (True, 4)
+    assert (found["resumed"], found["rounds"]) == (True, 6)
     assert found["contact_nm"] == pytest.approx(0.3, abs=0.03)
     assert found["contact_kt"] == pytest.approx(-4, abs=4 * found["contact_error_kt"] + 0.2)
     assert 0.01 < found["core_nm"] < 2
-    assert (tmp_path / "pair.csv").read_text().startswith("distance_nm,work_kt,error_kt\n0.")
+    assert (tmp_path / "pair.csv").read_text().startswith("distance_nm,work_kt,error_kt,in_less_out_kt\n0.")
 
 
 def test_phase_tells_where_it_spikes(neurograft):
@@ -199,6 +206,12 @@ def test_figures_are_one_page(neurograft, tmp_path):
         (("md", "--wall", "gold"), "Known: graphene, hbn"),
         (("md", "--ns", "0"), "Give 0.005 to 1000"),
         (("neuron", "--size", "0"), "above 0"),
+        (("neuron", "--depth", "stripes", "--size", "0.009"), "give 0.01 or more"),
+        (("neuron", "--authors-start"), "a start of --depth stripes or particles"),
+        (
+            ("neuron", "--authors-start", "--depth", "stripes", "--size", "0.5"),
+            "4000 cations a slit, this circuit 2000",
+        ),
         (("neuron", "--start", "n.npz"), "--start is for --depth stripes"),
         (("neuron", "--depth", "stripes", "--start", "no.npz"), "no.npz"),
         (("phase", "--batteries", "a,b"), "numbers with commas"),

@@ -235,7 +235,18 @@ def test_the_shape_that_made_the_answers_is_chosen():
     for shape in (Shape(1e-3, 20e-3), Shape(4e-3, 20e-3), Shape(1e-3, 5e-3)):
         kinds = templates(shape, options, whitener, BOXES, 1000.0)
         fit, _ = made(0, latency=0, noise_v=0.3e-3, shape_kinds=kinds)
-        assert choose_shape(fit, options, whitener, BOXES, 1000.0, np.ones(N, dtype=bool)) == shape
+        assert choose_shape(fit, options, kinds.own, 1000.0, np.ones(N, dtype=bool)) == shape
+
+
+def test_cross_talk_has_no_vote_on_the_shape():
+    rises, decays = (0.3e-3, 4e-3), (5e-3, 20e-3, 40e-3)
+    options = TemplateOptions(latency_s=(1e-3,), rise_factors=(1.0,), rise_s=rises, decay_s=decays)
+    shape, whitener = Shape(4e-3, 20e-3), Whitener(np.full((1, N), 0.95))
+    kinds = templates(shape, options, whitener, BOXES, 1000.0)
+    fit, _ = made(0, latency=0, noise_v=0.3e-3, shape_kinds=kinds)
+    talks = (np.random.default_rng(8).random((N, N)) < 0.4) & OPEN
+    both = fit._replace(beta=fit.beta + np.where(talks, 20e-3, 0.0)[:, None, :] * kinds.own.pulses(0)[3])
+    assert choose_shape(both, options, kinds.own, 1000.0, np.ones(N, dtype=bool)) == shape
 
 
 def test_a_silent_neuron_scores_nothing():

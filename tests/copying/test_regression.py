@@ -54,7 +54,7 @@ def whitened(traces, whitener):
     for part in prepared(traces, np.arange(N)):
         own = whitener.whiten(part)
         e[part.first_row : part.first_row + len(own)] = own
-        weight[part.first_row : part.first_row + len(own)] = part.weight[part.before :]
+        weight[part.first_row : part.first_row + len(own)] = part.settled()
     return e, weight
 
 
@@ -207,3 +207,14 @@ def test_each_whitening_option_changes_the_coefficients(change):
     fields = {name: getattr(traces, name) for name in traces.__slots__}
     other = Traces(**fields | {"options": WhiteningOptions(**base | change)})
     assert not np.allclose(fitted(other, 2)[0].beta, fitted(traces, 2)[0].beta, rtol=1e-6)
+
+
+def test_spikes_are_counted_whatever_their_rows_weigh():
+    traces = made()
+    worth = worth_of(traces)
+    one, other = (fits(traces, [design(traces.spike_row, BOXES, w)], silent)[1][0] for w in (worth, 0.1 * worth))
+    assert other.n_kept == pytest.approx(0.1 * one.n_kept)
+    assert other.n_seen() == pytest.approx(one.n_seen())
+    flat = fits(traces, [design(traces.spike_row, BOXES, (worth > 0) * 1.0)], silent)[1][0]
+    assert flat.n_seen() == pytest.approx(flat.n_kept)
+    assert np.all(flat.n_seen() < 24 + 1e-9)  # spikes a neuron

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from neurograft.copying._correlogram import LagGrid, exposure
-from neurograft.copying._spikes_latent import DriveOptions, excess, high_passed, low_rank, most_drives, remove_drives
+from neurograft.copying._spikes_latent import (
+    DriveOptions,
+    are_drives_told,
+    excess,
+    high_passed,
+    low_rank,
+    remove_drives,
+)
 from neurograft.errors import CopyError
 from neurograft.spikes import spike_trains
 
@@ -70,10 +77,30 @@ def test_each_option_decides_how_many_drives_go():
     assert remove_drives(values, GRID, DriveOptions(most_drives=2))[1] == 2
     assert remove_drives(values, GRID, DriveOptions(neurons_per_drive=16))[1] == 2
     assert remove_drives(values, GRID, DriveOptions(strength=1e6))[1] == 0
-    assert most_drives(15, DriveOptions()) == 1  # too few neurons: nothing is removed
+    assert are_drives_told(16, DriveOptions())
+    assert not are_drives_told(15, DriveOptions())  # too few neurons: nothing is removed
+    assert not are_drives_told(16, DriveOptions(most_drives=0))
     assert remove_drives(values[:15, :15], GRID, DriveOptions())[1] == 0
     with pytest.raises(CopyError, match="out of range"):
         DriveOptions(strength=0.5)
+
+
+def test_one_drive_that_reaches_twenty_neurons_at_different_moments_goes():
+    """It takes several ranks: two, one for every eight neurons as before, left a third of it."""
+    rng = np.random.default_rng(7)
+    late_s = rng.uniform(0, 30e-3, 20)
+    apart_s = GRID.lag_s - (late_s[None, :, None] - late_s[:, None, None])
+    drive = 6.0 * np.exp(-0.5 * (apart_s / 8e-3) ** 2)
+    values = (drive + rng.standard_normal(drive.shape)).astype(np.float32)
+    off = ~np.eye(20, dtype=bool)
+
+    def left(options: DriveOptions) -> float:
+        cleaned = remove_drives(values, GRID, options)[0]
+        near = np.abs(GRID.lag_s) < 20e-3
+        return float(np.var(cleaned[off][:, near]))
+
+    assert left(DriveOptions()) < 1.2  # noise is 1
+    assert left(DriveOptions(neurons_per_drive=8)) > 1.5
 
 
 def test_excess_of_poisson_counts_has_unit_variance_and_follows_exposure():

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_regression import N, made, whitened, worth_of
 
 from neurograft.copying import _whiten
 from neurograft.copying._coupling import Coupling
+from neurograft.copying._design import lag_boxes
+from neurograft.copying._factored import design
 from neurograft.copying._prepare import bridge, without_drift
 from neurograft.copying._thin import thinned
 from neurograft.copying._timeline import timeline
@@ -65,6 +69,44 @@ def test_innovations_are_white():
         x = e[:, j] * weight[:, j]
         correlation = [np.sum(x[lag:] * x[:-lag]) / np.sum(x * x) for lag in range(1, 4)]
         assert np.abs(correlation).max() < 0.15  # about 800 kept rows: 4 standard errors, spikes' answers included
+
+
+def test_rows_that_are_foretold_from_a_bridge_weigh_nothing():
+    rng, n, keep = np.random.default_rng(1), 20_000, np.exp(-1 / 15)
+    noise, spikes, volts = rng.standard_normal(n), np.arange(50, n, 40), np.zeros((n, 1))
+    noise[spikes] -= 10.0  # a reset, from which the membrane comes back as from anything else
+    for t in range(2, n):
+        volts[t] = (keep + 0.8) * volts[t - 1] - 0.8 * keep * volts[t - 2] + noise[t]
+    traces = traces_of(volts, ar_order=4, drift_sd_s=2.0, chunk_s=1.0)
+    traces = replace(traces, spike_row=(spikes + traces.line.offset[0],))
+    parts = list(prepared(traces, np.arange(1)))
+    whitener = coefficients(traces, np.ones(traces.line.n_rows))
+    e = np.concatenate([whitener.whiten(part) for part in parts])[:, 0]
+    plain = np.concatenate([part.weight[part.before :] for part in parts])[:, 0] > 0
+    settled = np.concatenate([part.settled() for part in parts])[:, 0] > 0
+    for row in range(n):
+        assert settled[row] == plain[max(row - 2, 0) : row + 1].all()
+    assert np.mean(e[spikes[:-1] + 6] ** 2) > 3.0  # noise of variance 1; the second row after 4 ms
+    assert np.mean(e[plain] ** 2) > np.mean(e[settled] ** 2) + 0.05
+    assert np.mean(e[settled] ** 2) == pytest.approx(1.0, abs=0.12)  # 5 standard errors, and what is left of drift
+
+
+def test_memory_is_learnt_where_spikes_tell_of_synapses():
+    rng, n = np.random.default_rng(2), 40_000
+    is_burst = np.arange(n) % 4000 < 400
+    volts, noise = np.zeros((n, 1)), rng.standard_normal(n)
+    for t in range(1, n):
+        volts[t] = (0.9 if is_burst[t] else 0.2) * volts[t - 1] + noise[t]
+    traces = traces_of(volts, ar_order=1, drift_sd_s=2.0)
+    boxes, n_rows, offset = lag_boxes(1000.0), traces.line.n_rows, traces.line.offset[0]
+    spikes = offset + np.flatnonzero(is_burst)[50::20]
+    telling = design((spikes[::2], spikes[1::2]), boxes, np.ones(n_rows)).telling()
+    reached = np.zeros(n_rows)
+    for s in spikes:
+        reached[s + boxes.low[0] : s + boxes.high[-1]] += 1
+    assert telling == pytest.approx(reached / reached[reached > 0].mean() + 1e-3)
+    assert coefficients(traces, telling).coefficient[0, 0] == pytest.approx(0.9, abs=0.03)  # 4 standard errors
+    assert coefficients(traces, np.ones(n_rows)).coefficient[0, 0] < 0.8
 
 
 def test_a_blank_is_bridged_by_a_straight_line_and_weighs_nothing():

@@ -15,7 +15,7 @@ from neurograft.ionic import (
     save_measured,
     write_molecules,
 )
-from neurograft.ionic._molecular_measures import permittivity_across, permittivity_along, water_dipoles
+from neurograft.ionic._molecular_measures import moment_across, permittivity_across, permittivity_along, water_dipoles
 from neurograft.ionic._molecules import CHLORIDE, OXYGEN, SODIUM, SULFUR, built
 from neurograft.ionic._sheets import COULOMB_KJ_NM, GRAPHENE, HBN, attraction, energy_at, potential
 from neurograft.units import BOLTZMANN_J_PER_K, ELEMENTARY_CHARGE_C, NM, PS, VACUUM_PERMITTIVITY_F_PER_M
@@ -115,8 +115,26 @@ def test_permittivities_of_free_dipoles_are_those_of_the_formula():
     across = 1 / (1 - c / (thermal + c / (z * NM)) / gap_m)
     error = np.sqrt(2 / 250)  # of a variance from 250 frames, one axis
     assert permittivity_along(slit, dipoles) - 1 == pytest.approx(along - 1, rel=4 * error / np.sqrt(2))
-    found = permittivity_across(slit, dipoles)
+    found = permittivity_across(slit, moment_across(atoms, frames, dipoles))
     assert 1 - 1 / found == pytest.approx(1 - 1 / across, rel=4 * error)
+
+
+def test_ions_that_move_across_do_not_count_as_water():
+    """Water that follows the ions' dipole to nine tenths, as in two layers, has the permittivity it has without."""
+    slit, atoms, frames = still_slit(150, np.random.default_rng(7))
+    ions = np.concatenate([atoms.cation, atoms.anion])
+    apart = frames.copy()
+    apart[:, ions, 2] += 0.15 * np.random.default_rng(8).standard_normal((150, ions.size)).astype(np.float32)
+    charge = np.repeat([1.0, -1.0], ions.size // 2)
+    follows = -0.9 * (apart[:, ions, 2] @ charge) / (2 * 0.4238 * atoms.n_water)  # nm, each hydrogen against its oxygen
+    for hydrogen in (1, 2):
+        apart[:, hydrogen : 3 * atoms.n_water : 3, 2] += follows[:, None]
+    whole = water_dipoles(atoms, apart)[:, :, 2].sum(axis=1)
+    alone, found = (
+        permittivity_across(slit, moment_across(atoms, f, water_dipoles(atoms, f))) for f in (frames, apart)
+    )
+    assert 1 - 1 / found == pytest.approx(1 - 1 / alone, rel=4 / np.sqrt(150))  # one of 150 degrees is taken off
+    assert whole.var() > 2 * moment_across(atoms, frames, water_dipoles(atoms, frames)).var()
 
 
 def test_profiles_integrate_to_the_whole():

@@ -229,6 +229,18 @@ def test_what_nir_has_no_node_for_is_refused(neuron, tmp_path):
         export_nir(small_map(), tmp_path / "net.nir", drive=steady_drive(3), neuron=neuron)
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot ask for room")
+def test_nir_asks_the_disk_for_what_the_file_takes(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "posix_fallocate", lambda handle, start, n_bytes: asked.append(n_bytes))
+    export_nir(small_map(), tmp_path / "net.nir", drive=steady_drive(3))
+    ring, delay_s = np.arange(300), np.where(np.arange(300) % 2, 1 * MS, 2 * MS)
+    m = synapse_map(n_neurons=300, pre=ring, post=np.roll(ring, 1), weight_v=np.full(300, 1e-3), delay_s=delay_s)
+    export_nir(m, tmp_path / "ring.nir", drive=steady_drive(300))
+    held = [(tmp_path / name).stat().st_size for name in ("net.nir", "ring.nir")]
+    assert all(size <= room < 1.5 * size + (1 << 17) for size, room in zip(held, asked, strict=True))
+
+
 def test_a_map_too_large_for_dense_weights_is_refused(tmp_path):
     m = synapse_map(n_neurons=4000, pre=np.array([0]), post=np.array([1]), weight_v=np.array([1e-3]), delay_s=MS)
     with pytest.raises(RunError, match="64 MB"):

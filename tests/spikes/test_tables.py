@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neurograft.errors import SpikeError
-from neurograft.spikes import SpikeOptions, describe, open_spikes
+from neurograft.spikes import SpikeOptions, describe, open_spikes, tick_named
 
 
 def test_aplysia_is_as_its_source_tells(shared_data: Path) -> None:
@@ -113,6 +113,54 @@ def test_spikes_in_a_field_of_a_matlab_struct_open(tmp_path: Path) -> None:
     assert trains.counts().tolist() == [2, 0, 1]
     assert trains.time_s == pytest.approx([0.1, 0.3, 0.5])
     assert any("in ms, as the name data.TS_ms says" in line for line in describe(trains))
+
+
+@pytest.mark.parametrize(("unit", "tick_s"), [("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("20kHz", 5e-5), ("50 Hz", 0.02)])
+def test_the_unit_of_times_can_be_told_where_the_file_does_not(tmp_path: Path, unit: str, tick_s: float) -> None:
+    path = mat(tmp_path / "s.mat", data={"spk": cells([500.0, 100.0], [], [300.0])})
+    trains = open_spikes(path, options=SpikeOptions(tick_s=tick_named(unit)))
+    np.testing.assert_allclose(trains.time_s, np.array([100.0, 300.0, 500.0]) * tick_s)
+    assert any(f"in units of {tick_s:g} s, as was asked" in line for line in describe(trains))
+
+
+@pytest.mark.parametrize("unit", ["", "min", "kHz", "0Hz", "-1Hz", "1e400Hz", "1.2.3Hz"])
+def test_a_unit_of_time_that_is_none_is_refused(unit: str) -> None:
+    with pytest.raises(SpikeError, match=r"is no unit of time\. Give s, ms, us"):
+        tick_named(unit)
+
+
+def test_a_file_that_tells_its_unit_is_believed(tmp_path: Path) -> None:
+    named = mat(tmp_path / "n.mat", data={"TS_ms": cells([500.0, 100.0], [300.0])})
+    (tmp_path / "s.csv").write_text("neuron,time_s\n1,0.5\n2,0.7\n")
+    for path in (named, tmp_path / "s.csv"):
+        with pytest.raises(SpikeError, match="tells what its times are"):
+            open_spikes(path, options=SpikeOptions(tick_s=1e-3))
+    with pytest.raises(SpikeError, match=r"tick_s is 0\.0"):
+        SpikeOptions(tick_s=0.0)
+
+
+def test_a_folder_of_text_files_has_a_neuron_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "spikes"
+    folder.mkdir()
+    for name, text in {"cell10": "7.5\n", "cell2": "-3\n4.5\n\n", "cell3": "", "readme": "what this is\n"}.items():
+        (folder / f"{name}.txt").write_text(text)
+    trains = open_spikes(folder, options=SpikeOptions(tick_s=1e-3))
+    assert trains.labels == ("cell2", "cell3", "cell10")
+    assert trains.counts().tolist() == [2, 0, 1]
+    np.testing.assert_allclose(trains.time_s, [-3e-3, 4.5e-3, 7.5e-3])
+    assert any("left out, as they hold no list of numbers: readme.txt" in line for line in describe(trains))
+    assert set(trains.provenance.inputs) == {"cell2.txt", "cell3.txt", "cell10.txt"}
+    (folder / "cell3.txt").write_bytes(b"1.0\n2.0\n\xff\xfe 3\n")
+    with pytest.raises(SpikeError, match=r"cell3.txt, line 3: .* is not one spike time"):
+        open_spikes(folder)
+
+
+def test_a_folder_without_lists_of_numbers_is_of_no_known_kind(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.csv", "c.dat"):
+        (tmp_path / name).write_text("time,value\n1,2\n")
+    (tmp_path / "d.txt").write_text("1.5\n")  # one alone is no folder of neurons
+    with pytest.raises(SpikeError, match="is of no kind that neurograft knows"):
+        open_spikes(tmp_path)
 
 
 def test_cells_with_the_size_in_the_last_are_bins(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from neurograft.cli._copy_follow import EveryS, Follow, IdleS, Unit, growing, re
 from neurograft.cli._copy_follow import follow as follow_recording
 from neurograft.cli._copy_work import Arrays, How, Jobs, Memory, Opener, Resume, Scheduler, Shard, SkipUnreadable
 from neurograft.cli._files import open_source
-from neurograft.cli._options import AsJson, Out, Part, SignalName, show
+from neurograft.cli._options import AsJson, Out, Part, SignalName, TimeUnit, show
 from neurograft.cli._progress import shown_progress
 from neurograft.cli._sorted import SorterName, sorted_first, with_sorter
 from neurograft.errors import OptionError, WorkError
@@ -63,6 +63,7 @@ def copy_command(
     sorter: SorterName = None,
     signal: SignalName = None,
     part: Part = None,
+    time_unit: TimeUnit = None,
     resume: Resume = False,
     skip_unreadable: SkipUnreadable = False,
     shard: Shard = None,
@@ -106,12 +107,14 @@ def copy_command(
         report=report,
     )
     if follow:
+        if time_unit is not None:
+            raise OptionError("--time-unit is for files of spike times, which do not grow. Leave it out with --follow.")
         how.require_here()
         with growing(recording, out=out, signal_name=signal, part=part, unit=unit, is_resumed=resume) as (path, opened):
             _follow(replace(asked, recording=path), how, opened, every_s=every_s, idle_s=idle_s, as_json=as_json)
         return
     require_followed(recording)
-    source = how.opened(open_source(recording, signal=signal, part=part))
+    source = how.opened(open_source(recording, signal=signal, part=part, time_unit=time_unit))
     told: tuple[str, ...] = ()
     if mode is not Mode.INTRACELLULAR:  # which says itself what it needs
         with shown_progress() as progress:
@@ -170,7 +173,7 @@ def _written(asked: _Asked, made: "_Made") -> tuple[tuple[str, ...], dict[str, o
         save_spikes(made.spikes, asked.spikes_out)
     lines = [*describe(m), *made.warnings()]
     if asked.report is not None:
-        _write(asked.report, m, made.intracellular)
+        _write(asked.report, m, made)
         lines.append(f"written: {asked.report}")
     result: dict[str, object] = {"map": str(asked.out), "neurons": m.n_neurons, "synapses": m.n_synapses}
     result["pairs"] = _pairs(m)
@@ -282,14 +285,14 @@ def _evidence(copied: "IntracellularCopy") -> dict[str, object]:
     }
 
 
-def _write(path: Path, m: "SynapseMap", copied: "IntracellularCopy | None") -> None:
-    from neurograft.report import Report, copied_chapters, map_chapter, write_report
+def _write(path: Path, m: "SynapseMap", made: "_Made") -> None:
+    from neurograft.report import Report, copied_chapters, copied_spikes_chapters, write_report
 
     title = "The synaptic map"
     chapters = (
-        [map_chapter(title, m, text="Who is taken to answer whose spikes, and how sure that is.")]
-        if copied is None
-        else copied_chapters(title, copied)
+        copied_spikes_chapters(title, m, made.spikes)
+        if made.intracellular is None
+        else copied_chapters(title, made.intracellular)
     )
     write_report(Report(title="A recording copied", sections=chapters, provenance=m.provenance), path)
 

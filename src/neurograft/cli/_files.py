@@ -46,14 +46,19 @@ def open_activity(path: Path, *, signal: str | None = None, part: str | None = N
     return detect_spikes(source)
 
 
-def open_source(path: Path, *, signal: str | None = None, part: str | None = None) -> "SpikeTrains | Recording":
+def open_source(
+    path: Path, *, signal: str | None = None, part: str | None = None, time_unit: str | None = None
+) -> "SpikeTrains | Recording":
     """Return what can be copied: spike trains, or a recording."""
     from neurograft.recordings import FileKind, OpenOptions, kind_of, open_recording, signal_named
-    from neurograft.spikes import SpikeOptions, open_spikes
+    from neurograft.spikes import SpikeOptions, open_spikes, tick_named
 
     kind = kind_of(path)
     if kind is FileKind.SPIKES:
-        return open_spikes(path, options=SpikeOptions(part=part))
+        tick_s = None if time_unit is None else tick_named(time_unit)
+        return open_spikes(path, options=SpikeOptions(part=part, tick_s=tick_s))
+    if time_unit is not None:
+        raise OptionError(f"{path} is a {kind.value}; --time-unit is for spike times. Leave it out.")
     if kind in (FileKind.MAP, FileKind.IMAGE, FileKind.TABLE):
         raise OptionError(f"{path} is a {kind.value}. Give a recording or spike trains here.")
     named = None if signal is None else signal_named(signal)

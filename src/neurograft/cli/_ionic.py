@@ -28,6 +28,9 @@ ionic_app.command("md")(md_command)
 ionic_app.command("pair")(pair_command)
 
 
+_LEAST_STRIPES = 0.01  # of the authors' 20 um
+
+
 class Depth(StrEnum):
     """How deep the neuron is simulated."""
 
@@ -243,6 +246,9 @@ def neuron_command(
     start: Annotated[
         Path | None, typer.Option(help="Stripes: begin where the ions of this checkpoint are, instead of at random.")
     ] = None,
+    is_authors: Annotated[
+        bool, typer.Option("--authors-start", help="Particles, stripes: ions where the authors' input puts them.")
+    ] = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -255,16 +261,22 @@ def neuron_command(
         Circuit,
         ParticleOptions,
         Reduced,
+        authors_start,
         load_neuron,
         simulate,
         simulate_stripes,
         spikes_of,
+        start_neuron,
         stripes_start,
     )
     from neurograft.units import NA
 
     if not 0 < size <= 4:
         raise OptionError(f"--size is {size:g}. Give a share of the authors' ions above 0, at most 4.")
+    if depth is Depth.STRIPES and size < _LEAST_STRIPES:
+        raise OptionError(
+            f"--size is {size:g}. Stripes need two cells of 100 nm across: give {_LEAST_STRIPES} or more."
+        )
     whole = Circuit()
     circuit = replace(
         whole, current_a=current_na * NA * size, n_pairs=max(1, round(whole.n_pairs * size)),
@@ -272,14 +284,19 @@ def neuron_command(
     )  # fmt: skip
     if start is not None and depth is not Depth.STRIPES:
         raise OptionError(f"--start is for --depth stripes; {depth.value} cannot begin at places of ions.")
-    rng, excess = np.random.default_rng(seed), {}
+    if is_authors and (start is not None or depth not in (Depth.STRIPES, Depth.PARTICLES)):
+        raise OptionError("--authors-start is a start of --depth stripes or particles, instead of --start.")
+    rng, excess, options = np.random.default_rng(seed), {}, ParticleOptions()
     rates = _law(law or (Law.PAIRS if depth is Depth.STRIPES else Law.SAMPLE))
     with shown_progress() as progress:
         if depth is Depth.STRIPES:
-            begun = stripes_start(load_neuron(start, circuit, ParticleOptions())) if start is not None else None
+            begun = load_neuron(start, circuit, options) if start is not None else None
+            begun = authors_start(circuit, options, rng) if is_authors else begun
+            begun = None if begun is None else stripes_start(begun)
             trace = simulate_stripes(circuit, rates, duration_s=microseconds * US, rng=rng, start=begun)
         elif depth is Depth.PARTICLES:
-            trace, excess = _particles(circuit, microseconds * US, checkpoint, seed, progress)
+            fresh = (authors_start if is_authors else start_neuron)(circuit, options, rng)
+            trace, excess = _particles(fresh, microseconds * US, checkpoint, progress)
         else:
             neuron = Reduced(circuit=circuit, law=rates)
             noise = rng if depth is Depth.NOISY else None
@@ -318,17 +335,12 @@ def _law(law: Law) -> "RateLaw":
     return known[law]
 
 
-def _particles(circuit, duration_s, checkpoint, seed, progress) -> "tuple[NeuronTrace, dict[str, float]]":  # pyright: ignore
+def _particles(neuron, duration_s, checkpoint, progress) -> "tuple[NeuronTrace, dict[str, float]]":  # pyright: ignore
     """Return the course, and in each slit the share of ions that are in excess of the other sign where they are."""
-    import numpy as np
+    from neurograft.ionic import excess_shares, load_neuron, run_particles
 
-    from neurograft.ionic import ParticleOptions, excess_shares, load_neuron, run_particles, start_neuron
-
-    options = ParticleOptions()
     if checkpoint is not None and checkpoint.exists():
-        neuron = load_neuron(checkpoint, circuit, options)
-    else:
-        neuron = start_neuron(circuit, options, np.random.default_rng(seed))
+        neuron = load_neuron(checkpoint, neuron.circuit, neuron.options)
     trace = run_particles(neuron, duration_s=duration_s, checkpoint=checkpoint, progress=progress)
     in_na, in_k = excess_shares(neuron)
     return trace, {"excess_na": in_na, "excess_k": in_k}

@@ -15,6 +15,10 @@ SignalName = Annotated[
     typer.Option("--signal", help="What the samples are, where the file does not say: membrane_v, intracellular_v, …"),
 ]
 Part = Annotated[str | None, typer.Option("--part", help="Which of several recordings in the file; wrong: a list.")]
+TimeUnit = Annotated[
+    str | None,
+    typer.Option("--time-unit", help="Of spike times that the file does not tell: s, ms, us, or a rate as in 20kHz."),
+]
 AgeDays = Annotated[float, typer.Option("--age-days", min=0, help="Age of a memory image when it is read.")]
 
 

@@ -7,15 +7,13 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
-from neurograft.copying._design import LagBoxes
 from neurograft.copying._regression import Fit
 from neurograft.copying._scores import NEVER_V2, score_pairs
 from neurograft.copying._slow import MIN_SHARE, baseline
-from neurograft.copying._templates import Family, Shape, TemplateOptions, Templates, templates
+from neurograft.copying._templates import Family, OwnCourses, Shape, TemplateOptions, Templates, templates
 from neurograft.copying._threads import in_order
-from neurograft.copying._whiten import Whitener
 
-_STRONG_Z = 6.0
+_STRONG_Z, _STRONG_CLEARED_Z = 6.0, 3.0
 _SHAPE_NEURONS, _SHAPE_TARGETS = 200, 1024  # as many presynaptic and postsynaptic neurons decide the common shape
 _TARGETS_AT_ONCE, _LONGER = 512, 24
 
@@ -125,8 +123,7 @@ def _score(
 def choose_shape(
     fit: Fit,
     options: TemplateOptions,
-    whitener: Whitener,
-    boxes: LagBoxes,
+    own: OwnCourses,
     row_rate_hz: float,
     usable: Bool[ndarray, " post"],
     *,
@@ -134,31 +131,46 @@ def choose_shape(
 ) -> Shape:
     """Return the time constants that explain most of the strong pairs; the middle ones when none is strong.
 
-    A pair is strong when some shape at some latency makes it so.  Each has one vote, the share of its
-    coefficients' power that a shape explains at its best latency: an amplifier's cross-talk has the largest z of
-    all and no potential's shape.
+    A pair is strong when some shape at some latency makes it so, and still stands out when cleared of all that an
+    amplifier passes on: on quiet arrays most of the largest z are cross-talk, which starts more sharply than any
+    potential.  Each has one vote, the share of its coefficients' power that a shape explains at its best latency.
     """
     pre = np.flatnonzero(usable & (fit.n_spikes > 0))[:_SHAPE_NEURONS]
     post = np.flatnonzero(usable)
     if len(post) > _SHAPE_TARGETS:
         post = np.sort(np.random.default_rng(0).choice(post, _SHAPE_TARGETS, replace=False))
     shapes = [Shape(rise_s, decay_s) for rise_s in options.rise_s for decay_s in options.decay_s if rise_s < decay_s]
-    best = np.zeros((len(shapes), len(pre), len(post)))
+    some = [k for k, shape in enumerate(shapes) if shape.decay_s == options.decay_s[-2]]  # will do for what stands out
+    best, cleared = np.zeros((len(shapes), len(pre), len(post))), np.zeros((len(pre), len(post)))
     for first in range(0, len(post), _TARGETS_AT_ONCE):
         part = slice(first, min(first + _TARGETS_AT_ONCE, len(post)))
-        near, filters = fit.to(post[part]), whitener.of(post[part])
-        each = [templates(shape, options, filters, boxes, row_rate_hz, with_rivals=False).image for shape in shapes]
+        near, talk = fit.to(post[part]), own._replace(whitener=own.whitener.of(post[part]))
+        each = [
+            templates(shape, options, talk.whitener, own.boxes, row_rate_hz, with_rivals=False).image
+            for shape in shapes
+        ]
         by_target = np.concatenate([_by_target(image) for image in each], axis=2)
+        few = np.concatenate([_by_target(each[k]) for k in some], axis=2)
 
-        def fill(k: int, near: Fit = near, by_target: ndarray = by_target, part: slice = part) -> None:
-            out = _nothing(by_target.shape[2], pre[:1], len(by_target))
-            _score(near, int(pre[k]), by_target, (0, 0), -1, np.zeros((0, len(boxes.low), len(by_target))), out, 0)
-            best[:, k, part] = np.max(out.z.reshape(len(shapes), -1, len(by_target)) ** 2, axis=1)
+        def fill(
+            k: int,
+            near: Fit = near,
+            talk: OwnCourses = talk,
+            by_target: ndarray = by_target,
+            few: ndarray = few,
+            part: slice = part,
+        ) -> None:
+            i = int(pre[k])
+            plain, clear = (_nothing(y.shape[2], pre[:1], len(y)) for y in (by_target, few))
+            _score(near, i, by_target, (0, 0), -1, np.zeros((0, *by_target.shape[1::-1])), plain, 0)
+            _score(near, i, few, (0, few.shape[2]), -1, talk.pulses(i), clear, 0)
+            best[:, k, part] = np.max(plain.z.reshape(len(shapes), -1, len(by_target)) ** 2, axis=1)
+            cleared[k, part] = np.max(clear.z[:, 0] ** 2, axis=0)
 
         for _ in in_order(n_threads, fill, range(len(pre))):
             pass
     best[:, pre[:, None] == post] = 0.0
-    strong = np.max(best, axis=0, initial=0.0) > _STRONG_Z**2
+    strong = (np.max(best, axis=0, initial=0.0) > _STRONG_Z**2) & (cleared > _STRONG_CLEARED_Z**2)
     if not strong.any():
         return shapes[len(shapes) // 2]
     power = _power(fit.to(post), pre)[strong]

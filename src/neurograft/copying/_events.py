@@ -68,7 +68,7 @@ def events(
         for part in prepared(traces, block):
             e = filter_.whiten(part)
             subtract_prediction(rows - part.first_row, start, boxes.edges, beta, e)
-            weight = part.weight[part.before :] * row_weight[part.first_row : part.first_row + len(e), None]
+            weight = part.settled() * row_weight[part.first_row : part.first_row + len(e), None]
             level[:, block] += np.sum(weight * e, axis=0), np.sum(weight, axis=0)
             _add_pairs(
                 e, weight, part.first_row, rows, start, boxes.low, boxes.high, pre, place, own, course[mine],

@@ -11,6 +11,8 @@ from neurograft.copying._design import LagBoxes, column_totals, joined
 from neurograft.copying._gram import Factor
 from neurograft.copying._library import ArrayLibrary
 
+_NEVER_REACHED = 1e-3
+
 
 class Design(NamedTuple):
     """The spikes of the neurons that fire, in the orders that steps need, their weights and their factor."""
@@ -25,6 +27,18 @@ class Design(NamedTuple):
     row_weight: Float64[ndarray, " rows"]
     running: Float64[ndarray, " rows_plus_one"]  # sum of the weights
     factor: Factor | DenseFactor
+
+    def telling(self) -> Float64[ndarray, " rows"]:
+        """Return how much each row tells of coefficients: its weight, times the spikes whose boxes hold it.
+
+        The mean over rows that any spike reaches is that of the weights.  A thousandth is added, so that something is
+        known of a trace that is never seen after a spike.
+        """
+        edges, n_rows = self.boxes.edges, len(self.row_weight)
+        begins, ends = (np.clip(self.rows + edge, 0, n_rows) for edge in (edges[0], edges[-1]))
+        steps = np.bincount(begins, minlength=n_rows + 1) - np.bincount(ends, minlength=n_rows + 1)
+        count = np.cumsum(steps)[:n_rows].astype(np.float64)
+        return self.row_weight * (count / max(count.sum() / max(np.count_nonzero(count), 1), 1.0) + _NEVER_REACHED)
 
 
 def design(

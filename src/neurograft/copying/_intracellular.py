@@ -49,7 +49,7 @@ from neurograft.recordings import Recording, Signal, epochs_s, n_channels
 from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MV
 
-MIN_SPIKES = 8.0  # after which the target was seen, quiet: a mean over fewer potentials is not normal
+MIN_SPIKES = 8.0  # after which the target was seen: a mean over fewer potentials is not normal
 _NULL_TESTS, _MOST_SHIFTS = 3000, 20
 _NULL_NEURONS = 400  # as many, drawn at random, tell how statistics behave at shifted designs
 _LEARNT_FROM, _PAIRS_AT_ONCE = 50_000, 10_000
@@ -260,11 +260,11 @@ def _fitted(
     designs = [_design(traces, train, boxes, worth) for train in trains]
     _, shifted = fits(some, designs, progress, whitener=whitener.of(null))
     usable = true.noise.max(axis=0) > 0
-    progress("finding the potentials' common shape", 0, 1)
-    shape = choose_shape(true, options.templates, whitener, boxes, line.rate_hz, usable, n_threads=traces.n_threads)
     first, last = reach(whitener, boxes)
     mine = own_course(traces, first, last, progress)
     own = OwnCourses(mine.course, first, whitener, boxes)
+    progress("finding the potentials' common shape", 0, 1)
+    shape = choose_shape(true, options.templates, own, line.rate_hz, usable, n_threads=traces.n_threads)
     kinds = templates(shape, options.templates, whitener, boxes, line.rate_hz, own=own)
     return _Fitted(whitener, true, shifted, null, shape, kinds, mine.below_v)
 
@@ -377,7 +377,7 @@ def _untestable(cells: Neurons, gains: Coupling, fit_: Fit) -> UInt8[ndarray, "p
     """Return the reason for every pair that cannot be tested at all, and DECIDED for the others."""
     n = len(cells.channel)
     code = np.full((n, n), Undecidable.DECIDED, dtype=np.uint8)
-    code[fit_.n_kept < MIN_SPIKES] = Undecidable.TOO_FEW_SPIKES
+    code[fit_.n_seen() < MIN_SPIKES] = Undecidable.TOO_FEW_SPIKES
     code[fit_.n_spikes == 0, :] = Undecidable.SILENT
     code[:, ~gains.is_known[cells.channel]] = Undecidable.SILENT
     code[cells.shared] = Undecidable.SHARED_PAD

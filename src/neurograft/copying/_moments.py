@@ -76,7 +76,7 @@ def moments(
     total = np.zeros((3, n))
     changes: list[ndarray] = []
     for part in parts:
-        e, mask = whitener.whiten(part), part.weight[part.before :]
+        e, mask = whitener.whiten(part), part.settled()
         squares = np.empty_like(e)
         _weigh(e, mask, row_weight[part.first_row : part.first_row + len(e)], squares, total)
         for d, mine, squared in zip(designs, after, near_e2, strict=True):

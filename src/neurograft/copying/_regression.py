@@ -47,6 +47,12 @@ class Fit(NamedTuple):
     slow_v: Float64[ndarray, "two post"]  # size of slow changes that go with spikes: constant and slope
     boxes: LagBoxes
 
+    def n_seen(self) -> Float64[ndarray, "pre post"]:
+        """Return after how many presynaptic spikes the target was seen, whatever those rows weigh."""
+        near = self.boxes.is_near()
+        width = self.boxes.width[near]
+        return self.n_spikes[:, None] * np.tensordot(self.share[:, near], width / width.sum(), axes=(1, 0))
+
     def to(self, targets: Int64[ndarray, " some"]) -> "Fit":
         """Return the coefficients to some targets."""
         return self._replace(
@@ -156,11 +162,12 @@ def _groups(
     is_kept = 2 * sum(len(d.total) for d in designs) <= traces.line.n_rows
     keep = traces.keep if is_kept else Kept()
     first = last = 0
+    telling = designs[0].telling() if given is None else designs[0].row_weight
 
     def gather(block: Block) -> Gathered:
         def make() -> Arrays:
             parts, order = list(prepared(traces, block)), traces.options.ar_order
-            whitener = autoregression(parts, designs[0].row_weight, order) if given is None else given.of(block)
+            whitener = autoregression(parts, telling, order) if given is None else given.of(block)
             return moments(parts, whitener, designs, traces.library).arrays()
 
         return Gathered.of(keep.made("moments", (about, traces.channel[block].tolist()), make), len(designs))

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from neurograft.copying._correlogram import LagGrid
 from neurograft.copying._spikes_coupling import BoxOptions, BoxScores, box_scores, counted_z, lift_of
-from neurograft.copying._spikes_latent import DriveOptions, excess, high_passed, most_drives, remove_drives
+from neurograft.copying._spikes_latent import DriveOptions, are_drives_told, excess, high_passed, remove_drives
 from neurograft.copying._spikes_scan import (
     Baseline,
     Contrasts,
@@ -82,7 +82,7 @@ def describe(
     undriven = remove_drives(raw, grid, drives)
     clean, even, n_drives = undriven.values, undriven.even(mean), undriven.n_drives
     del undriven
-    is_separable = most_drives(n, drives) >= 2
+    is_separable = are_drives_told(n, drives)
     local = high_passed(raw, grid, _BASELINE_SD_S)
     if not is_separable:
         clean = even = local

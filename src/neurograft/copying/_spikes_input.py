@@ -15,6 +15,7 @@ _LONGEST_SHORT_INTERVAL_S = 0.5
 _LONG_S = 6 * 3600.0
 _SLOWEST_HZ = 0.1
 _ENOUGH_INTERVALS = 500
+_SECONDS = "Give spike times in seconds, or say what they are, as in --time-unit ms (SpikeOptions(tick_s=1e-3))."
 _GRID_TOLERANCE = 1e-3  # of the grid's step
 
 
@@ -28,12 +29,12 @@ def require_usable(trains: SpikeTrains) -> None:
     if np.count_nonzero(fast) > np.count_nonzero(trains.counts()) / 2:
         raise CopyError(
             f"{np.count_nonzero(fast)} of {trains.n_neurons} neurons fire over {_FASTEST_HZ:g} times a second on "
-            f"average, the fastest {trains.rates_hz().max():.3g} times. Give spike times in seconds."
+            f"average, the fastest {trains.rates_hz().max():.3g} times. {_SECONDS}"
         )
     if trains.duration_s > _LONG_S and trains.rates_hz().max() < _SLOWEST_HZ:
         raise CopyError(
             f"The recording lasts {trains.duration_s / 3600:.3g} h and its fastest neuron fires "
-            f"{trains.rates_hz().max():.2g} times a second. Give spike times in seconds, not milliseconds or samples."
+            f"{trains.rates_hz().max():.2g} times a second. {_SECONDS}"
         )
     if trains.duration_s < _SHORTEST_S:
         raise CopyError(
@@ -44,7 +45,7 @@ def require_usable(trains: SpikeTrains) -> None:
     if shortest_s > _LONGEST_SHORT_INTERVAL_S:
         raise CopyError(
             f"Of the intervals between spikes of one neuron 99.9 % are over {shortest_s:.3g} s, in {trains.n_spikes} "
-            "spikes: neurons do not fire so evenly. Give spike times in seconds, not milliseconds or samples."
+            f"spikes: neurons do not fire so evenly. {_SECONDS}"
         )
 
 

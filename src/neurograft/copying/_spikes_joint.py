@@ -14,7 +14,7 @@ from neurograft.copying._correlogram import Events, LagGrid, block_stops, count_
 from neurograft.copying._hollow import first_causal_bin
 from neurograft.copying._spikes_coupling import BoxOptions, best_windows, counted_z
 from neurograft.copying._spikes_features import Described, describe
-from neurograft.copying._spikes_latent import DriveOptions, most_drives
+from neurograft.copying._spikes_latent import DriveOptions, are_drives_told
 from neurograft.copying._spikes_pairs import PairStatistics
 from neurograft.progress import Progress
 
@@ -99,8 +99,7 @@ def joint_statistics(
         windows=found.windows,
         table=found.table,
     )
-    is_separable = most_drives(len(values), drives) >= 2
-    return Joint(statistics, described, is_separable)
+    return Joint(statistics, described, are_drives_told(len(values), drives))
 
 
 def _off_diagonal(values: ndarray) -> Float32[ndarray, "neurons neurons"]:

@@ -29,17 +29,24 @@ LEAST_EXPECTED = 0.3  # of the mean: a drive's fit leaves no lag without counts
 class DriveOptions:
     """How many drives may be taken away, and from which strength on."""
 
+    least_neurons: int = 16  # with fewer a drive is not told from a synapse by other neurons
     most_drives: int = 8
-    neurons_per_drive: int = 8  # fewer neurons than this for each drive would let it take up synapses
+    neurons_per_drive: int = 5  # a drive that reaches neurons at different moments needs several
     least_shared: float = 4.0  # neurons that a drive reaches, by participation; a pair or a hub's star is no drive
     strength: float = 5.0  # smallest eigenvalue of a drive over the median one; chosen on own simulations
 
     def __post_init__(self) -> None:
         """Refuse what would take noise for a drive."""
-        if self.most_drives < 0 or self.neurons_per_drive < 2 or self.strength <= 1 or self.least_shared < 1:
+        if (
+            self.least_neurons < 2
+            or self.most_drives < 0
+            or self.neurons_per_drive < 2
+            or self.strength <= 1
+            or self.least_shared < 1
+        ):
             raise CopyError(
-                f"{self} is out of range. Give most_drives >= 0, neurons_per_drive >= 2, strength > 1, "
-                "least_shared >= 1."
+                f"{self} is out of range. Give least_neurons >= 2, most_drives >= 0, neurons_per_drive >= 2, "
+                "strength > 1, least_shared >= 1."
             )
 
 
@@ -88,12 +95,12 @@ def remove_drives(values: Float32[ndarray, "neurons neurons bins"], grid: LagGri
 
     Autocorrelograms lose their share too, so that a neuron's history is judged like the rest.
     """
-    most = most_drives(values.shape[0], options)
-    if most < 2:
+    if not are_drives_told(values.shape[0], options):
         return Undriven(values, 0, None)
     thin = _smoothed(values, grid)
     eigenvalues, vectors = _shared(thin, options)
     usual = np.median(np.linalg.eigvalsh(_gram(thin)))
+    most = min(options.most_drives, values.shape[0] // options.neurons_per_drive)
     n_drives = min(most, int(np.count_nonzero(eigenvalues > options.strength * usual)))
     if n_drives == 0:
         return Undriven(_centred(values), 0, None)
@@ -128,9 +135,9 @@ def _centred(values: Float32[ndarray, "neurons neurons bins"]) -> Float32[ndarra
     return centred
 
 
-def most_drives(n_neurons: int, options: DriveOptions) -> int:
-    """Return how many drives may be taken away; under two, there are too few neurons to tell one from a synapse."""
-    return min(options.most_drives, n_neurons // options.neurons_per_drive)
+def are_drives_told(n_neurons: int, options: DriveOptions) -> bool:
+    """Return whether there are enough neurons to tell a drive from a synapse, and drives are to be taken away."""
+    return n_neurons >= options.least_neurons and options.most_drives > 0
 
 
 def high_passed(

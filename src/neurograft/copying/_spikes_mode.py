@@ -117,7 +117,7 @@ def copy_spikes(
         fdr=options.fdr,
         is_drive_separable=joint is not None and joint.is_drive_separable,
     )
-    decoy_calls = 0
+    decoy_calls = None
     if joint is not None and joint.is_drive_separable:
         decisions, decoy_calls = _judged(
             trains,
@@ -198,8 +198,8 @@ def _judged(
     is_left_out: ndarray,
     options: SpikesOptions,
     progress: Progress,
-) -> tuple[Decisions, int]:
-    """Return the trained judge's decisions, and how many pairs of jittered recordings it would have called."""
+) -> tuple[Decisions, int | None]:
+    """Return the trained judge's decisions, and how many pairs of jittered recordings, if any, it would have called."""
     judge, tested = trained_judge(), ~np.isnan(plain.z)
     mine = verdict(joint.described, tested, judge)
     decoys: list[Verdict] = []
@@ -213,7 +213,7 @@ def _judged(
         assert other is not None
         decoys.append(verdict(other.described, tested, judge))
     decoy_calls = sum(int(np.sum(q_values(decoy, [])[tested] <= options.fdr)) for decoy in decoys)
-    return decide_judged(plain, mine, q_values(mine, decoys), fdr=options.fdr), decoy_calls
+    return decide_judged(plain, mine, q_values(mine, decoys), fdr=options.fdr), decoy_calls if decoys else None
 
 
 def correlogram(trains: SpikeTrains, pre: int, post: int, *, options: SpikesOptions = DEFAULT_OPTIONS) -> Correlogram:
@@ -334,7 +334,7 @@ def _provenance(
     trains: SpikeTrains,
     decisions: Decisions,
     joint: Joint | None,
-    decoy_calls: int,
+    decoy_calls: int | None,
     options: SpikesOptions,
     *,
     flags: list[str],

@@ -1,5 +1,7 @@
 """Ions in slits a molecule high: their pairs, the memristor that follows, and the neuron built of two of them."""
 
+from neurograft.ionic._authors import authors_start as authors_start
+from neurograft.ionic._authors import authors_trace as authors_trace
 from neurograft.ionic._brownian import IonModel as IonModel
 from neurograft.ionic._brownian import IonState as IonState
 from neurograft.ionic._brownian import Plane as Plane
@@ -107,6 +109,7 @@ from neurograft.ionic._spiking import energy_per_spike_j as energy_per_spike_j
 from neurograft.ionic._spiking import rate_against_current as rate_against_current
 from neurograft.ionic._spiking import refractory_curve as refractory_curve
 from neurograft.ionic._spiking import spikes_of as spikes_of
+from neurograft.ionic._stored_run import stored_authors_start as stored_authors_start
 from neurograft.ionic._stored_run import stored_particle_run as stored_particle_run
 from neurograft.ionic._stripes import NeuronStart as NeuronStart
 from neurograft.ionic._stripes import Placed as Placed

@@ -3,6 +3,8 @@
 Permittivities come from fluctuations of the water's dipoles.  Along the slit, where the box repeats,
 (eps - 1) h = var(M_x) / (eps0 kT A).  Across it the box repeats with its vacuum, and with C = var(M_z) / A the field of
 the images counts: 1 - 1/eps(z) = c(z) / (eps0 kT + C / L_z) (Stern and Feller, J. Chem. Phys. 118, 3401, 2003).
+Ions that move across carry a dipole which the water follows to nine tenths; what follows is taken off M_z, and what is
+left fluctuates as with ions at rest (normal fluctuations given their cause), so that eps is the water's.
 The height h is that of the slit, wall to wall; what counts for ions is eps h, which has no such choice in it.
 """
 
@@ -137,7 +139,8 @@ def measured(
     oxygen = np.arange(0, 3 * atoms.n_water, 3)
     dipoles = water_dipoles(atoms, frames)
     along = _in_parts(frames, lambda part: permittivity_along(slit, dipoles[part]))
-    across = _in_parts(frames, lambda part: permittivity_across(slit, dipoles[part]))
+    moment = moment_across(atoms, frames, dipoles)
+    across = _in_parts(frames, lambda part: permittivity_across(slit, moment[part]))
     profile = profile_of(slit, atoms, frames, dipoles)
     paired, contact = _pairs(slit, frames, atoms.cation, atoms.anion, (cation, anion))
     late = np.array(temperatures_k[-frames.shape[0] :])
@@ -182,10 +185,24 @@ def permittivity_along(slit: MolecularSlit, dipoles: Float64[ndarray, "frames wa
     return 1 + float((total**2).mean()) / (_thermal(slit) * x * y * slit.gap_nm)
 
 
-def permittivity_across(slit: MolecularSlit, dipoles: Float64[ndarray, "frames waters 3"]) -> float:
-    """Return eps across the slit's height; infinite or negative where the run is too short to tell."""
+def moment_across(
+    atoms: Atoms, frames: Frames, dipoles: Float64[ndarray, "frames waters 3"]
+) -> Float64[ndarray, " frames"]:
+    """Return the water's dipole across the slit (e nm) about its mean, less what follows the ions' own."""
+    n_water = 3 * atoms.n_water
+    charge = np.array([kind.touch.charge for kind in atoms.kinds[n_water:]])
+    ions = frames[:, n_water:, 2].astype(np.float64) @ charge
+    ions -= ions.mean()
+    water = dipoles[:, :, 2].sum(axis=1)
+    water -= water.mean()
+    spread = float((ions**2).mean())
+    return water - ions * float((water * ions).mean()) / spread if spread > 1e-12 else water
+
+
+def permittivity_across(slit: MolecularSlit, moment: Float64[ndarray, " frames"]) -> float:
+    """Return eps across the slit's height from ``moment_across``; infinite where the run is too short to tell."""
     x, y, z = slit.box_nm
-    c = float(dipoles[:, :, 2].sum(axis=1).var()) / (x * y)
+    c = float(moment.var()) / (x * y)
     share = c / (_thermal(slit) + c / z) / slit.gap_nm
     return 1 / (1 - share) if share < 1 else math.inf
 
@@ -197,7 +214,7 @@ def profile_of(
     x, y, z = slit.box_nm
     n_bins = 2 * math.ceil(0.5 * slit.gap_nm / _BIN_NM)
     edges = (np.arange(n_bins + 1) - n_bins / 2) * _BIN_NM
-    total = dipoles.sum(axis=1)
+    total, across = dipoles.sum(axis=1), moment_across(atoms, frames, dipoles)
     n_water = 3 * atoms.n_water
     charge = np.array([kind.touch.charge for kind in atoms.kinds[:n_water]])
     density, with_along, p_sum, p_with = np.zeros(n_bins), np.zeros(n_bins), np.zeros(n_bins), np.zeros(n_bins)
@@ -210,11 +227,11 @@ def profile_of(
         per_bin = np.histogram(height, edges, weights=charge)[0]
         polarisation = -(np.cumsum(per_bin) - 0.5 * per_bin) / (x * y)  # at the bins' middles
         p_sum += polarisation
-        p_with += polarisation * total[k, 2]
+        p_with += polarisation * across[k]
     n = frames.shape[0]
     volume = x * y * _BIN_NM
-    covariance = p_with / n - p_sum / n * total[:, 2].mean()
-    c = float(total[:, 2].var()) / (x * y)
+    covariance = p_with / n - p_sum / n * across.mean()
+    c = float(across.var()) / (x * y)
     return Profile(
         0.5 * (edges[1:] + edges[:-1]),
         density / n / volume,

@@ -18,7 +18,15 @@ from numpy import ndarray
 from neurograft.errors import IonicError, MissingExtraError
 from neurograft.ionic._checkpoint import read_arrays, write_arrays
 from neurograft.ionic._molecules import CUT_NM, SO_NM, SULFUR, Atoms, Kind, MolecularSlit, built
-from neurograft.ionic._pair_free_energy import Umbrellas, Visits, add_spring, load_visits, save_visits, visit_windows
+from neurograft.ionic._pair_free_energy import (
+    GAS_KJ_PER_K,
+    Umbrellas,
+    Visits,
+    add_spring,
+    load_visits,
+    save_visits,
+    visit_windows,
+)
 from neurograft.ionic._sheets import Harmonics, attraction, potential
 from neurograft.progress import Progress, silent
 from neurograft.units import PS
@@ -30,7 +38,6 @@ _N_TABLE: Final = 1200
 _CLOSEST_NM: Final = 0.13  # to a sheet; no atom gets there
 _BEND_KJ: Final = 520.0  # of O-S-O per rad^2: stiff enough to keep the ion's shape, ours
 _LARGEST_FRAMES: Final = 4000
-_GAS_KJ_PER_K: Final = 8.314462618e-3
 
 
 @final
@@ -79,7 +86,8 @@ class MolecularRun:
         umbrellas: Umbrellas,
         seen: Visits,
         *,
-        n_visits: int,
+        n_rounds: int,
+        seed: int,
         checkpoint: Path | None = None,
         progress: Progress = silent,
     ) -> Visits:
@@ -87,20 +95,19 @@ class MolecularRun:
         label = json.dumps(asdict(self.slit), sort_keys=True)
 
         def keep(now: Visits) -> None:
-            if checkpoint is not None:
-                self._look()
-                place, speed = self.state.place_nm, self.state.speed_nm_ps
-                save_visits(checkpoint, now, umbrellas, label=label, place=place, speed=speed)
+            if checkpoint is not None and len(now.window) % len(umbrellas.centre_nm) == 0:
+                save_visits(checkpoint, now, umbrellas, label=label)
 
         return visit_windows(
-            self._context, self._integrator, self.first_pair, umbrellas, seen, n_visits=n_visits, step_ps=STEP_PS,
-            on_visit=keep, progress=progress,
+            self._context, self._integrator, self.first_pair, umbrellas, seen, n_rounds=n_rounds, step_ps=STEP_PS,
+            seed=seed, on_visit=keep, progress=progress,
         )  # fmt: skip
 
     def go_on(self, path: Path, umbrellas: Umbrellas) -> Visits:
-        """Return the visits of a checkpoint and take its places."""
-        seen, place, speed = load_visits(path, umbrellas, label=json.dumps(asdict(self.slit), sort_keys=True))
-        self.state.place_nm, self.state.speed_nm_ps, self.state.settled_s = place, speed, 1.0
+        """Return the visits of a checkpoint and take the last place."""
+        seen = load_visits(path, umbrellas, label=json.dumps(asdict(self.slit), sort_keys=True))
+        self.state.place_nm, self.state.speed_nm_ps = seen.place_nm[-1], seen.speed_nm_ps[-1]
+        self.state.settled_s = 1.0
         return seen
 
     def settle(self, duration_s: float, *, progress: Progress = silent) -> None:
@@ -146,7 +153,7 @@ class MolecularRun:
             now.getVelocities(asNumpy=True).value_in_unit(unit.nanometer / unit.picosecond)
         )
         moving_kj = float(now.getKineticEnergy().value_in_unit(unit.kilojoule_per_mole))
-        self.state.temperatures_k.append(2 * moving_kj / (self._n_free * _GAS_KJ_PER_K))
+        self.state.temperatures_k.append(2 * moving_kj / (self._n_free * GAS_KJ_PER_K))
 
     def energy_kj(self, place_nm: Float64[ndarray, "atoms 3"]) -> float:
         """Return the potential energy of an arrangement."""

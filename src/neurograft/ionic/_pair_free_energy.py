@@ -1,10 +1,14 @@
 """How strongly two ions of a molecular slit hold each other: umbrella sampling of their distance, and WHAM.
 
-A spring holds the distance r of one cation and one anion near each of several values in turn (Torrie and Valleau, J.
-Comput. Phys. 23, 187, 1977); the weighted histogram (Kumar et al., J. Comput. Chem. 13, 1011, 1992) joins what was
-seen: W(r) = -ln(p(r) / r^(d-1)) in kT, up to a constant.  All windows are visited in turn, inwards and back, so that a
-run may be stopped at any time; the scatter between its parts is the error.  Lengths in nm, energies in kJ/mol, as in
-OpenMM.
+A spring holds the distance r of one cation and one anion near one of several values (Torrie and Valleau, J. Comput.
+Phys. 23, 187, 1977); the weighted histogram (Kumar et al., J. Comput. Chem. 13, 1011, 1992) joins what was seen:
+W(r) = -ln(p(r) / r^(d-1)) in kT, up to a constant.  Each window has two states of its own, one left there by a pair
+that was pulled inwards, one by the same pair on its way out; both run on, a visit a round, and neighbours of one
+direction may trade windows (Sugita, Kitao and Okamoto, J. Chem. Phys. 113, 6042, 2000), which costs nothing, as only
+the spring's energy changes.  The first rounds are dropped.  Whether the water has settled shows in how far both
+directions agree.  The error to expect is sqrt(2 / (D T)) L in kT, with D of the separation, T of all visits, L from the
+first window to the last.
+Lengths in nm, energies in kJ/mol, as in OpenMM.
 """
 
 import json
@@ -17,6 +21,7 @@ from typing import Any, Final, NamedTuple, final
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
+from numpy.random import Generator
 
 from neurograft.errors import IonicError
 from neurograft.ionic._checkpoint import read_arrays, write_arrays
@@ -26,50 +31,66 @@ from neurograft.units import NM, PS
 
 _KIND: Final = "umbrellas"
 _SAMPLE_STEPS: Final = 25
+GAS_KJ_PER_K: Final = 8.314462618e-3
 _TOLERANCE: Final = 1e-7
 _MAX_ROUNDS: Final = 20_000
 _BIN_NM: Final = 0.01
 _LEAST_CORE_NM: Final = 0.01
 _WIDEST_CORE_NM: Final = 2.0
 _CONTACT_NM: Final = 0.42  # beyond, water lies between
+_DROPPED: Final = 0.25  # of the rounds, the first
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Umbrellas:
-    """Windows over a distance (nm) and the spring of each (kJ/mol/nm^2); of a visit the first part only settles."""
+    """Windows over a distance (nm) and the spring of each (kJ/mol/nm^2).
 
-    centre_nm: tuple[float, ...] = tuple(float(r) for r in np.round(np.linspace(0.26, 1.03, 12), 3))
-    spring: float = 1500.0
-    visit_s: float = 6 * PS
-    settle_s: float = 1 * PS
+    ``settle_s`` is spent in each window on the first way in and out, ``visit_s`` in each round.  In one layer water
+    resists a pair's opening by over 100 kT/nm: with springs of 3,000 no window holds 0.33 to 0.40 nm.
+    """
+
+    centre_nm: tuple[float, ...] = tuple(float(r) for r in np.round(np.linspace(0.25, 0.82, 20), 3))
+    spring: float = 10_000.0
+    visit_s: float = 3 * PS
+    settle_s: float = 3 * PS
 
     def __post_init__(self) -> None:
         """Refuse windows that cannot be joined."""
         if len(self.centre_nm) < 2 or min(self.centre_nm) <= 0 or list(self.centre_nm) != sorted(self.centre_nm):
             raise IonicError(f"centre_nm is {self.centre_nm}. Give two distances or more, rising, above 0.")
-        if not (self.spring > 0 and 0 <= self.settle_s < self.visit_s):
+        if not (self.spring > 0 and self.settle_s >= 0 and self.visit_s > 0):
             raise IonicError(
-                f"spring {self.spring:g}, visit {self.visit_s:g} s, of it {self.settle_s:g} s to settle: give a spring "
-                "above 0 and visits longer than their settling."
+                f"spring {self.spring:g}, visit {self.visit_s:g} s, settling {self.settle_s:g} s: give a spring and "
+                "visits above 0, settling of 0 or more."
             )
 
 
 @final
 @dataclass(slots=True, kw_only=True, eq=False)
 class Visits:
-    """What was seen: for each visit in turn its window and the distances (nm)."""
+    """What was seen: for each visit in turn its window and the distances (nm); and where each state stands.
+
+    The n windows' states that came inwards are visited first, those that came outwards then: 2 n visits are a round.
+    """
 
     window: list[int] = field(default_factory=list[int])
     distance_nm: list[Float64[ndarray, " samples"]] = field(default_factory=list[Any])
+    window_of: list[int] = field(default_factory=list[int])  # the window of each state now
+    place_nm: list[Float64[ndarray, "atoms 3"]] = field(default_factory=list[Any])
+    speed_nm_ps: list[Float64[ndarray, "atoms 3"]] = field(default_factory=list[Any])
 
 
 class PairWork(NamedTuple):
-    """W (kT, 0 at the last distance but for the mean of its last tenth), its standard error, where (nm)."""
+    """W (kT, 0 on the mean of the last tenth of distances), its standard error, where (nm).
+
+    ``split_kt`` is W of the states that came inwards less W of those that came outwards.
+    """
 
     distance_nm: Float64[ndarray, " bins"]
     work_kt: Float64[ndarray, " bins"]
     error_kt: Float64[ndarray, " bins"]
+    split_kt: Float64[ndarray, " bins"]
 
     @property
     def contact_nm(self) -> float:
@@ -80,8 +101,17 @@ class PairWork(NamedTuple):
     @property
     def contact_kt(self) -> tuple[float, float]:
         """W at contact against the far end, and its error."""
-        k = int(np.argmin(np.abs(self.distance_nm - self.contact_nm)))
+        k = self._contact
         return float(self.work_kt[k]), float(self.error_kt[k])
+
+    @property
+    def contact_split_kt(self) -> float:
+        """By how much both directions differ at contact; twice the error is what chance makes of it."""
+        return float(self.split_kt[self._contact])
+
+    @property
+    def _contact(self) -> int:
+        return int(np.argmin(np.abs(self.distance_nm - self.contact_nm)))
 
 
 def add_spring(mm: Any, system: Any, pair: tuple[int, int], spring: float) -> None:
@@ -101,30 +131,82 @@ def visit_windows(
     umbrellas: Umbrellas,
     seen: Visits,
     *,
-    n_visits: int,
+    n_rounds: int,
     step_ps: float,
+    seed: int,
     on_visit: Callable[[Visits], None] | None = None,
     progress: Progress = silent,
 ) -> Visits:
-    """Add visits until there are ``n_visits``, from window to window, inwards and back; the context has the spring."""
+    """Add visits until there are ``n_rounds``, after a way in and out that leaves two states in each window.
+
+    The context has the spring; a new pair starts where the context is.
+    """
     n = len(umbrellas.centre_nm)
-    turn = [*range(n - 1, -1, -1), *range(n)]
-    settle = round(umbrellas.settle_s / PS / step_ps)
-    n_samples = max(1, (round(umbrellas.visit_s / PS / step_ps) - settle) // _SAMPLE_STEPS)
+    if seen.place_nm:
+        _put(context, seen, -1)
+    while len(seen.place_nm) < 2 * n:
+        k = len(seen.place_nm)
+        window = n - 1 - k if k < n else k - n
+        _held(context, integrator, pair, umbrellas.centre_nm[window], round(umbrellas.settle_s / PS / step_ps))
+        place_nm, speed_nm_ps = _state(context)
+        seen.window_of.append(window)
+        seen.place_nm.append(place_nm)
+        seen.speed_nm_ps.append(speed_nm_ps)
+        progress("pulling", k + 1, 2 * n)
+    n_visits = 2 * n * n_rounds
+    thermal_kj = GAS_KJ_PER_K * float(integrator.getTemperature() / integrator.getTemperature().unit)
     while len(seen.window) < n_visits:
-        window = turn[len(seen.window) % len(turn)]
-        context.setParameter("pair_r0", umbrellas.centre_nm[window])
-        integrator.step(settle)
-        distance = np.zeros(n_samples)
-        for k in range(n_samples):
-            integrator.step(_SAMPLE_STEPS)
-            distance[k] = _apart_nm(context, pair)
-        seen.window.append(window)
+        k = len(seen.window) % (2 * n)
+        if k % n == 0 and len(seen.window) >= 2 * n:
+            _trade(seen, k, umbrellas, thermal_kj, np.random.default_rng([seed, len(seen.window)]))
+        _put(context, seen, k)
+        n_steps = round(umbrellas.visit_s / PS / step_ps)
+        distance = _held(context, integrator, pair, umbrellas.centre_nm[seen.window_of[k]], n_steps)
+        seen.place_nm[k], seen.speed_nm_ps[k] = _state(context)
+        seen.window.append(seen.window_of[k])
         seen.distance_nm.append(distance)
         if on_visit is not None:
             on_visit(seen)
         progress("umbrellas", len(seen.window), n_visits)
     return seen
+
+
+def _held(
+    context: Any, integrator: Any, pair: tuple[int, int], centre_nm: float, n_steps: int
+) -> Float64[ndarray, " samples"]:
+    """Run with the spring at rest at a distance; return the distances on the way."""
+    context.setParameter("pair_r0", centre_nm)
+    distance = np.zeros(max(1, n_steps // _SAMPLE_STEPS))
+    for k in range(distance.size):
+        integrator.step(_SAMPLE_STEPS)
+        distance[k] = _apart_nm(context, pair)
+    return distance
+
+
+def _trade(seen: Visits, first: int, umbrellas: Umbrellas, thermal_kj: float, rng: Generator) -> None:
+    """Let states of neighbouring windows trade these by Metropolis' rule, every other pair of neighbours a round.
+
+    ``first`` is the number of the first state of a direction; a state's distance is the last that was seen of it.
+    """
+    n, centre = len(umbrellas.centre_nm), umbrellas.centre_nm
+    state = {seen.window_of[k]: k for k in range(first, first + n)}
+    for w in range(len(seen.window) // (2 * n) % 2, n - 1, 2):
+        i, j = state[w], state[w + 1]
+        r_i, r_j = (float(seen.distance_nm[len(seen.window) - 2 * n + k - first][-1]) for k in (i, j))
+        cost_kj = umbrellas.spring * (centre[w + 1] - centre[w]) * (r_j - r_i)
+        if rng.random() < np.exp(-max(cost_kj, 0.0) / thermal_kj):
+            seen.window_of[i], seen.window_of[j] = w + 1, w
+
+
+def _put(context: Any, seen: Visits, k: int) -> None:
+    context.setPositions(seen.place_nm[k])
+    context.setVelocities(seen.speed_nm_ps[k])
+
+
+def _state(context: Any) -> tuple[Float64[ndarray, "atoms 3"], Float64[ndarray, "atoms 3"]]:
+    state = context.getState(getPositions=True, getVelocities=True)
+    place, speed = state.getPositions(asNumpy=True), state.getVelocities(asNumpy=True)
+    return np.array(place / place.unit), np.array(speed / speed.unit)
 
 
 def _apart_nm(context: Any, pair: tuple[int, int]) -> float:
@@ -171,17 +253,18 @@ def pair_work(
     ``dimensions`` is 2 for a slit, where a distance has 2 pi r places, and 3 in space.
     """
     n = len(umbrellas.centre_nm)
-    n_rounds = len(seen.window) // n
-    if n_rounds < n_parts:
+    n_rounds = len(seen.window) // (2 * n)
+    dropped = int(_DROPPED * n_rounds)
+    if n_rounds - dropped < n_parts:
         raise IonicError(
-            f"{len(seen.window)} visits to {n} windows are {n_rounds} whole rounds; {n_parts} are needed to tell an "
-            "error. Go on from the checkpoint."
+            f"{len(seen.window)} visits to {n} windows from both sides are {n_rounds} whole rounds, of which the first "
+            f"{dropped} only settle; {n_parts} more are needed to tell an error. Go on from the checkpoint."
         )
     edges = np.arange(umbrellas.centre_nm[0], umbrellas.centre_nm[-1] + 1e-9, _BIN_NM)
     middle = 0.5 * (edges[1:] + edges[:-1])
 
-    def of(rounds: range) -> Float64[ndarray, " bins"]:
-        visits = [k for r in rounds for k in range(r * n, (r + 1) * n)]
+    def of(rounds: range, directions: tuple[int, ...] = (0, 1)) -> Float64[ndarray, " bins"]:
+        visits = [(2 * r + d) * n + k for r in rounds for d in directions for k in range(n)]
         samples = [np.concatenate([seen.distance_nm[k] for k in visits if seen.window[k] == w]) for w in range(n)]
         work = wham(
             samples, umbrellas.centre_nm, spring_kt=umbrellas.spring / thermal_kj, edges_nm=edges, dimensions=dimensions
@@ -189,10 +272,11 @@ def pair_work(
         far = work[-max(1, work.size // 10) :]
         return work - np.mean(far[np.isfinite(far)]) if np.any(np.isfinite(far)) else work
 
-    cuts = np.linspace(0, n_rounds, n_parts + 1).astype(int)
+    cuts = np.linspace(dropped, n_rounds, n_parts + 1).astype(int)
     parts = np.array([of(range(int(a), int(b))) for a, b in pairwise(cuts)])
-    whole = of(range(n_rounds))
-    is_seen = np.all(np.isfinite(parts), axis=0)
+    kept = range(dropped, n_rounds)
+    sides = np.array([of(kept, (0,)), of(kept, (1,))])
+    is_seen = np.all(np.isfinite(parts), axis=0) & np.all(np.isfinite(sides), axis=0)
     first = int(np.argmax(is_seen))  # nearer than that the ions never came
     if not np.all(is_seen[first:]):
         gap = middle[first:][~is_seen[first:]]
@@ -200,7 +284,7 @@ def pair_work(
             f"Not every part of the run saw {gap[0]:.2f} to {gap[-1]:.2f} nm: put windows closer, or go on for longer."
         )
     error = parts[:, first:].std(axis=0, ddof=1) / np.sqrt(n_parts)
-    return PairWork(middle[first:], whole[first:], error)
+    return PairWork(middle[first:], of(kept)[first:], error, sides[0, first:] - sides[1, first:])
 
 
 def core_for(work: PairWork, form: LogRatio, *, charges: int) -> float:
@@ -222,23 +306,27 @@ def core_for(work: PairWork, form: LogRatio, *, charges: int) -> float:
     return 0.5 * (low + high) * NM
 
 
-def save_visits(path: Path, seen: Visits, umbrellas: Umbrellas, *, label: str, place: ndarray, speed: ndarray) -> None:
+def save_visits(path: Path, seen: Visits, umbrellas: Umbrellas, *, label: str) -> None:
     """Write a checkpoint, whole or not at all; ``label`` says of which system."""
     arrays = {
         "label": np.array(json.dumps({"of": label, **asdict(umbrellas)}, sort_keys=True)),
         "window": np.array(seen.window, dtype=np.int64),
         "distance_nm": np.array(seen.distance_nm),
-        "place_nm": place,
-        "speed_nm_ps": speed,
+        "window_of": np.array(seen.window_of, dtype=np.int64),
+        "place_nm": np.array(seen.place_nm),
+        "speed_nm_ps": np.array(seen.speed_nm_ps),
     }
     write_arrays(path, arrays, kind=_KIND)
 
 
-def load_visits(path: Path, umbrellas: Umbrellas, *, label: str) -> tuple[Visits, ndarray, ndarray]:
-    """Return visits, places and speeds of a checkpoint; one of another system or other windows is refused."""
+def load_visits(path: Path, umbrellas: Umbrellas, *, label: str) -> Visits:
+    """Return the visits and states of a checkpoint; one of another system or other windows is refused."""
     arrays = read_arrays(path, kind=_KIND)
     wanted = json.dumps({"of": label, **asdict(umbrellas)}, sort_keys=True)
-    if str(arrays["label"]) != wanted:
+    if str(arrays["label"]) != wanted or "window_of" not in arrays:
         raise IonicError(f"{path} holds {arrays['label']}, not {wanted}. Ask for those, or start anew.")
-    seen = Visits(window=arrays["window"].tolist(), distance_nm=list(arrays["distance_nm"]))
-    return seen, arrays["place_nm"], arrays["speed_nm_ps"]
+    return Visits(
+        window=arrays["window"].tolist(), distance_nm=list(arrays["distance_nm"]),
+        window_of=arrays["window_of"].tolist(), place_nm=list(arrays["place_nm"]),
+        speed_nm_ps=list(arrays["speed_nm_ps"]),
+    )  # fmt: skip

@@ -89,7 +89,8 @@ class Stripes:
     def __post_init__(self) -> None:
         """Refuse a slit that its cells do not resolve."""
         kick_m = math.sqrt(2 * self.diffusion_m2_s * self.step_s)
-        if not (self.n_pairs >= 1 and kick_m < self.cell_m <= 0.5 * self.width_m and self.length_m > 0):
+        fits = 2 * self.cell_m <= self.width_m * (1 + 1e-9)
+        if not (self.n_pairs >= 1 and kick_m < self.cell_m and fits and self.length_m > 0):
             raise IonicError(
                 f"cell_m is {self.cell_m:g}, the width {self.width_m:g} m: a cell must be wider than an ion diffuses "
                 f"in a step ({kick_m:.2g} m), and two must fit into the width."

@@ -1,5 +1,6 @@
 """What a path is, from its first bytes and its names; opens nothing large and imports no reader."""
 
+import math
 import tomllib
 from enum import Enum
 from pathlib import Path
@@ -50,6 +51,7 @@ class Format(Enum):
     SI_SORTING = ("SpikeInterface sorting", FileKind.SPIKES)
     MATLAB = ("MATLAB table", FileKind.SPIKES)
     CSV_SPIKES = ("CSV, spikes", FileKind.SPIKES)
+    TEXT_SPIKES = ("folder of text files, one a neuron", FileKind.SPIKES)
     SPIKE_LOG = ("log of a run", FileKind.SPIKES)
     SONATA_SPIKES = ("SONATA spike report", FileKind.SPIKES)
     MAP = ("SONATA network", FileKind.MAP)
@@ -103,6 +105,8 @@ _VENDOR_SUFFIXES = frozenset(
         ".axgx",
     }
 )
+
+_TEXT_SUFFIXES = frozenset({".txt", ".csv", ".dat"})
 
 # Groups at the root of HDF5 files of MaxWell, Multi Channel Systems, SiNAPS and MEArec, by SpikeInterface's readers.
 _VENDOR_GROUPS = ("mapping", "assay", "Data", "RealTimeProcessedData", "recordings")
@@ -166,7 +170,29 @@ def _folder(path: Path) -> Format:
     if saved is not None:
         return Format.SI_RECORDING if saved == "recording" else Format.SI_SORTING
     held = {file.suffix.lower() for file in path.rglob("*")}
-    return Format.VENDOR if held & _VENDOR_SUFFIXES else Format.UNKNOWN
+    if held & _VENDOR_SUFFIXES:
+        return Format.VENDOR
+    return Format.TEXT_SPIKES if len(text_trains(path)[0]) > 1 else Format.UNKNOWN
+
+
+def text_trains(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the text files right in a folder that begin with a line of one number or are empty, and the others."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.suffix.lower() in _TEXT_SUFFIXES)
+    lists: list[Path] = []
+    for file in files:
+        with file.open("rb") as stream:
+            first = stream.readline(_FIRST_BYTES).decode("utf-8-sig", errors="replace")
+        if is_number(first) or file.stat().st_size == 0:
+            lists.append(file)
+    return lists, [file for file in files if file not in lists]
+
+
+def is_number(line: str) -> bool:
+    """Tell whether a line is one finite number."""
+    try:
+        return math.isfinite(float(line))
+    except ValueError:
+        return False
 
 
 def _hdf5(path: Path, *, matlab: bool) -> Format:

@@ -19,6 +19,8 @@ from neurograft.report._chapters import fidelity_chapter as fidelity_chapter
 from neurograft.report._chapters import map_chapter as map_chapter
 from neurograft.report._chapters import memory_chapter as memory_chapter
 from neurograft.report._copied import copied_chapters as copied_chapters
+from neurograft.report._copied_spikes import copied_spikes_chapters as copied_spikes_chapters
+from neurograft.report._copied_spikes import correlograms_figure as correlograms_figure
 from neurograft.report._curves import LagCurve as LagCurve
 from neurograft.report._curves import lag_figure as lag_figure
 from neurograft.report._deeper import deeper_tables as deeper_tables

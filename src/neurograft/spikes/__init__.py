@@ -7,6 +7,7 @@ from neurograft.spikes._log import SpikeLog as SpikeLog
 from neurograft.spikes._log import open_log as open_log
 from neurograft.spikes._open import open_spikes as open_spikes
 from neurograft.spikes._options import SpikeOptions as SpikeOptions
+from neurograft.spikes._options import tick_named as tick_named
 from neurograft.spikes._peaks import detect_peaks as detect_peaks
 from neurograft.spikes._peaks_options import Course as Course
 from neurograft.spikes._peaks_options import PeakOptions as PeakOptions

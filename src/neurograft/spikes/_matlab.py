@@ -48,7 +48,7 @@ def read_matlab(path: Path, *, part: str | None) -> Read:
     else:
         found = _cells(path, value)
     if not name.endswith("_ms"):
-        return found
+        return found._replace(is_unit_told=False)
     return found._replace(time_s=found.time_s * MS, notes=(f"times are in ms, as the name {name} says",))
 
 

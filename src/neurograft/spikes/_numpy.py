@@ -28,7 +28,7 @@ def read_npz(path: Path) -> Read:
         return _units(path)
     if {"times", "ids"} <= names:
         held = load_npz(path, ("times", "ids", "nodes"), error=SpikeError)
-        return Read(held["times"], _whole(path, held["ids"], "ids"), known=held.get("nodes"))
+        return Read(held["times"], _whole(path, held["ids"], "ids"), known=held.get("nodes"), is_unit_told=False)
     if {"unit_ids", "sampling_frequency", "num_segment"} <= names:
         return _sorting(path, names)
     raise SpikeError(

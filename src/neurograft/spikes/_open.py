@@ -14,6 +14,7 @@ from neurograft.spikes._phy import read_phy
 from neurograft.spikes._read import Read, trains_of
 from neurograft.spikes._sonata import read_sonata
 from neurograft.spikes._spikeinterface import read_sorting
+from neurograft.spikes._text_folder import read_text_folder
 from neurograft.spikes._trains import SpikeTrains
 
 _DEFAULT = SpikeOptions()
@@ -35,13 +36,17 @@ def open_spikes(path: Path | str, *, options: SpikeOptions = _DEFAULT) -> SpikeT
     if isinstance(read, SpikeTrains):
         if options.duration_s is not None:
             raise SpikeError(f"{path} tells its observed time. Leave duration_s ({options.duration_s} s) out.")
+        if options.tick_s is not None:
+            raise SpikeError(f"{path} tells what its times are. Leave the unit of time ({options.tick_s} s) out.")
         return read
-    return trains_of(read, path=path, format_=found.value[0], files=files, duration_s=options.duration_s)
+    return trains_of(read, path=path, format_=found.value[0], files=files, options=options)
 
 
 def _read(path: Path, found: Format, options: SpikeOptions) -> tuple[Read | SpikeTrains, list[Path]]:
     if found is Format.PHY:
         return read_phy(path, quality=options.quality)
+    if found is Format.TEXT_SPIKES:
+        return read_text_folder(path)
     if found is Format.SI_SORTING:
         return read_sorting(path), [path]
     if found in _NWB:
@@ -61,5 +66,6 @@ def _read(path: Path, found: Format, options: SpikeOptions) -> tuple[Read | Spik
         what = f"holds a {found.kind.value} ({found.value[0]}), not spikes"
     raise SpikeError(
         f"{path} {what}. Spikes may come as NWB units, a Phy folder, a SpikeInterface sorting, a MATLAB table, "
-        "CSV (neuron,time_s), NPZ (time_s, neuron), or a SONATA spike report."
+        "CSV (neuron,time_s), a folder of text files (one a neuron, a time a line), NPZ (time_s, neuron), or a SONATA "
+        "spike report."
     )

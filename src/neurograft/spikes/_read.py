@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from neurograft.errors import SpikeError
 from neurograft.provenance import Provenance, fingerprint
+from neurograft.spikes._options import SpikeOptions
 from neurograft.spikes._trains import SpikeTrains, spike_trains
 
 NOTES = "notes"  # key of the provenance under which a reader says what it chose
@@ -24,10 +25,14 @@ class Read(NamedTuple):
     epochs_s: Float64[ndarray, "epochs 2"] | None = None
     labels: Sequence[str] | None = None  # of ``known``; None: the ids as text
     notes: tuple[str, ...] = ()
+    is_unit_told: bool = True  # whether the file itself says what its times are
 
 
-def trains_of(read: Read, *, path: Path, format_: str, files: Sequence[Path], duration_s: float | None) -> SpikeTrains:
+def trains_of(read: Read, *, path: Path, format_: str, files: Sequence[Path], options: SpikeOptions) -> SpikeTrains:
     """Return checked spike trains of what a reader found; ``files`` are those it read."""
+    duration_s = options.duration_s
+    if options.tick_s is not None:
+        read = _scaled(path, read, options.tick_s)
     time_s = _times(path, read.time_s)
     if read.ids.shape != time_s.shape:
         raise SpikeError(f"{path} has {time_s.size} times and {read.ids.size} neuron ids. Give one id a spike.")
@@ -43,6 +48,16 @@ def trains_of(read: Read, *, path: Path, format_: str, files: Sequence[Path], du
         epochs_s=epochs_s,
         labels=labels,
         provenance=Provenance(command="open_spikes", parameters={"format": format_, NOTES: list(notes)}, inputs=inputs),
+    )
+
+
+def _scaled(path: Path, read: Read, tick_s: float) -> Read:
+    """Return the spikes with times in seconds, of a file that leaves its unit to the reader."""
+    if read.is_unit_told:
+        raise SpikeError(f"{path} tells what its times are. Leave the unit of time ({tick_s} s) out.")
+    times = _times(path, read.time_s)
+    return read._replace(
+        time_s=times * tick_s, notes=(*read.notes, f"times are in units of {tick_s:g} s, as was asked")
     )
 
 

@@ -12,7 +12,7 @@ from neurograft.copying import copy_spikes, correlogram
 from neurograft.maps import SynapseMap, save_map
 from neurograft.network import FitOptions
 from neurograft.progress import Progress
-from neurograft.report import Block, Cell, LagCurve, Table, fidelity_chapter, lag_figure, map_chapter, memory_chapter
+from neurograft.report import Cell, Table, correlograms_figure, fidelity_chapter, map_chapter, memory_chapter
 from neurograft.spikes import SpikeTrains, save_spikes
 from neurograft.units import MS
 
@@ -51,11 +51,10 @@ def hippocampus_walk(folder: Path, seed: int, progress: Progress) -> Walk:
     passed = _transmission(trial, m, seed)
     called = [f"{m.labels[i]} -> {m.labels[j]} ({'+' if w > 0 else '-'})" for i, j, w in _pairs(m)]
     names = {"original": "recorded", "copy": "copy, run from memory"}
+    correlograms = correlograms_figure(trains, m, [(i, j) for i, j, _ in _pairs(m)], are_called=True)
     return Walk(
         sections=[
-            map_chapter(
-                "Hippocampus: the map copied from six units", m, text=_MEANING, more=[_correlograms(trains, m)]
-            ),
+            map_chapter("Hippocampus: the map copied from six units", m, text=_MEANING, more=[correlograms]),
             memory_chapter(
                 "Hippocampus: the map in memory",
                 in_memory.image,
@@ -114,21 +113,3 @@ def _told(row: Sequence[Cell]) -> str:
 
 def _pairs(m: SynapseMap) -> list[tuple[int, int, float]]:
     return [(int(i), int(j), float(w)) for i, j, w in zip(m.pre, m.post, m.weight_v, strict=True)]
-
-
-def _correlograms(trains: SpikeTrains, m: SynapseMap) -> Block:
-    """Return the correlograms of all pairs that were called."""
-    curves: list[LagCurve] = []
-    for i, j, _ in _pairs(m):
-        c = correlogram(trains, i, j)
-        curves.append(
-            LagCurve(
-                name=f"{m.labels[i]} → {m.labels[j]}",
-                lag_s=c.lag_s,
-                value=c.counts.astype("float64"),
-                lower=c.band[0],
-                upper=c.band[1],
-                is_called=True,
-            )
-        )
-    return lag_figure(curves, value_axis="spikes of post a bin", band="chance around the slow baseline")

@@ -27,6 +27,7 @@ from neurograft.neurons import DeltaSynapse, Lif, NeuronModel
 NIR_VERSION: Final = "1.0.8"  # of the format: the nir package whose files these are like
 MOST_NEURONS: Final = 3_000  # NIR's weights are dense: this many squared in single precision are 36 MB a delay
 _MOST_BYTES: Final = 1 << 30
+_OVERHEAD: Final = 1 << 13  # bytes of a node's groups and headers
 
 
 def export_nir(
@@ -41,10 +42,10 @@ def export_nir(
     used = used_synapses(m)
     steps = delay_steps(m, used, step_s)
     delays = np.unique(steps)
-    _require_size(m, delays.size)
+    n_bytes = _require_size(m, delays.size)
     lost = _lost(neurons, drive, used)
     n = m.n_neurons
-    with written_whole(path) as part, h5py.File(part, "w") as file:
+    with written_whole(path, n_bytes=n_bytes) as part, h5py.File(part, "w") as file:
         _text(file, "version", NIR_VERSION)
         graph = file.create_group("node")
         _text(graph, "type", "NIRGraph")
@@ -76,13 +77,16 @@ def _neurons(m: SynapseMap, neuron: NeuronModel) -> list[Lif]:
     return [models[k] for k in kind.tolist()]  # pyright: ignore[reportReturnType] - checked above
 
 
-def _require_size(m: SynapseMap, n_delays: int) -> None:
+def _require_size(m: SynapseMap, n_delays: int) -> int:
+    """Return about how many bytes the file takes."""
     needed = 4 * m.n_neurons**2 * max(1, n_delays)
     if m.n_neurons > MOST_NEURONS or needed > _MOST_BYTES:
         raise RunError(
             f"The map has {m.n_neurons} neurons and {n_delays} distinct delays; NIR's dense weights would take "
             f"{needed / 1e6:.0f} MB. Export at most {MOST_NEURONS} neurons, with fewer distinct delays (a longer step)."
         )
+    labels = sum(len(label.encode()) for label in m.labels)
+    return needed + n_delays * (8 * m.n_neurons + _OVERHEAD) + 64 * m.n_neurons + labels + 8 * _OVERHEAD
 
 
 def _lif(neurons: list[Lif], drive: Drive) -> dict[str, np.ndarray]:

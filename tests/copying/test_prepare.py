@@ -30,18 +30,18 @@ def test_rows_around_spikes_and_artefacts_weigh_nothing_and_are_bridged(seed, be
     rng = np.random.default_rng(seed)
     volts, is_ok = rng.standard_normal((3, 150)), rng.random((3, 150)) > 0.1
     spikes = [np.sort(rng.choice(np.arange(-10, 160), rng.integers(0, 6), replace=False)) for _ in range(3)]
-    artefacts = np.array([70])
+    artefacts, late = np.array([70]), after + 3
     traces = scaled(
         np.where(is_ok, volts, np.nan).astype(np.float32), np.arange(150.0), [np.zeros(1)] * 3, [np.ones(1)] * 3
     )
     held = traces.volts.copy()
-    blank(traces, spikes, artefacts, before, after)
+    blank(traces, spikes, artefacts, before, (after, late))
     rows, weight = np.empty((150 - first, 3)), np.empty((150 - first, 3))
     turn(*traces, first, rows, weight)
     t = np.arange(150)
     for j in range(3):
-        around = [*spikes[j], *artefacts]
-        kept = is_ok[j] & ~np.any([(t >= s - before) & (t <= s + after) for s in around], axis=0)
+        around = [(s, after) for s in spikes[j]] + [(s, late) for s in artefacts]
+        kept = is_ok[j] & ~np.any([(t >= s - before) & (t <= s + last) for s, last in around], axis=0)
         straight = np.interp(t, t[kept], held[j, kept])
         np.testing.assert_array_equal(weight[:, j], kept[first:])
         np.testing.assert_allclose(rows[:, j], straight[first:], rtol=1e-12, atol=1e-12)

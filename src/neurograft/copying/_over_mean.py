@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from neurograft.copying._coupling import MIN_EVENTS, Coupling
 from neurograft.copying._threads import in_order
-from neurograft.copying._whiten import Block, Traces, add_levels, blanked_rows, each_chunk, over_mean_v
+from neurograft.copying._whiten import Block, Traces, add_levels, each_chunk, over_mean_v, rows_around
 from neurograft.progress import Progress
 from neurograft.recordings import Signal
 from neurograft.units import MS
@@ -29,7 +29,7 @@ def coupling_over_mean(traces: Traces, *, action_potential_v: float, progress: P
     if traces.thin.signal is Signal.MEMBRANE_V:
         return gains
     firing = np.flatnonzero([len(rows) >= MIN_EVENTS for rows in traces.spike_row])
-    levels, blank = np.zeros((len(traces.channel), 3)), blanked_rows(traces)
+    levels, blank = np.zeros((len(traces.channel), 3)), rows_around(traces)
     first, last = (round(t * traces.line.rate_hz) for t in _BASE_S)
 
     def fill(block: Block) -> None:

@@ -60,9 +60,12 @@ def blank(
     spikes: list[Int64[ndarray, " _"]],
     artefacts: Int64[ndarray, " artefacts"],
     before: int,
-    after: int,
+    after: tuple[int, int],
 ) -> None:
-    """Take rows around each trace's own spikes, and around all artefacts, for bad; lay straight lines over bad rows."""
+    """Take rows around each trace's own spikes, and around all artefacts, for bad; lay straight lines over bad rows.
+
+    ``after`` are rows after a spike, and after an artefact.
+    """
     start = np.concatenate([[0], np.cumsum([len(mine) for mine in spikes])]).astype(np.int64)
     _clean(traces.volts, traces.is_ok, np.concatenate(spikes), start, artefacts, before, after)
 
@@ -71,8 +74,8 @@ def blank(
 @no_type_check
 def _clean(volts, is_ok, spikes, start, artefacts, before, after):
     for c in range(len(volts)):
-        blank_rows(spikes[start[c] : start[c + 1]], before, after, is_ok[c])
-        blank_rows(artefacts, before, after, is_ok[c])
+        blank_rows(spikes[start[c] : start[c + 1]], before, after[0], is_ok[c])
+        blank_rows(artefacts, before, after[1], is_ok[c])
         bridge(volts[c], is_ok[c])
 
 

@@ -28,7 +28,8 @@ _HAIR = 1e-9
 _LEAST_ROWS = 1000.0
 _ROWS_THAT_TELL = 200_000  # a membrane's memory to two parts in a thousand
 _OWN_SPIKES = 5
-_SETTLING_ROWS = 3  # after a blank: what the filters' first two coefficients foretell, and one more
+_SETTLING_ROWS = 2  # after a blank: as many as the filters' coefficients that count
+_STILL_AFTER_S = 8 * MS  # an action potential, its reset is over
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
 _LANE_BYTES = 256  # of neurons that kernels take together
 _UNREST_NEURONS = 512  # as many, drawn at random, tell how still the network is: to a hundredth
@@ -39,7 +40,7 @@ _UNREST_NEURONS = 512  # as many, drawn at random, tell how still the network is
 class WhiteningOptions:
     """How traces are prepared."""
 
-    blank_s: tuple[float, float] = (5 * MS, 8 * MS)  # around an own action potential's rise: weight 0
+    blank_s: tuple[float, float] = (5 * MS, 4 * MS)  # around an own action potential's rise: weight 0
     drift_sd_s: float = 300 * MS  # of the Gaussian that is taken for drift
     ar_order: int = 8
     unrest_s: float = 10 * MS  # sd of the Gaussian over which the network's unrest is averaged
@@ -149,11 +150,12 @@ def prepared(traces: Traces, block: Block, *, every: int = 1) -> Iterator[Prepar
     line, options = traces.line, traces.options
     sd_rows = options.drift_sd_s * line.rate_hz
     before, after = (round(t * line.rate_hz) for t in options.blank_s)
+    late = rows_around(traces)[1]
     for rows in each_chunk(traces, round(4 * sd_rows) + options.ar_order, block, every=every):
         volts, is_ok = rows.traces
-        around = rows.first_row - after - 1, rows.first_row + volts.shape[1] + before + 1
+        around = rows.first_row - late - 1, rows.first_row + volts.shape[1] + before + 1
         spikes = [_between(traces.spike_row[j], *around) - rows.first_row for j in block]
-        blank(rows.traces, spikes, _between(traces.artefact_row, *around) - rows.first_row, before, after)
+        blank(rows.traces, spikes, _between(traces.artefact_row, *around) - rows.first_row, before, (after, late))
         without_drift(volts, sd_rows)
         keep = min(rows.own.start, options.ar_order)
         first, stop = rows.own.start - keep, rows.own.stop
@@ -185,7 +187,7 @@ def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Own
     levels = np.zeros((n, 3))
     base = slice(max(-first - 6, 0), max(-first - 2, 1))  # rows -6 to -3
     firing = np.flatnonzero([len(spikes) > 0 for spikes in traces.spike_row])
-    blank = blanked_rows(traces)
+    blank = rows_around(traces)
 
     def fill(block: Block) -> None:
         lonely = [_alone(traces.spike_row[j], last, width, traces.line.n_rows) for j in block]
@@ -207,10 +209,10 @@ def own_course(traces: Traces, first: int, last: int, progress: Progress) -> Own
     return Own(np.divide(course, peak, out=np.zeros_like(course), where=peak > 0), over_mean_v(levels))
 
 
-def blanked_rows(traces: Traces) -> tuple[int, int]:
-    """Return how many rows before and after an own action potential weigh nothing."""
+def rows_around(traces: Traces) -> tuple[int, int]:
+    """Return how many rows before and after an own action potential are none of the membrane between them."""
     before_s, after_s = traces.options.blank_s
-    return round(before_s * traces.line.rate_hz), round(after_s * traces.line.rate_hz)
+    return round(before_s * traces.line.rate_hz), round(max(after_s, _STILL_AFTER_S) * traces.line.rate_hz)
 
 
 def over_mean_v(levels: Float64[ndarray, "neurons three"]) -> Float64[ndarray, " neurons"]:

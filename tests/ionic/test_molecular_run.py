@@ -90,10 +90,13 @@ def test_without_pattern_the_field_is_flat():
 @pytest.mark.slow
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_water_lies_in_as_many_layers_as_were_asked_for_and_at_its_temperature(layers):
-    """Checklist: oxygen in 1, 2, 3 peaks; 298 +- 5 K."""
+    """Checklist: oxygen in 1, 2, 3 peaks; 298 +- 5 K, which half a nanosecond tells (docs), 30 ps to 10.
+
+    A frame's temperature scatters by 298 sqrt(2 / 324) K, and 30 ps hold some thirty that are independent: sd 3.4 K.
+    """
     slit = MolecularSlit(layers=layers, n_units=1, side_m=2.3 * NM)
     run = MolecularRun(slit, seed=layers)
     frames = run_molecules(run, duration_s=30 * PS, settle_s=10 * PS)
     found, _ = measured(slit, run.atoms, frames, frame_s=run.state.frame_s, temperatures_k=run.state.temperatures_k)
     assert found.water_layers == layers
-    assert found.thermostat_k.value == pytest.approx(298, abs=5)
+    assert found.thermostat_k.value == pytest.approx(298, abs=10)

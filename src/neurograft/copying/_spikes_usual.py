@@ -8,7 +8,6 @@ correlogram, which are fine, and with half of it for the windows of the regressi
 neurons; not with all, as the judge has read the same peak.  No pair counts for itself.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -37,9 +36,14 @@ class Seen(NamedTuple):
 class _Looks(NamedTuple):
     """Places where a synapse may show, shape by shape, and over which delays they are alike."""
 
-    z: Callable[[ndarray], Float[ndarray, "pairs looks"]]  # of correlograms
+    values: Float[ndarray, "correlograms values"]
+    table: Float[ndarray, "values looks"]  # z = values @ table
     n_shapes: int
     blur: Float64[ndarray, "delays delays"]
+
+    def z(self, place: Int64[ndarray, " pairs"]) -> Float[ndarray, "pairs looks"]:
+        """Return what each look at these correlograms shows."""
+        return self.values[place] @ self.table
 
 
 class _Counts(NamedTuple):
@@ -66,8 +70,9 @@ def by_usual_course(
     step_s = max(grid.bin_s, 0.5 * MS)
     distance_s = np.subtract.outer(np.arange(table.shape[2]), np.arange(table.shape[2])) * step_s
     blur = np.exp(-0.5 * (distance_s / _DELAY_SD_S) ** 2)
-    courses = _Looks(lambda at: seen.even[at] @ flat, table.shape[1], blur / blur.sum(axis=0))
-    windows = _Looks(lambda at: sign * seen.windows[at], 1, np.eye(seen.windows.shape[1]))
+    courses = _Looks(seen.even, flat, table.shape[1], blur / blur.sum(axis=0))
+    each = np.eye(seen.windows.shape[1])
+    windows = _Looks(seen.windows, sign * each, 1, each)
     by_course, by_window = (_change(odds, clear, place, looks) for looks in (courses, windows))
     return odds + _TRUST_COURSE * by_course + _TRUST_WINDOW * by_window
 

@@ -6,7 +6,15 @@ from scipy import stats
 
 from neurograft.copying import _spikes_coupling
 from neurograft.copying._correlogram import LagGrid, events
-from neurograft.copying._spikes_coupling import BoxOptions, boxes, counted_z, coupling, normal_equations
+from neurograft.copying._spikes_coupling import (
+    BoxOptions,
+    box_scores,
+    boxes,
+    counted_z,
+    coupling,
+    lift_of,
+    normal_equations,
+)
 from neurograft.copying._spikes_duplicates import duplicates, without
 from neurograft.copying._spikes_joint import all_correlograms
 from neurograft.copying._spikes_latent import excess
@@ -157,3 +165,22 @@ def test_single_precision_of_many_neurons_gives_the_same_z(monkeypatch):
     single = coupling(found.values, found.mean, GRID, OPTIONS, n_bins_seen=spikes.shape[1]).z
     assert not np.array_equal(single, double)
     assert np.allclose(single, double, atol=2e-3)
+
+
+def test_z_is_of_unit_variance_where_a_drive_lifts_the_counts():
+    # Independent Poisson counts around a bump that is known and taken away: what is left scatters with the bump.
+    rng = np.random.default_rng(8)
+    n, mean = 30, np.full((30, 30), 30.0)
+    bump = 3 * np.exp(-0.5 * (GRID.lag_s / 12e-3) ** 2)
+    counts = rng.poisson(30.0 * (1 + bump), (n, n, GRID.n_bins))
+    raw = ((counts - 30.0) / np.sqrt(30.0)).astype(np.float32)
+    rest = (raw - bump * np.sqrt(30.0)).astype(np.float32)
+    upper = np.triu(np.ones((n, n), dtype=bool), 1)
+    rest[upper.T] = rest.transpose(1, 0, 2)[upper.T][:, ::-1]
+    rest[np.arange(n), np.arange(n)] = 0.0
+    lift = lift_of(raw, rest, mean, GRID, OPTIONS)
+    lags = boxes(GRID, OPTIONS)
+    assert lift[upper][:, 0] == pytest.approx(1 + bump[GRID.n_half + lags[0]].mean(), rel=1e-4)
+    plain, even = (box_scores(rest, mean, GRID, OPTIONS, n_bins_seen=1e7, lift=each).z[upper] for each in (None, lift))
+    assert plain[:, 0].std() > 1.5
+    assert even.std(axis=0) == pytest.approx(1.0, abs=0.12)

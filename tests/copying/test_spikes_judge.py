@@ -11,8 +11,18 @@ from neurograft.copying._spikes_coupling import BoxOptions
 from neurograft.copying._spikes_decide import Decisions, decide_judged
 from neurograft.copying._spikes_features import describe
 from neurograft.copying._spikes_joint import all_correlograms
-from neurograft.copying._spikes_judge import JITTER_S, Verdict, jittered, q_values, trained_judge, verdict
+from neurograft.copying._spikes_judge import (
+    JITTER_S,
+    Verdict,
+    calibrated,
+    jittered,
+    q_values,
+    regularity,
+    trained_judge,
+    verdict,
+)
 from neurograft.copying._spikes_latent import DriveOptions
+from neurograft.copying._spikes_model import Calibration
 from neurograft.errors import CopyError
 from neurograft.maps import Undecidable
 from neurograft.progress import silent
@@ -84,6 +94,69 @@ def test_silent_neurons_leave_the_others_finite():
     assert answer.chance[0, 1] > 0.9
     assert answer.direction[0, 1] == 1
     assert answer.z[0, 1] > 3
+
+
+def test_detours_and_forks_are_told_by_what_they_could_make_of_a_gain():
+    rng = np.random.default_rng(6)
+    times = [np.sort(rng.uniform(0, 200, 1600)) for _ in range(5)]
+
+    def driven(by, chance):
+        caused = times[by][rng.random(times[by].size) < chance] + 3e-3 + rng.uniform(0, 1e-3, times[by].size)[0]
+        return caused[caused < 200]
+
+    times[1] = np.append(times[1], driven(0, 0.5))  # 0 > 1 > 2, and 3 drives neither
+    times[2] = np.append(times[2], driven(1, 0.5))
+    times[4] = np.append(times[4], driven(0, 0.5))  # 0 drives 1 and 4
+    found = described(times)
+    detour, fork = (found.excitatory[..., found.names.index(name)] for name in ("detour", "fork"))
+    assert detour[0, 2] == pytest.approx(1.0, abs=0.2)
+    assert abs(detour[0, 1]) < 0.2
+    assert abs(detour[1, 2]) < 0.2
+    assert fork[4, 1] > 0.5 or fork[1, 4] > 0.5
+    assert abs(fork[0, 1]) < 0.2
+    assert found.inhibitory[0, 2, found.names.index("detour")] < -1  # it would have made the opposite of a trough
+
+
+def test_z_is_also_told_in_units_of_what_the_recording_shows_before_the_spike():
+    # A drive of all neurons, 4 ms wide, widens all z; that of a quiet recording stays what it was.
+    rng = np.random.default_rng(7)
+    quiet = [np.sort(rng.uniform(0, 200, 1600)) for _ in range(5)]
+    moments = rng.uniform(0, 199, 1500)
+    loud = [np.append(t, rng.choice(moments, 1200) + rng.exponential(4e-3, 1200)) for t in quiet]
+    tops = []
+    for times in (quiet, loud):
+        found = described(times)
+        off = ~np.eye(5, dtype=bool)
+        column = {name: found.excitatory[..., k][off] for k, name in enumerate(found.names)}
+        top = np.quantile(column["clean flat before"], 0.95)
+        tops.append(top)
+        for name in ("clean flat z", "course z"):
+            assert column[f"{name}, relative"] == pytest.approx(column[name] * 2.3 / top, rel=1e-4)
+        back = np.quantile(column["joint back"], 0.95)
+        assert column["joint z, relative"] == pytest.approx(column["joint z"] * 2.3 / back, rel=1e-4)
+    assert tops[1] > 1.3 * tops[0]
+
+
+def test_calibration_is_a_line_in_odds_and_signs_and_inhibition_has_terms_of_its_own():
+    line = Calibration(-0.5, 0.7, np.array([-0.4, 0.2, -0.3]), 0.6, -3.0)
+    odds, signs = np.array([-2.0, 0.0, 5.0]), np.array([2.5, 0.4, -0.7])
+    up, down = calibrated((odds, odds[::-1]), signs, np.array([0.0, 0.5, 0.0]), line)
+    by_hand = [-0.5 + 0.7 * each - 0.4 * 2.5 + 0.2 * 0.4 - 0.3 * -0.7 for each in odds]
+    assert up == pytest.approx(by_hand)
+    assert down == pytest.approx([by_hand[2] + 0.6, by_hand[1] + 0.6 - 1.5, by_hand[0] + 0.6])
+
+
+def test_a_target_is_regular_where_spikes_are_missing_around_its_own():
+    rng = np.random.default_rng(8)
+    times = planted(rng)
+    times[2] = np.arange(0.05, 200, 0.025) + rng.normal(0, 2e-3, 7998)  # 40 Hz, hardly two within 10 ms
+    found = described(times)
+    regular = regularity(found.names, found.excitatory.reshape(25, -1)).reshape(5, 5)
+    assert regular[0, 2] == pytest.approx(
+        4 * 18.5 / 120, abs=0.03
+    )  # 4 spikes within 60 ms, and none from 0.75 to 10 ms
+    assert np.all(regular[0, [1, 3, 4]] < 0.1)
+    np.testing.assert_array_equal(regular, np.broadcast_to(regular[0], (5, 5)))
 
 
 def test_a_judge_of_other_features_is_refused():

@@ -51,7 +51,7 @@ def random_trees(rng, *, n_trees=5, depth=3, n_features=4):
 
 def random_judge(rng):
     trees, line = random_trees(rng), Line(-0.5, rng.standard_normal(4), rng.standard_normal(4))
-    return Judge(trees, line, Calibration(-0.3, 0.8, rng.standard_normal(2)), 0.05)
+    return Judge(trees, line, Calibration(-0.3, 0.8, rng.standard_normal(2), 0.4, -2.0), 0.05)
 
 
 def walked(trees, row):
@@ -75,14 +75,14 @@ def test_the_kernel_equals_a_slow_walk(seed, n_rows):
     np.testing.assert_allclose(tree_odds(trees, rows), [walked(trees, r) for r in rows], atol=1e-6)
 
 
-def test_the_answer_is_the_mean_of_trees_and_line():
+def test_the_answer_is_two_thirds_of_the_trees_and_a_third_of_the_line():
     rng = np.random.default_rng(4)
     judge = random_judge(rng)
     row = np.array([[-3.0, 0.0, 5.0, 90.0]], dtype=np.float32)
     squashed = np.array([-np.log(4.0), 0.0, np.log(6.0), np.log(91.0)])
     line = -0.5 + squashed @ judge.line.squashed + np.array([0.0, 0.0, 5.0, 20.0]) @ judge.line.capped
     assert line_odds(judge.line, row)[0] == pytest.approx(line)
-    assert log_odds(judge, row)[0] == pytest.approx((line + walked(judge.trees, row[0])) / 2)
+    assert log_odds(judge, row)[0] == pytest.approx((line + 2 * walked(judge.trees, row[0])) / 3)
 
 
 def test_a_judge_survives_its_file(tmp_path):

@@ -141,9 +141,9 @@ def test_inhibition_and_excitation_of_a_scale_free_network_rank_well(shared_data
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     size, truth = np.abs(found.evidence.z)[off], (np.nan_to_num(data.SWM) != 0)[off]
-    # Best known .990 / .864; measured .991 / .928.
+    # Best known .990 / .864; measured .990 / .927.
     assert roc_auc_score(truth, size) > 0.985
     assert average_precision_score(truth, size) > 0.92
     right = np.sign(np.nan_to_num(data.SWM)[found.pre, found.post]) == np.sign(found.weight_v)
-    assert np.count_nonzero(right) > 140  # measured 142 (of 142); 151 of 155 before delays and courses were counted
+    assert np.count_nonzero(right) > 115  # measured 119 (of 119), 142 (of 142) with the judge before
     assert np.mean(~right) < 0.02  # measured 0; .05 is stated

@@ -88,7 +88,7 @@ def test_whitening_of_poisson_trains_changes_nothing():
 @each_grid
 def test_a_synapses_course_fits_better_than_a_bump_and_the_other_way_round(grid):
     table = courses(grid)
-    for columns in (table.synapse, table.lead, table.bump):
+    for columns in (table.synapse, table.lead, table.bump, table.backward):
         np.testing.assert_allclose(np.sum(columns.astype(np.float64) ** 2, axis=0), 1.0, rtol=1e-5)
         assert np.abs(columns.sum(axis=0)).max() < 0.5  # blind to a constant, up to the ends of the lags
     for delay_s in (1.3e-3, 8.2e-3, 19.6e-3):
@@ -100,6 +100,10 @@ def test_a_synapses_course_fits_better_than_a_bump_and_the_other_way_round(grid)
         # Before a synapse's course there is nothing, before the middle of a bump there is.
         best = (synapse @ table.synapse).argmax()
         assert synapse @ table.lead[:, best] < 0.1 * (synapse @ table.synapse[:, best])
+        assert (synapse @ table.synapse).max() > 1.05 * (synapse @ table.backward).max()
+    # About the middle of the lags a bump read backwards is the same.
+    bump = np.exp(-0.5 * ((grid.lag_s - 12.25e-3) / 3e-3) ** 2)
+    assert (bump @ table.synapse).max() == pytest.approx((bump @ table.backward).max(), rel=0.02)
 
 
 @each_grid

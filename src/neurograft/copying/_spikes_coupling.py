@@ -14,6 +14,7 @@ from jaxtyping import Float, Float32, Float64
 from numpy import ndarray
 
 from neurograft.copying._correlogram import LagGrid
+from neurograft.copying._spikes_latent import LEAST_EXPECTED
 from neurograft.copying._spikes_windows import Selection, selection_table, strongest
 from neurograft.errors import CopyError
 from neurograft.units import MS
@@ -104,8 +105,12 @@ def box_scores(
     options: BoxOptions,
     *,
     n_bins_seen: float,
+    lift: Float[ndarray, "neurons neurons boxes"] | None = None,
 ) -> BoxScores:
-    """Return the regression's z of one, two and three neighbouring boxes of every ordered pair."""
+    """Return the regression's z of one, two and three neighbouring boxes of every ordered pair.
+
+    ``lift`` is the variance of a pair's counts in each box over that at other lags: a shared drive raises both.
+    """
     n = values.shape[0]
     lags = boxes(grid, options)
     gram, right = normal_equations(values, lags, grid, n_bins_seen)
@@ -115,16 +120,40 @@ def box_scores(
     sums = _neighbours(len(lags))
     covariance = np.einsum("wb,nbc,vc->nwv", sums, own, sums, optimize=True)
     z = np.empty((n, n, len(sums)))
-    width = sums @ np.array([box.size for box in lags])
+    size = np.array([box.size for box in lags], dtype=np.float64)
     for w, row in enumerate(sums):
         plain = np.tensordot(row, beta, axes=(0, 0)) / np.sqrt(covariance[:, w, w])[:, None]
-        z[:, :, w] = counted_z(plain, mean * width[w])
+        expected = mean * (row @ size)
+        if lift is not None:
+            lifted = lift @ (row * size / (row @ size))
+            plain /= np.sqrt(lifted)
+            expected *= lifted
+        z[:, :, w] = counted_z(plain, expected)
     average = covariance.mean(axis=0)
     scale = np.sqrt(np.diag(average))
     masks = np.zeros((len(sums), grid.n_bins), dtype=bool)
     for w, row in enumerate(sums):
         masks[w, grid.n_half + np.concatenate([lags[b] for b in np.flatnonzero(row)])] = True
     return BoxScores(z, masks, average / scale / scale[:, None])
+
+
+def lift_of(
+    raw: Float32[ndarray, "neurons neurons bins"],
+    rest: Float32[ndarray, "neurons neurons bins"],
+    mean: Float64[ndarray, "neurons neurons"],
+    grid: LagGrid,
+    options: BoxOptions,
+) -> Float32[ndarray, "neurons neurons boxes"]:
+    """Return the expected counts in each box over their mean, from the excess and what is left of it without drives."""
+    lags = boxes(grid, options)
+    table = np.zeros((grid.n_bins, len(lags)), dtype=np.float32)
+    for b, box in enumerate(lags):
+        table[grid.n_half + box, b] = 1.0 / box.size
+    lift = raw @ table
+    lift -= rest @ table
+    lift /= np.sqrt(mean)[:, :, None].astype(np.float32)
+    lift += 1.0
+    return np.maximum(lift, LEAST_EXPECTED, out=lift)
 
 
 def normal_equations(

@@ -18,7 +18,7 @@ from numpy.random import Generator
 from neurograft.copying._spikes_dale import by_sign_of_neuron
 from neurograft.copying._spikes_features import Described
 from neurograft.copying._spikes_model import Calibration, Judge, load_judge, log_odds
-from neurograft.copying._spikes_usual import by_usual_course
+from neurograft.copying._spikes_usual import Seen, by_usual_course
 from neurograft.errors import CopyError
 from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MS
@@ -26,6 +26,7 @@ from neurograft.units import MS
 JITTER_S = 20 * MS
 _ROWS_AT_ONCE = 200_000
 _CLEAR_Z = 5.0
+N_SIGNS = 3
 
 
 class Verdict(NamedTuple):
@@ -47,14 +48,15 @@ def verdict(described: Described, is_judged: ndarray, judge: Judge) -> Verdict:
     if described.names != judge.trees.names:
         raise CopyError("The trained judge was made for other features than this version computes. Train it again.")
     odds = [np.full(is_judged.shape, -np.inf) for _ in range(2)]
-    even, place = described.even.reshape(is_judged.size, -1), np.flatnonzero(is_judged)
+    flat = is_judged.size
+    seen = Seen(described.even.reshape(flat, -1), described.scores.z.reshape(flat, -1))
+    place = np.flatnonzero(is_judged)
     for store, rows, sign in zip(odds, (described.excitatory, described.inhibitory), (1.0, -1.0), strict=True):
-        store[is_judged] = by_usual_course(_odds(rows[is_judged], judge), even, place, described.grid, sign=sign)
+        store[is_judged] = by_usual_course(_odds(rows[is_judged], judge), seen, place, described.grid, sign=sign)
     signs = recording_signs(described.names, described.excitatory[is_judged])
-    odds = [
-        calibrated(both[is_judged], signs, judge.calibration)
-        for both in by_sign_of_neuron(odds[0], odds[1], is_judged, judge.prior)
-    ]
+    regular = regularity(described.names, described.excitatory[is_judged])
+    both = by_sign_of_neuron(odds[0], odds[1], is_judged, judge.prior)
+    odds = calibrated((both[0][is_judged], both[1][is_judged]), signs, regular, judge.calibration)
     is_excitatory = odds[0] >= odds[1]
     best = np.where(is_excitatory, odds[0], odds[1])
     chance, z = np.full(is_judged.shape, np.nan), np.full(is_judged.shape, np.nan)
@@ -71,23 +73,36 @@ def recording_signs(names: tuple[str, ...], rows: Float32[ndarray, "pairs featur
     """Return what the recording itself shows of coincidences that no synapse makes.
 
     The z of the most synchronous hundredth of pairs, at lags too short for a synapse; and of the clear peaks the
-    odds (logarithm) that they are rather a bump, as unseen neurons make them, than a synapse's course.
+    odds (logarithm) that they are rather a bump, as unseen neurons make them, than a synapse's course, and that they
+    are rather a course read backwards.
     """
     column = {name: rows[:, k] for k, name in enumerate(names)}
     if not len(rows):
-        return np.zeros(2)
+        return np.zeros(N_SIGNS)
     clear = column["course z"] > _CLEAR_Z
-    bumps = np.count_nonzero(clear & (column["course over bump"] < 0))
-    return np.array(
-        [float(column["clean zero lag, top"][0]), np.log(bumps + 0.5) - np.log(np.count_nonzero(clear) - bumps + 0.5)]
-    )
+    odd = [np.count_nonzero(clear & (column[f"course over {rival}"] < 0)) for rival in ("bump", "backward")]
+    odds = [np.log(n + 0.5) - np.log(np.count_nonzero(clear) - n + 0.5) for n in odd]
+    return np.array([float(column["clean zero lag, top"][0]), *odds])
+
+
+def regularity(names: tuple[str, ...], rows: Float32[ndarray, "pairs features"]) -> Float64[ndarray, " pairs"]:
+    """Return what share of an expected spike is missing within 10 ms of one of the target's own; 0 to 1.
+
+    A target that fires regularly, or in step with others by gap junctions, has troughs that nobody makes.
+    """
+    return np.clip(-rows[:, names.index("post bursts")].astype(np.float64), 0.0, 1.0)
 
 
 def calibrated(
-    odds: Float64[ndarray, " pairs"], signs: Float64[ndarray, " signs"], calibration: Calibration
-) -> Float64[ndarray, " pairs"]:
-    """Return what log odds of this size proved to be worth in recordings with such signs."""
-    return calibration.base + calibration.slope * odds + float(signs @ calibration.signs)
+    odds: tuple[Float64[ndarray, " pairs"], Float64[ndarray, " pairs"]],
+    signs: Float64[ndarray, " signs"],
+    regular: Float64[ndarray, " pairs"],
+    calibration: Calibration,
+) -> tuple[Float64[ndarray, " pairs"], Float64[ndarray, " pairs"]]:
+    """Return what log odds, excitatory and inhibitory, proved to be worth in recordings like this."""
+    base = calibration.base + float(signs @ calibration.signs)
+    up, down = (base + calibration.slope * each for each in odds)
+    return up, down + calibration.inhibition + calibration.regular * regular
 
 
 def q_values(found: Verdict, decoys: list[Verdict]) -> Float64[ndarray, "pre post"]:

@@ -21,7 +21,7 @@ _EVERY_S = 2 * MS
 _N_ROUNDS = 3
 _CLIP_SDS = 3.0
 _SD_OF_MAD = 1.4826
-_LEAST_EXPECTED = 0.3  # of the mean: a drive's fit leaves no lag without counts
+LEAST_EXPECTED = 0.3  # of the mean: a drive's fit leaves no lag without counts
 
 
 @final
@@ -86,7 +86,7 @@ class Undriven(NamedTuple):
             return self.values
         noise = self.fit / np.sqrt(mean)[:, :, None].astype(np.float32)
         noise += 1.0
-        np.sqrt(np.maximum(noise, _LEAST_EXPECTED, out=noise), out=noise)
+        np.sqrt(np.maximum(noise, LEAST_EXPECTED, out=noise), out=noise)
         return np.divide(self.values, noise, out=noise)
 
 

@@ -1,6 +1,6 @@
 """A trained judge read from a file of plain numbers: boosted trees and a line, and their answer for rows of features.
 
-Trees fit the families that they saw better, a line carries further: on families left out of training the mean of
+Trees fit the families that they saw better, a line carries further: on families left out of training a mean of
 both log odds ranks better than either (``docs/background/copy-spikes.md``).
 
 The file (``_spikes_judge.npz``, NumPy arrays without pickled objects) is written by the training script
@@ -17,7 +17,8 @@ from numpy import ndarray
 
 from neurograft.errors import CopyError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+TREE_SHARE = 2 / 3  # chosen among .5, 2/3, .8 and 1 on families left out of training
 LARGEST = 20.0  # z beyond which more says nothing more
 
 
@@ -51,6 +52,8 @@ class Calibration(NamedTuple):
     base: float
     slope: float
     signs: Float64[ndarray, " signs"]  # slopes of the recording's own signs, see ``_spikes_judge.recording_signs``
+    inhibition: float  # more for troughs than for peaks: unseen common inputs make peaks
+    regular: float  # less for troughs of targets that fire regularly, see ``_spikes_judge.regularity``
 
 
 @final
@@ -64,8 +67,8 @@ class Judge(NamedTuple):
 
 
 def log_odds(judge: Judge, rows: Float32[ndarray, "rows features"]) -> Float64[ndarray, " rows"]:
-    """Return the log odds of every row: the mean of those of the trees and of the line."""
-    return (tree_odds(judge.trees, rows) + line_odds(judge.line, rows)) / 2
+    """Return the log odds of every row: the weighted mean of those of the trees and of the line."""
+    return TREE_SHARE * tree_odds(judge.trees, rows) + (1 - TREE_SHARE) * line_odds(judge.line, rows)
 
 
 def tree_odds(trees: Trees, rows: Float32[ndarray, "rows features"]) -> Float64[ndarray, " rows"]:
@@ -101,7 +104,11 @@ def load_judge(path: Path) -> Judge:
         if line.squashed.shape != (len(trees.names),) or line.capped.shape != line.squashed.shape:
             raise CopyError(f"{path.name} is damaged: its line is not one of {len(trees.names)} features.")
         calibration = Calibration(
-            float(file["calibration_base"]), float(file["calibration_slope"]), file["calibration_signs"]
+            float(file["calibration_base"]),
+            float(file["calibration_slope"]),
+            file["calibration_signs"],
+            float(file["calibration_inhibition"]),
+            float(file["calibration_regular"]),
         )
         if calibration.slope <= 0:
             raise CopyError(f"{path.name} is damaged: the slope of its calibration is {calibration.slope}.")

@@ -53,13 +53,15 @@ class Courses(NamedTuple):
     """Templates of a synapse's course and of symmetric bumps, each without its 10 ms surroundings, of unit norm.
 
     A synapse starts at its delay and decays; what a third, unseen neuron puts into a correlogram is its course
-    convolved with another one read backwards, which is symmetric and broader.
+    convolved with another one read backwards, which is symmetric and broader: on average it is no more like a course
+    than like a course read backwards.
     """
 
     synapse: Float32[ndarray, "bins courses"]
     lead: Float32[ndarray, "bins courses"]  # the time just before each course, where a synapse does nothing yet
     decay_s: Float64[ndarray, " courses"]
     bump: Float32[ndarray, "bins bumps"]
+    backward: Float32[ndarray, "bins courses"]  # the courses read backwards about 12 ms, the middle of the lags
 
 
 class Extremes(NamedTuple):
@@ -96,17 +98,21 @@ def courses(grid: LagGrid) -> Courses:
     synapse: list[ndarray] = []
     lead: list[ndarray] = []
     bump: list[ndarray] = []
+    backward: list[ndarray] = []
     decays: list[float] = []
     step = max(1, round(0.5 * MS / grid.bin_s))
     for rise_s, decay_s in _COURSES_S:
         for delay_s in _spaced(_FIRST_S, _LAST_S, max(step * grid.bin_s, decay_s / 4)):
-            synapse.append(_binned(grid, _Course(delay_s, rise_s, decay_s)))
+            course = _Course(delay_s, rise_s, decay_s)
+            synapse.append(_binned(grid, course))
+            backward.append(_binned(grid, _Backward(course)))
             lead.append(_binned(grid, _Box(delay_s - _LEAD_S, delay_s)))
             decays.append(decay_s)
     for sd_s in _BUMP_SDS_S:
         for middle_s in _spaced(0.0, _LAST_S + 2 * MS, max(step * grid.bin_s, sd_s / 2)):
             bump.append(_binned(grid, _Bump(middle_s, sd_s)))
-    return Courses(_high_passed(synapse, grid), _high_passed(lead, grid), np.array(decays), _high_passed(bump, grid))
+    tables = [_high_passed(rows, grid) for rows in (synapse, lead, bump, backward)]
+    return Courses(tables[0], tables[1], np.array(decays), tables[2], tables[3])
 
 
 def onset_s(counts: Float64[ndarray, " bins"], grid: LagGrid, peak_s: float, *, is_trough: bool) -> float:
@@ -213,6 +219,13 @@ class _Course(NamedTuple):
         return np.exp(-after_s / self.decay_s) - np.exp(-after_s / self.rise_s)
 
 
+class _Backward(NamedTuple):
+    course: _Course
+
+    def at(self, lag_s: ndarray) -> ndarray:
+        return self.course.at(_FIRST_S + _LAST_S - lag_s)
+
+
 class _Bump(NamedTuple):
     middle_s: float
     sd_s: float
@@ -233,7 +246,7 @@ def _spaced(first_s: float, last_s: float, step_s: float) -> list[float]:
     return [float(x) for x in np.arange(first_s, last_s + step_s / 2, step_s)]
 
 
-def _binned(grid: LagGrid, shape: _Course | _Bump | _Box) -> Float64[ndarray, " bins"]:
+def _binned(grid: LagGrid, shape: _Course | _Backward | _Bump | _Box) -> Float64[ndarray, " bins"]:
     offset_s = (np.arange(_FINE) + 0.5) / _FINE - 0.5
     return shape.at(grid.lag_s[:, None] + offset_s[None, :] * grid.bin_s).mean(axis=1)
 

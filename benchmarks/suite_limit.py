@@ -6,7 +6,7 @@ The oracle knows the spikes of every neuron, the course and delay of potentials,
 sign, each membrane's noise after each neuron's spikes, and how strong true synapses are.  It sees what the copier sees
 (rows, blanks, pads' noise): a mean potential A has the standard error s / sqrt(spikes x sum of the whitened course
 squared) (Cramer and Rao), so z = A / error + a normal number.  It ranks pairs by their likelihood ratio and calls as
-many as hold 5 % false: no copier can pass its recall by much.  A second oracle does not know the other synapses: it fits all of
+many as hold 5 % false.  A second oracle does not know the other synapses: it fits all of
 them at once and slow changes beside, as the copier does.  A is the truth's strength at rest times the mean answer of
 its vesicles to the true train, times one factor a sign for what pads' millivolts and driving forces are worth: the
 slope of all true pairs' measured potentials on it (that of found ones alone is too large: who is found by chance of a
@@ -75,7 +75,7 @@ def mean_answer(time_s: np.ndarray, use: float, recovery_s: float, facilitation_
 def errors_v(found: Any, delay_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return each pair's standard error when all else is known, and when all synapses are fitted at once, [pre, post].
 
-    And z of the latter fit.
+    The third is z of the latter fit.
 
     Of the course at its own delay (the middle rise); untrue pairs, whose ``delay_s`` is NaN, take the usual delay.
     """

@@ -65,10 +65,13 @@ class Prepared(NamedTuple):
         These are foretold from the straight line over the blank.  Membranes go on as two rows before them say, so of
         a second row after an action potential a hundred times the usual power was left, and most of all noise.
         """
-        out = self.weight[self.before :].copy()
-        for lag in range(1, _SETTLING_ROWS + 1):
-            later = max(lag - self.before, 0)  # a segment's first rows have no past
-            out[later:] *= self.weight[self.before + later - lag : len(self.weight) - lag]
+        return self.blanked_for(_SETTLING_ROWS)[self.before :]
+
+    def blanked_for(self, later: int) -> Float[ndarray, "rows neurons"]:
+        """Return all rows' weights with every blank so many rows longer."""
+        out = self.weight.copy()
+        for lag in range(1, later + 1):
+            out[lag:] *= self.weight[:-lag]
         return out
 
 
@@ -295,11 +298,13 @@ def row_weights(
 
     n_rows = traces.line.n_rows
     power, count = np.zeros(n_rows), np.zeros(n_rows)
+    later = rows_around(traces)[1] - round(traces.options.blank_s[1] * traces.line.rate_hz)
 
     def unrest_of(block: Block) -> Float64[ndarray, "two rows"]:
         out = np.zeros((2, n_rows))
         for part in prepared(traces, block):
-            both = part.weight[1:] * part.weight[:-1]
+            still = part.blanked_for(later)  # a membrane that comes back is no unrest
+            both = still[1:] * still[:-1]
             step = np.diff(part.volts, axis=0) / scale_v[block]
             skipped = max(part.before - 1, 0)
             rows = slice(part.first_row + skipped + 1 - part.before, part.first_row + len(part.volts) - part.before)

@@ -42,10 +42,10 @@ def reading(channels: int, threads: int) -> float:
     """Return seconds for a sample: pieces of a raw file, read, searched and thinned."""
     from copy_scale import write
 
-    from neurograft.copying._gather import Threads, Work, read_all
-    from neurograft.copying._peaks import DetectionOptions
-    from neurograft.copying._read import ReadOptions
-    from neurograft.copying._work import WorkFolder
+    from neurograft.copying.intracellular.reading._gather import Threads, Work, read_all
+    from neurograft.copying.intracellular.reading._peaks import DetectionOptions
+    from neurograft.copying.intracellular.reading._read import ReadOptions
+    from neurograft.copying.intracellular.reading._work import WorkFolder
     from neurograft.progress import silent
     from neurograft.recordings import open_recording
 
@@ -84,7 +84,7 @@ class Measured:
     """Counts and times of one; kernels that threads share by targets or neurons are timed on one thread."""
 
     def __init__(self, firing: int, channels: int, seconds: float, threads: int) -> None:
-        from neurograft.copying._design import lag_boxes
+        from neurograft.copying.intracellular.regression._design import lag_boxes
 
         self.firing, self.channels, self.seconds, self.threads = firing, channels, seconds, threads
         self.n_rows = round(seconds * ROW_HZ)
@@ -99,8 +99,8 @@ class Measured:
 
     def design(self):
         """Return a design of full size without its factor."""
-        from neurograft.copying._design import column_totals, joined
-        from neurograft.copying._factored import Design
+        from neurograft.copying.intracellular.regression._design import column_totals, joined
+        from neurograft.copying.intracellular.regression._factored import Design
 
         rows, start = joined(self.trains)
         order = np.argsort(rows, kind="stable")
@@ -115,10 +115,10 @@ class Measured:
         return self.channels * self.seconds * RATE_HZ, reading(self.channels, self.threads)
 
     def _block(self, n: int, seconds: float):
-        from neurograft.copying._coupling import Coupling
-        from neurograft.copying._thin import Thin
-        from neurograft.copying._timeline import Timeline
-        from neurograft.copying._whiten import Traces, WhiteningOptions
+        from neurograft.copying.intracellular.neurons._coupling import Coupling
+        from neurograft.copying.intracellular.reading._thin import Thin
+        from neurograft.copying.intracellular.reading._timeline import Timeline
+        from neurograft.copying.intracellular.regression._whiten import Traces, WhiteningOptions
         from neurograft.recordings import Signal
 
         n_rows, gap = round(seconds * ROW_HZ), 50
@@ -137,7 +137,7 @@ class Measured:
 
     def prepare(self) -> tuple[float, float]:
         """Rows of targets, prepared three times (unrest, moments, single potentials), with autoregression once."""
-        from neurograft.copying._whiten import autoregression, prepared
+        from neurograft.copying.intracellular.regression._whiten import autoregression, prepared
 
         n, seconds = 64, 60.0
         traces = self._block(n, seconds)
@@ -150,7 +150,7 @@ class Measured:
 
     def moments(self) -> tuple[float, float]:
         """Spikes x targets: sums in 17 boxes, squares in one, and the prediction taken out once."""
-        from neurograft.copying._design import add_box_sums, subtract_prediction
+        from neurograft.copying.intracellular.regression._design import add_box_sums, subtract_prediction
 
         d, n, rows = self.design(), 64, min(60_000, self.n_rows)
         values, sums = np.random.default_rng(0).standard_normal((rows, n)), np.zeros((self.columns, n))
@@ -166,8 +166,8 @@ class Measured:
 
     def gram(self) -> tuple[float, float]:
         """Spike pairs within the boxes' reach, each once; and the walk along two trains."""
-        from neurograft.copying._design import joined
-        from neurograft.copying._gram import _fill_gram
+        from neurograft.copying.intracellular.regression._design import joined
+        from neurograft.copying.intracellular.regression._gram import _fill_gram
 
         rows, start = joined(self.trains)
         running = np.arange(self.n_rows + 1, dtype=np.float64)
@@ -197,7 +197,7 @@ class Measured:
 
     def solve(self) -> tuple[float, float]:
         """Columns squared x targets, three times: first guess, and two fillings (more where more is blanked)."""
-        from neurograft.copying._gram import Factor
+        from neurograft.copying.intracellular.regression._gram import Factor
 
         n, targets = 8000, 512
         factor = Factor.__new__(Factor)
@@ -207,7 +207,7 @@ class Measured:
 
     def blocks(self) -> tuple[float, float]:
         """A third of the columns cubed: the inverse factor, by forward substitution."""
-        from neurograft.copying._gram import Factor
+        from neurograft.copying.intracellular.regression._gram import Factor
 
         b = len(self.boxes.low)
         n = 6000 // b * b
@@ -219,8 +219,8 @@ class Measured:
 
     def fill(self) -> tuple[float, float]:
         """Own spikes x spikes nearby, twice, and the kept weights once."""
-        from neurograft.copying._design import add_blanked
-        from neurograft.copying._solve import _fill
+        from neurograft.copying.intracellular.regression._design import add_blanked
+        from neurograft.copying.intracellular.regression._solve import _fill
 
         d = self.design()
         blank = np.column_stack([self.trains[0] - 2, self.trains[0] + 9])
@@ -234,11 +234,11 @@ class Measured:
 
     def judge(self) -> tuple[float, float]:
         """Ordered pairs whose presynaptic neuron fires: scores of all templates, and their Bayes factors."""
-        from neurograft.copying._amplitude import scores
-        from neurograft.copying._mixture import Mixture, judge
-        from neurograft.copying._regression import Fit
-        from neurograft.copying._templates import Family, Shape, TemplateOptions, templates
-        from neurograft.copying._whiten import Whitener
+        from neurograft.copying.intracellular.judging._amplitude import scores
+        from neurograft.copying.intracellular.judging._mixture import Mixture, judge
+        from neurograft.copying.intracellular.judging._templates import Family, Shape, TemplateOptions, templates
+        from neurograft.copying.intracellular.regression._regression import Fit
+        from neurograft.copying.intracellular.regression._whiten import Whitener
 
         n, n_pre, b = self.channels, 4, len(self.boxes.low)
         rng = np.random.default_rng(0)

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from neurograft.copying import SpikesOptions, copy_spikes
-from neurograft.copying._correlogram import LagGrid, block_stops, count_block, events
+from neurograft.copying.spikes._correlogram import LagGrid, block_stops, count_block, events
 from neurograft.spikes import spike_trains
 
 GRID = LagGrid(bin_s=1e-3, half_window_s=50e-3)

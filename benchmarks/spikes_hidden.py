@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from spikes_nets import IzhikevichNet, Net, izhikevich
 from train_spikes import described, trains_of
 
-from neurograft.copying._spikes_judge import trained_judge, verdict
+from neurograft.copying.spikes._judge import trained_judge, verdict
 
 N, FEW, SECONDS = 400, 60, 1800.0
 

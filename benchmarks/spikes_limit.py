@@ -21,8 +21,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from spikes_families import drawn, network
 from spikes_nets import LifNet, kicked
 
-from neurograft.copying._correlogram import LagGrid, events
-from neurograft.copying._spikes_joint import all_correlograms
+from neurograft.copying.spikes._correlogram import LagGrid, events
+from neurograft.copying.spikes._joint import all_correlograms
 from neurograft.progress import silent
 from neurograft.spikes import spike_trains
 

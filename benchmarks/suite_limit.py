@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-import neurograft.copying._intracellular as room
+import neurograft.copying.intracellular._intracellular as room
 from neurograft.copying import copy_intracellular
-from neurograft.copying._amplitude import alone
-from neurograft.copying._templates import Family
+from neurograft.copying.intracellular.judging._amplitude import alone
+from neurograft.copying.intracellular.judging._templates import Family
 from neurograft.culture import Culture, culture_named, grow, record, record_membrane
 from neurograft.maps import Kind, SynapseMap, Undecidable
 

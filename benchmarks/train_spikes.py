@@ -18,15 +18,15 @@ from spikes_families import FAMILIES, network
 from spikes_nets import Net
 
 import neurograft.copying
-from neurograft.copying._correlogram import LagGrid, events, exposure
-from neurograft.copying._spikes_coupling import BoxOptions
-from neurograft.copying._spikes_dale import by_sign_of_neuron
-from neurograft.copying._spikes_features import describe
-from neurograft.copying._spikes_input import grid_of
-from neurograft.copying._spikes_joint import all_correlograms
-from neurograft.copying._spikes_judge import N_SIGNS, calibrated, jittered, recording_signs, regularity
-from neurograft.copying._spikes_latent import DriveOptions, are_drives_told
-from neurograft.copying._spikes_model import (
+from neurograft.copying.spikes._correlogram import LagGrid, events, exposure
+from neurograft.copying.spikes._coupling import BoxOptions
+from neurograft.copying.spikes._dale import by_sign_of_neuron
+from neurograft.copying.spikes._features import describe
+from neurograft.copying.spikes._input import grid_of
+from neurograft.copying.spikes._joint import all_correlograms
+from neurograft.copying.spikes._judge import N_SIGNS, calibrated, jittered, recording_signs, regularity
+from neurograft.copying.spikes._latent import DriveOptions, are_drives_told
+from neurograft.copying.spikes._model import (
     LARGEST,
     Calibration,
     Judge,
@@ -37,7 +37,7 @@ from neurograft.copying._spikes_model import (
     pack,
     squash,
 )
-from neurograft.copying._spikes_usual import Seen, by_usual_course
+from neurograft.copying.spikes._usual import Seen, by_usual_course
 from neurograft.progress import silent
 from neurograft.spikes import spike_trains
 
@@ -423,7 +423,7 @@ def main():
         calibration=more_cautious(fitted_calibration(held, odds), caution)
     )
     if args.write:
-        path = Path(neurograft.copying.__file__).with_name("_spikes_judge.npz")
+        path = Path(neurograft.copying.__file__).parent / "spikes" / "_judge.npz"
         np.savez_compressed(path, **pack(judge))
         print(f"wrote {path}", flush=True)
     print("\n".join(lines), flush=True)

@@ -160,7 +160,7 @@ def test_following_can_be_stopped_at_any_moment_and_leaves_a_valid_map(tmp_path,
 def test_a_full_disk_keeps_what_was_read_and_says_what_to_do(neurograft, seen, whole, tmp_path):
     import errno
 
-    from neurograft.copying import _work
+    from neurograft.copying.intracellular.reading import _work
 
     written_whole, times = _work.written_whole, []
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from neurograft.copying._detect import detect
-from neurograft.copying._gather import Work, read_all
-from neurograft.copying._peaks import DetectionOptions
-from neurograft.copying._read import ReadOptions
+from neurograft.copying.intracellular.neurons._detect import detect
+from neurograft.copying.intracellular.reading._gather import Work, read_all
+from neurograft.copying.intracellular.reading._peaks import DetectionOptions
+from neurograft.copying.intracellular.reading._read import ReadOptions
 from neurograft.progress import silent
 from neurograft.recordings import Signal, array_recording
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erfcx
 
-from neurograft.copying._bells import decay, tail
+from neurograft.copying.intracellular.judging._bells import decay, tail
 
 
 def test_the_decay_is_the_exponential_where_that_is_a_number():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from neurograft.copying._budget import Budget, needed_bytes
+from neurograft.copying.intracellular.reading._budget import Budget, needed_bytes
 from neurograft.errors import CopyError
 
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._chunks import chunks, mark_bad, marked, n_chunks
+from neurograft.copying.intracellular.reading._chunks import chunks, mark_bad, marked, n_chunks
 from neurograft.recordings import Signal, array_recording
 
 samples = st.lists(st.sampled_from([0.0, 1.0, np.nan]), min_size=1, max_size=30)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._correlogram import LagGrid, block_stops, count_block, count_pair, events
+from neurograft.copying.spikes._correlogram import LagGrid, block_stops, count_block, count_pair, events
 from neurograft.errors import CopyError
 from neurograft.spikes import spike_trains
 
@@ -87,7 +87,7 @@ def test_tiles_and_blocks_of_any_size_hold_the_same_counts(n, first, seed, tile_
     rng = np.random.default_rng(seed)
     trains = trains_of(*(np.sort(rng.integers(0, 20_000, rng.integers(0, 30))) * 50e-6 for _ in range(n)))
     whole = count_block(events(trains, GRID), GRID, 0, n)
-    with mock.patch("neurograft.copying._correlogram._TILE_BYTES", tile_bytes):
+    with mock.patch("neurograft.copying.spikes._correlogram._TILE_BYTES", tile_bytes):
         part = count_block(events(trains, GRID), GRID, min(first, n - 1), n)
     assert np.array_equal(part, whole[min(first, n - 1) :, min(first, n - 1) :])
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurograft.copying import _dense_gram, array_library
-from neurograft.copying._dense_gram import DenseFactor, dense_gram, dense_rows, dense_sums
-from neurograft.copying._design import add_box_sums, column_totals, joined, lag_boxes
-from neurograft.copying._gram import Factor, gram
-from neurograft.copying._library import ArrayLibrary
+from neurograft.copying.intracellular.reading._library import ArrayLibrary
+from neurograft.copying.intracellular.regression._dense_gram import DenseFactor, dense_gram, dense_rows, dense_sums
+from neurograft.copying.intracellular.regression._design import add_box_sums, column_totals, joined, lag_boxes
+from neurograft.copying.intracellular.regression._gram import Factor, gram
 from neurograft.errors import MissingExtraError, OptionError
 
 BOXES, N_ROWS = lag_boxes(1000.0), 400

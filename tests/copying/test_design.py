@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._design import (
+from neurograft.copying.intracellular.regression._design import (
     ACAUSAL,
     CHEMICAL,
     ZERO,
@@ -13,7 +13,7 @@ from neurograft.copying._design import (
     lag_boxes,
     subtract_prediction,
 )
-from neurograft.copying._gram import gram
+from neurograft.copying.intracellular.regression._gram import gram
 
 N_ROWS = 110
 BOXES = lag_boxes(1000.0)

@@ -4,8 +4,8 @@ from _pasted_spikes import detected, recording, with_spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._detect import running_amplitude_v
-from neurograft.copying._peaks import DetectionOptions, find_peaks
+from neurograft.copying.intracellular.neurons._detect import running_amplitude_v
+from neurograft.copying.intracellular.reading._peaks import DetectionOptions, find_peaks
 from neurograft.recordings import Signal
 
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from neurograft.copying._design import lag_boxes
-from neurograft.copying._electrical import may_be_junction, passes_on
-from neurograft.copying._regression import Fit
-from neurograft.copying._templates import Shape, TemplateOptions, templates
-from neurograft.copying._whiten import Whitener
+from neurograft.copying.intracellular.judging._electrical import may_be_junction, passes_on
+from neurograft.copying.intracellular.judging._templates import Shape, TemplateOptions, templates
+from neurograft.copying.intracellular.regression._design import lag_boxes
+from neurograft.copying.intracellular.regression._regression import Fit
+from neurograft.copying.intracellular.regression._whiten import Whitener
 
 N = 6
 BOXES = lag_boxes(1000.0)

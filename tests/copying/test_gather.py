@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from neurograft.copying._gather import Threads, Work, read_all, read_share
-from neurograft.copying._peaks import DetectionOptions
-from neurograft.copying._read import ReadOptions
-from neurograft.copying._work import WorkFolder, key_of
+from neurograft.copying.intracellular.reading._gather import Threads, Work, read_all, read_share
+from neurograft.copying.intracellular.reading._peaks import DetectionOptions
+from neurograft.copying.intracellular.reading._read import ReadOptions
+from neurograft.copying.intracellular.reading._work import WorkFolder, key_of
 from neurograft.errors import WorkError
 from neurograft.progress import silent
 from neurograft.recordings import ArrayRecording, Signal, array_recording

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurograft.copying._correlogram import LagGrid
-from neurograft.copying._hollow import (
+from neurograft.copying.spikes._correlogram import LagGrid
+from neurograft.copying.spikes._hollow import (
     HollowOptions,
     expected_counts,
     first_causal_bin,

@@ -6,9 +6,9 @@ from _synthetic_traces import Bench, grow
 from numpy import ndarray
 
 from neurograft.copying import copy_intracellular
-from neurograft.copying._detect import Events
-from neurograft.copying._hum import Line, hum_doubt, rate_doubts, steady_lines
-from neurograft.copying._thin import Thin, thinned
+from neurograft.copying.intracellular.neurons._detect import Events
+from neurograft.copying.intracellular.neurons._hum import Line, hum_doubt, rate_doubts, steady_lines
+from neurograft.copying.intracellular.reading._thin import Thin, thinned
 from neurograft.maps import describe
 from neurograft.recordings import Signal, array_recording
 from neurograft.units import MS, MV, UV

@@ -10,9 +10,9 @@ from _pasted_spikes import with_spikes
 from _synthetic_traces import Bench, grow
 
 from neurograft.copying import Budget, IntracellularOptions, Threads, Work, copy_intracellular, triggered_average
-from neurograft.copying._amplitude import scores
-from neurograft.copying._mixture import Judged, judge
-from neurograft.copying._peaks import DetectionOptions
+from neurograft.copying.intracellular.judging._amplitude import scores
+from neurograft.copying.intracellular.judging._mixture import Judged, judge
+from neurograft.copying.intracellular.reading._peaks import DetectionOptions
 from neurograft.errors import CopyError
 from neurograft.maps import Kind, Undecidable, measured_noise
 from neurograft.recordings import Signal, array_recording
@@ -91,7 +91,7 @@ def test_null_evidence_is_near_what_normal_theory_says(copied):
 @needs_kernels
 def test_judging_in_blocks_changes_nothing(short, monkeypatch):
     whole = copy_intracellular(short, options=IntracellularOptions(is_dale=False)).map.evidence.z
-    monkeypatch.setattr("neurograft.copying._intracellular._judge_all", _one_by_one)
+    monkeypatch.setattr("neurograft.copying.intracellular._intracellular._judge_all", _one_by_one)
     assert np.array_equal(
         copy_intracellular(short, options=IntracellularOptions(is_dale=False)).map.evidence.z, whole, equal_nan=True
     )

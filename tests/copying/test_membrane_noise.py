@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._membrane_noise import add_moves, moves
+from neurograft.copying.intracellular.properties._membrane_noise import add_moves, moves
 from neurograft.units import MS, MV
 
 AFTER, BEFORE, WIDTH, BINS = 15, 10, 10, 30

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from neurograft.copying._amplitude import Scores, choose_shape, scores
-from neurograft.copying._design import lag_boxes
-from neurograft.copying._mixture import expected_fdr, judge, learn
-from neurograft.copying._regression import Fit
-from neurograft.copying._slow import slow_sd
-from neurograft.copying._templates import Family, Shape, TemplateOptions, templates
-from neurograft.copying._whiten import Whitener
+from neurograft.copying.intracellular.judging._amplitude import Scores, choose_shape, scores
+from neurograft.copying.intracellular.judging._mixture import expected_fdr, judge, learn
+from neurograft.copying.intracellular.judging._templates import Family, Shape, TemplateOptions, templates
+from neurograft.copying.intracellular.regression._design import lag_boxes
+from neurograft.copying.intracellular.regression._regression import Fit
+from neurograft.copying.intracellular.regression._slow import slow_sd
+from neurograft.copying.intracellular.regression._whiten import Whitener
 
 N = 40
 SHAPE, OPTIONS = (

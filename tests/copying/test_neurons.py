@@ -1,8 +1,8 @@
 import numpy as np
 from _pasted_spikes import RATE_HZ, detected, recording, with_spikes
 
-from neurograft.copying._coupling import coupling
-from neurograft.copying._neurons import neurons
+from neurograft.copying.intracellular.neurons._coupling import coupling
+from neurograft.copying.intracellular.neurons._neurons import neurons
 from neurograft.recordings import Signal
 
 # each neuron has a phase of its own, so that no two fire together by chance

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from neurograft.copying._null_width import null_width
+from neurograft.copying.intracellular.judging._null_width import null_width
 
 N = 60
 OPEN = ~np.eye(N, dtype=bool)

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from neurograft.copying import IntracellularOptions
-from neurograft.copying._coupling import coupling
-from neurograft.copying._design import lag_boxes
-from neurograft.copying._detect import detect
-from neurograft.copying._gather import Work, read_all
-from neurograft.copying._intracellular import _read_options, _traces
-from neurograft.copying._neurons import neurons
-from neurograft.copying._over_mean import coupling_over_mean
-from neurograft.copying._thin import thin_of
-from neurograft.copying._timeline import timeline
+from neurograft.copying.intracellular._intracellular import _read_options, _traces
+from neurograft.copying.intracellular.neurons._coupling import coupling
+from neurograft.copying.intracellular.neurons._detect import detect
+from neurograft.copying.intracellular.neurons._neurons import neurons
+from neurograft.copying.intracellular.reading._gather import Work, read_all
+from neurograft.copying.intracellular.reading._thin import thin_of
+from neurograft.copying.intracellular.reading._timeline import timeline
+from neurograft.copying.intracellular.regression._design import lag_boxes
+from neurograft.copying.intracellular.regression._over_mean import coupling_over_mean
 from neurograft.progress import silent
 from neurograft.recordings import Signal, array_recording
 

@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._events import N_NEXT, Events, _add_events
-from neurograft.copying._plasticity import PAIRED_S, _project, efficacies, efficacy, plastic, plasticity_grid
-from neurograft.copying._vesicles import histogram, vesicles
+from neurograft.copying.intracellular.properties._events import N_NEXT, Events, _add_events
+from neurograft.copying.intracellular.properties._plasticity import (
+    PAIRED_S,
+    _project,
+    efficacies,
+    efficacy,
+    plastic,
+    plasticity_grid,
+)
+from neurograft.copying.intracellular.properties._vesicles import histogram, vesicles
 
 RATE_HZ = 1000.0
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from neurograft.copying._evidence import Weighed
-from neurograft.copying._posterior import BULK, EARLY, LATE, summed
-from neurograft.copying._templates import Family
+from neurograft.copying.intracellular.judging._evidence import Weighed
+from neurograft.copying.intracellular.judging._posterior import BULK, EARLY, LATE, summed
+from neurograft.copying.intracellular.judging._templates import Family
 
 N, N_DIRECT, N_RIVALS = 40, 9, 6
 

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._coupling import Coupling
-from neurograft.copying._moments import _blanked, _changes, _weigh
-from neurograft.copying._prepare import blank, scaled, turn
+from neurograft.copying.intracellular.neurons._coupling import Coupling
+from neurograft.copying.intracellular.regression._moments import _blanked, _changes, _weigh
+from neurograft.copying.intracellular.regression._prepare import blank, scaled, turn
 
 
 @settings(deadline=None, max_examples=20)  # the first call compiles

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from neurograft.copying._properties import inhibition_at_rest
+from neurograft.copying.intracellular.properties._properties import inhibition_at_rest
 
 
 def test_inhibition_is_smaller_at_rest_than_near_threshold_and_never_larger():

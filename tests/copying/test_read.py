@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurograft.copying import _chunks, _read
-from neurograft.copying._chunks import mark_bad
-from neurograft.copying._gather import Threads, Work, read_all
-from neurograft.copying._peaks import DetectionOptions
-from neurograft.copying._read import Piece, ReadOptions, piece_key, pieces_of, read_piece
-from neurograft.copying._thin import thin_of
+from neurograft.copying.intracellular.reading._chunks import mark_bad
+from neurograft.copying.intracellular.reading._gather import Threads, Work, read_all
+from neurograft.copying.intracellular.reading._peaks import DetectionOptions
+from neurograft.copying.intracellular.reading._read import Piece, ReadOptions, piece_key, pieces_of, read_piece
+from neurograft.copying.intracellular.reading._thin import thin_of
 from neurograft.progress import silent
 from neurograft.recordings import Signal, array_recording
 

@@ -5,15 +5,15 @@ import pytest
 from test_design import dense_design
 
 from neurograft.copying import _gram, _solve, _whiten
-from neurograft.copying._coupling import Coupling
-from neurograft.copying._design import lag_boxes
-from neurograft.copying._factored import design
-from neurograft.copying._gram import Factor
-from neurograft.copying._library import ArrayLibrary
-from neurograft.copying._regression import fits
-from neurograft.copying._thin import thinned
-from neurograft.copying._timeline import timeline
-from neurograft.copying._whiten import Traces, WhiteningOptions, prepared, row_weights
+from neurograft.copying.intracellular.neurons._coupling import Coupling
+from neurograft.copying.intracellular.reading._library import ArrayLibrary
+from neurograft.copying.intracellular.reading._thin import thinned
+from neurograft.copying.intracellular.reading._timeline import timeline
+from neurograft.copying.intracellular.regression._design import lag_boxes
+from neurograft.copying.intracellular.regression._factored import design
+from neurograft.copying.intracellular.regression._gram import Factor
+from neurograft.copying.intracellular.regression._regression import fits
+from neurograft.copying.intracellular.regression._whiten import Traces, WhiteningOptions, prepared, row_weights
 from neurograft.progress import silent
 from neurograft.recordings import Signal, array_recording
 

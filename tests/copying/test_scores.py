@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from test_mixture import BOXES, KINDS, OPEN, N, made
 
-from neurograft.copying._amplitude import alone, scores
-from neurograft.copying._evidence import weighed
-from neurograft.copying._mixture import _DIRECT_SD_V, _RIVAL_SD_V, _evidence
-from neurograft.copying._slow import MIN_SHARE, baseline
-from neurograft.copying._templates import Family
+from neurograft.copying.intracellular.judging._amplitude import alone, scores
+from neurograft.copying.intracellular.judging._evidence import weighed
+from neurograft.copying.intracellular.judging._mixture import _DIRECT_SD_V, _RIVAL_SD_V, _evidence
+from neurograft.copying.intracellular.judging._templates import Family
+from neurograft.copying.intracellular.regression._slow import MIN_SHARE, baseline
 
 
 def uneven(seed):

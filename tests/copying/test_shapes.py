@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from neurograft.copying._design import lag_boxes
-from neurograft.copying._regression import Fit
-from neurograft.copying._shapes import (
+from neurograft.copying.intracellular.judging._templates import images_of, no_courses
+from neurograft.copying.intracellular.properties._shapes import (
     _DECAY_S,
     _LATENCY_S,
     _OPENING_S,
@@ -15,8 +14,9 @@ from neurograft.copying._shapes import (
     shape_grid,
     shaped,
 )
-from neurograft.copying._templates import images_of, no_courses
-from neurograft.copying._whiten import Whitener
+from neurograft.copying.intracellular.regression._design import lag_boxes
+from neurograft.copying.intracellular.regression._regression import Fit
+from neurograft.copying.intracellular.regression._whiten import Whitener
 
 BOXES = lag_boxes(1000.0)
 N = 12

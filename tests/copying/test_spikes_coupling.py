@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurograft.copying import _spikes_coupling
-from neurograft.copying._correlogram import LagGrid, events
-from neurograft.copying._spikes_coupling import (
+from neurograft.copying.spikes import _coupling
+from neurograft.copying.spikes._correlogram import LagGrid, events
+from neurograft.copying.spikes._coupling import (
     BoxOptions,
     box_scores,
     boxes,
@@ -15,9 +15,9 @@ from neurograft.copying._spikes_coupling import (
     lift_of,
     normal_equations,
 )
-from neurograft.copying._spikes_duplicates import duplicates, without
-from neurograft.copying._spikes_joint import all_correlograms
-from neurograft.copying._spikes_latent import excess
+from neurograft.copying.spikes._duplicates import duplicates, without
+from neurograft.copying.spikes._joint import all_correlograms
+from neurograft.copying.spikes._latent import excess
 from neurograft.errors import CopyError
 from neurograft.progress import silent
 from neurograft.spikes import spike_trains
@@ -161,7 +161,7 @@ def test_single_precision_of_many_neurons_gives_the_same_z(monkeypatch):
     spikes, trains = binned_trains(np.random.default_rng(5), n=40, n_bins=50_000)
     found = excess_of(trains)
     double = coupling(found.values, found.mean, GRID, OPTIONS, n_bins_seen=spikes.shape[1]).z
-    monkeypatch.setattr(_spikes_coupling, "_MOST_DOUBLE", 10)
+    monkeypatch.setattr(_coupling, "_MOST_DOUBLE", 10)
     single = coupling(found.values, found.mean, GRID, OPTIONS, n_bins_seen=spikes.shape[1]).z
     assert not np.array_equal(single, double)
     assert np.allclose(single, double, atol=2e-3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurograft.copying._spikes_dale import by_sign_of_neuron
+from neurograft.copying.spikes._dale import by_sign_of_neuron
 
 PRIOR = 0.05
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurograft.copying import copy_spikes
-from neurograft.copying._correlogram import LagGrid, events
-from neurograft.copying._spikes_indirect import (
+from neurograft.copying.spikes._correlogram import LagGrid, events
+from neurograft.copying.spikes._indirect import (
     Calls,
     _hidden_before,
     _is_inside,

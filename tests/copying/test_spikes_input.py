@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurograft.copying import copy_spikes
-from neurograft.copying._spikes_input import grid_of, is_on_grid
+from neurograft.copying.spikes._input import grid_of, is_on_grid
 from neurograft.errors import CopyError
 from neurograft.maps import Undecidable
 from neurograft.spikes import spike_trains

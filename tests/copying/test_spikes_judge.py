@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurograft.copying._correlogram import LagGrid, events, exposure
 from neurograft.copying._fdr import Null
-from neurograft.copying._spikes_coupling import BoxOptions
-from neurograft.copying._spikes_decide import Decisions, decide_judged
-from neurograft.copying._spikes_features import describe
-from neurograft.copying._spikes_joint import all_correlograms
-from neurograft.copying._spikes_judge import (
+from neurograft.copying.spikes._correlogram import LagGrid, events, exposure
+from neurograft.copying.spikes._coupling import BoxOptions
+from neurograft.copying.spikes._decide import Decisions, decide_judged
+from neurograft.copying.spikes._features import describe
+from neurograft.copying.spikes._joint import all_correlograms
+from neurograft.copying.spikes._judge import (
     JITTER_S,
     Verdict,
     calibrated,
@@ -21,8 +21,8 @@ from neurograft.copying._spikes_judge import (
     trained_judge,
     verdict,
 )
-from neurograft.copying._spikes_latent import DriveOptions
-from neurograft.copying._spikes_model import Calibration
+from neurograft.copying.spikes._latent import DriveOptions
+from neurograft.copying.spikes._model import Calibration
 from neurograft.errors import CopyError
 from neurograft.maps import Undecidable
 from neurograft.progress import silent

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from neurograft.copying._correlogram import LagGrid, exposure
-from neurograft.copying._spikes_latent import (
+from neurograft.copying.spikes._correlogram import LagGrid, exposure
+from neurograft.copying.spikes._latent import (
     DriveOptions,
     are_drives_told,
     excess,

@@ -8,7 +8,7 @@ import pytest
 
 from copying._synthetic_spikes import LifNet, lif_net
 from neurograft.copying import SpikesOptions, copy_spikes, correlogram
-from neurograft.copying._correlogram import LagGrid
+from neurograft.copying.spikes._correlogram import LagGrid
 from neurograft.errors import CopyError
 from neurograft.maps import Kind, Undecidable, describe
 from neurograft.spikes import spike_trains
@@ -168,7 +168,7 @@ def test_a_synapse_at_the_stated_limit_is_found_with_about_eighty_percent_power(
     limit_v = float(quiet.evidence.limit_v[0, 1])
     assert 0.2e-3 < limit_v < 3e-3
     # What gain is that?  Take it from the standard neuron, plant it, look again.
-    from neurograft.copying._strength import StandardNeuron, kick_gains
+    from neurograft.copying.spikes._strength import StandardNeuron, kick_gains
 
     gain = kick_gains(np.array([limit_v]), StandardNeuron(), rate_hz=8.0, window_s=10e-3)[0]
     hits = 0

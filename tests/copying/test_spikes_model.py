@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying._spikes_judge import trained_judge
-from neurograft.copying._spikes_model import (
+from neurograft.copying.spikes._judge import trained_judge
+from neurograft.copying.spikes._model import (
     Calibration,
     Judge,
     Line,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from neurograft.copying._correlogram import LagGrid
-from neurograft.copying._spikes_scan import Baseline, contrasts, courses, extremes, onset_s, spectra, whitened
+from neurograft.copying.spikes._correlogram import LagGrid
+from neurograft.copying.spikes._scan import Baseline, contrasts, courses, extremes, onset_s, spectra, whitened
 
 GRID = LagGrid()
 each_baseline = pytest.mark.parametrize("baseline", list(Baseline))

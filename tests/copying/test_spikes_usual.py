@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from neurograft.copying._correlogram import LagGrid
-from neurograft.copying._spikes_scan import usual_courses
-from neurograft.copying._spikes_usual import Seen, by_usual_course
+from neurograft.copying.spikes._correlogram import LagGrid
+from neurograft.copying.spikes._scan import usual_courses
+from neurograft.copying.spikes._usual import Seen, by_usual_course
 
 GRIDS = [LagGrid(), LagGrid(bin_s=1e-3)]
 CLEAR, DOUBTFUL, NONE = 6.0, -1.0, -5.0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurograft.copying._spikes_windows import selection_table, strongest
+from neurograft.copying.spikes._windows import selection_table, strongest
 
 CORRELATION = np.array([[1.0, 0.7, 0.4], [0.7, 1.0, 0.7], [0.4, 0.7, 1.0]])
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurograft.copying._strength import GainTable, StandardNeuron, gain_table, kick_gains
+from neurograft.copying.spikes._strength import GainTable, StandardNeuron, gain_table, kick_gains
 from neurograft.errors import CopyError
 from neurograft.neurons import Lif, siegert_mean_v, siegert_rate_hz
 

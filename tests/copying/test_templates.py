@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from neurograft.copying._design import lag_boxes
-from neurograft.copying._templates import Family, Shape, TemplateOptions, potential, templates
-from neurograft.copying._whiten import Whitener
+from neurograft.copying.intracellular.judging._templates import Family, Shape, TemplateOptions, potential, templates
+from neurograft.copying.intracellular.regression._design import lag_boxes
+from neurograft.copying.intracellular.regression._whiten import Whitener
 
 SHAPE = Shape(2e-3, 20e-3)
 BOXES = lag_boxes(1000.0)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurograft.copying import _chunks, _triggered
-from neurograft.copying._chunks import marked
-from neurograft.copying._triggered import _snippet, averages
+from neurograft.copying.intracellular.judging._triggered import _snippet, averages
+from neurograft.copying.intracellular.reading._chunks import marked
 from neurograft.recordings import Signal, array_recording
 
 FLAT = 5

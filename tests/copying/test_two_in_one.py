@@ -9,7 +9,7 @@ from numpy import ndarray
 from numpy.random import Generator, default_rng
 
 from neurograft.copying import IntracellularCopy, copy_intracellular
-from neurograft.copying._two_in_one import sizes
+from neurograft.copying.intracellular.neurons._two_in_one import sizes
 from neurograft.maps import describe, load_map, save_map
 from neurograft.recordings import Signal, array_recording
 

@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 from test_regression import N, made, whitened, worth_of
 
-from neurograft.copying import _whiten
-from neurograft.copying._coupling import Coupling
-from neurograft.copying._design import lag_boxes
-from neurograft.copying._factored import design
-from neurograft.copying._prepare import bridge, without_drift
-from neurograft.copying._thin import thinned
-from neurograft.copying._timeline import timeline
-from neurograft.copying._whiten import Traces, WhiteningOptions, autoregression, own_course, prepared
+from neurograft.copying.intracellular.neurons._coupling import Coupling
+from neurograft.copying.intracellular.reading._thin import thinned
+from neurograft.copying.intracellular.reading._timeline import timeline
+from neurograft.copying.intracellular.regression import _whiten
+from neurograft.copying.intracellular.regression._design import lag_boxes
+from neurograft.copying.intracellular.regression._factored import design
+from neurograft.copying.intracellular.regression._prepare import bridge, without_drift
+from neurograft.copying.intracellular.regression._whiten import (
+    Traces,
+    WhiteningOptions,
+    autoregression,
+    own_course,
+    prepared,
+)
 from neurograft.progress import silent
 from neurograft.recordings import Signal, array_recording
 

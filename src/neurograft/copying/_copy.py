@@ -1,7 +1,7 @@
 """One verb for both ways of copying: what the source is decides which."""
 
-from neurograft.copying._intracellular import IntracellularOptions, copy_intracellular
-from neurograft.copying._spikes_mode import SpikesOptions, copy_spikes
+from neurograft.copying.intracellular._intracellular import IntracellularOptions, copy_intracellular
+from neurograft.copying.spikes._mode import SpikesOptions, copy_spikes
 from neurograft.maps import SynapseMap
 from neurograft.progress import Progress, silent
 from neurograft.recordings import Recording, Signal

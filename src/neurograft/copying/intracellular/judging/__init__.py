@@ -1,0 +1,1 @@
+"""Which coefficients are synapses, which are something else, and how sure that is."""

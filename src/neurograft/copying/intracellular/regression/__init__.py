@@ -1,0 +1,1 @@
+"""One regression of all traces on all spikes."""

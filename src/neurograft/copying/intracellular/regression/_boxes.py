@@ -1,0 +1,18 @@
+"""One lag box's coefficient against chance, for all pairs."""
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from neurograft.copying.intracellular.regression._regression import Fit
+from neurograft.copying.intracellular.regression._slow import MIN_SHARE
+
+
+def box_z(fit: Fit, box: int) -> Float64[ndarray, "pre post"]:
+    """Return the z of one box's coefficient; NaN where it was not seen, and on the diagonal."""
+    share = np.where(fit.share[:, box] >= MIN_SHARE, fit.share[:, box], np.nan)
+    noise = np.where(fit.noise > 0, fit.noise, np.nan)
+    variance = np.where(fit.n_spikes > 0, fit.inverse_block[:, box, box], np.nan)[:, None]
+    z = fit.beta[:, box] / (noise * np.sqrt(variance / share))
+    np.fill_diagonal(z, np.nan)
+    return z

@@ -1,0 +1,190 @@
+"""The design's Gram matrix, from pairs of spikes, and its one factorisation.
+
+Entry ((i, b), (k, c)) is the weight of the rows that lie in box b of a spike of i and in box c of a spike of k.
+Two spikes whose boxes overlap add differences of the weights' running sum; the cost is that of the spike pairs
+within 40 ms, not of the rows.  With N neurons that fire and B boxes the matrix has (N B)^2 numbers; above a few
+thousand columns they are of 32 bits, which is one part in ten million of what is estimated from thousands of spikes.
+"""
+
+# ruff: noqa: PLR0917  (kernels take their arrays by position)
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from itertools import pairwise
+from typing import no_type_check
+
+import numpy as np
+from jaxtyping import Float, Float64, Int64
+from numba import njit
+from numpy import ndarray
+
+from neurograft.copying.intracellular.reading._budget import MOST_COLUMNS_OF_64_BITS
+from neurograft.copying.intracellular.regression._design import LagBoxes, column_totals, joined
+
+RIDGE = 1e-6  # of the mean diagonal: only makes a matrix of collinear columns invertible
+_NEURONS_AT_ONCE = 8
+_COLUMNS_AT_ONCE = 512
+
+
+class Factor:
+    """The Cholesky factor of the centred Gram matrix of the neurons that fire; those silent have no columns."""
+
+    def __init__(
+        self,
+        trains: tuple[Int64[ndarray, " _"], ...],
+        boxes: LagBoxes,
+        row_weight: Float64[ndarray, " rows"],
+        *,
+        n_threads: int = 1,
+    ) -> None:
+        """Hold what the factor is made of; it is made when it is first asked for."""
+        self.firing = np.flatnonzero([len(train) > 0 for train in trains])
+        self.n_boxes, self._n_threads = len(boxes.low), n_threads
+        self._made_of = trains, boxes, row_weight
+        n = len(self.firing) * self.n_boxes
+        self.dtype: np.dtype[np.floating] = np.dtype(np.float64 if n <= MOST_COLUMNS_OF_64_BITS else np.float32)
+        self._lower: ndarray | None = np.empty((0, 0)) if n == 0 else None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the matrix is factorised."""
+        return self._lower is not None
+
+    def make(self) -> ndarray:
+        """Build the matrix and factorise it in place, once; return the lower factor."""
+        if self._lower is None:
+            self._lower = self._factorised()
+        return self._lower
+
+    def _factorised(self) -> ndarray:
+        from scipy.linalg.lapack import dpotrf, spotrf
+
+        trains, boxes, row_weight = self._made_of
+        active = tuple(trains[i] for i in self.firing)
+        matrix = gram(active, boxes, row_weight, n_threads=self._n_threads)
+        total = column_totals(active, boxes, row_weight)
+        mean = (total / row_weight.sum()).astype(matrix.dtype)
+        for column, own in enumerate(total):  # row by row: a second matrix may find no room
+            matrix[column, column:] -= matrix.dtype.type(own) * mean[column:]
+        diagonal = np.einsum("ii->i", matrix)
+        diagonal[total == 0] = 1.0
+        n_columns = len(trains) * self.n_boxes  # a silent neuron's columns would have 1 there
+        diagonal += RIDGE * (float(diagonal.sum()) + n_columns - len(total)) / n_columns
+        potrf = dpotrf if matrix.dtype == np.float64 else spotrf
+        # the transpose is in Fortran order: no copy is made, and only its lower half is looked at
+        lower, failed = potrf(matrix.T, lower=True, overwrite_a=True, clean=False)
+        assert failed == 0
+        assert np.shares_memory(lower, matrix)
+        return lower
+
+    def solve(self, right: Float[ndarray, "targets columns"]) -> Float[ndarray, "targets columns"]:
+        """Return the inverse times each row."""
+        from scipy.linalg.lapack import dpotrs, spotrs
+
+        if not right.size:
+            return right
+        potrs = dpotrs if self.dtype == np.float64 else spotrs
+        by_column = np.array(right, dtype=self.dtype, order="C").T
+        solved, failed = potrs(self.make(), by_column, lower=True, overwrite_b=True)
+        assert failed == 0
+        return solved.T
+
+    def inverse_blocks(self) -> Float64[ndarray, "firing boxes boxes"]:
+        """Return each neuron's own block of the inverse: its columns of the inverse factor, times themselves.
+
+        Columns of the inverse factor are found some hundred at a time by forward substitution and not kept.
+        """
+        lower = self.make()
+        n, b = len(lower), self.n_boxes
+        out = np.empty((len(self.firing), b, b))
+        size = max(_COLUMNS_AT_ONCE // b, 1) * b
+        edges = [*range(0, n, size), n]
+        spans = list(pairwise(edges))
+        small = [_inverse_lower(lower[low:high, low:high]) for low, high in spans]
+
+        def of(first: int) -> None:
+            left, right = spans[first]
+            column = np.zeros((n - left, right - left), dtype=self.dtype)
+            column[: right - left] = small[first]
+            for (a, z), own in zip(spans[first + 1 :], small[first + 1 :], strict=True):
+                column[a - left : z - left] = -own @ (lower[a:z, left:a] @ column[: a - left])
+            for k in range((right - left) // b):
+                mine = column[k * b :, k * b : (k + 1) * b].astype(np.float64)
+                out[left // b + k] = mine.T @ mine
+
+        with one_thread_each(), ThreadPoolExecutor(self._n_threads) as pool:
+            list(pool.map(of, range(len(spans))))
+        return out
+
+
+def _inverse_lower(lower: ndarray) -> ndarray:
+    from scipy.linalg import solve_triangular
+
+    return solve_triangular(lower, np.eye(len(lower), dtype=lower.dtype), lower=True)
+
+
+def one_thread_each() -> AbstractContextManager[object]:
+    """Keep matrix products to one thread while threads of ours make them side by side."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
+
+
+def gram(
+    spike_row: tuple[Int64[ndarray, " _"], ...],
+    boxes: LagBoxes,
+    row_weight: Float64[ndarray, " rows"],
+    *,
+    n_threads: int = 1,
+) -> Float[ndarray, "columns columns"]:
+    """Return X'WX for these weights of the rows, its upper half (with whole blocks on the diagonal)."""
+    n, n_boxes = len(spike_row), len(boxes.low)
+    dtype = np.float64 if n * n_boxes <= MOST_COLUMNS_OF_64_BITS else np.float32
+    upper = np.zeros((n * n_boxes, n * n_boxes), dtype=dtype)
+    running = np.concatenate([[0.0], np.cumsum(row_weight)])
+    rows, start = joined(spike_row)
+
+    def fill(first: int) -> None:
+        _fill_gram(rows, start, boxes.edges, running, first, min(first + _NEURONS_AT_ONCE, n), upper)
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(fill, range(0, n, _NEURONS_AT_ONCE)))
+    return upper
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _fill_gram(rows, start, edges, running, first, stop, upper):
+    """Fill the blocks of neurons ``first`` to ``stop`` - 1 with all from themselves on."""
+    n, n_boxes, n_rows = len(start) - 1, len(edges) - 1, len(running) - 1
+    reach = edges[n_boxes] - edges[0]
+    block = np.empty((n_boxes, n_boxes))
+    for i in range(first, stop):
+        for k in range(i, n):
+            block[:] = 0.0
+            low = start[k]
+            for s in range(start[i], start[i + 1]):
+                at = rows[s]
+                while low < start[k + 1] and rows[low] <= at - reach:
+                    low += 1
+                u = low
+                while u < start[k + 1] and rows[u] < at + reach:
+                    # walk both spikes' edges together: between two of them both are in one box each
+                    other, b, c = rows[u], 0, 0
+                    t = max(at, other) + edges[0]
+                    while b < n_boxes and at + edges[b + 1] <= t:
+                        b += 1
+                    while c < n_boxes and other + edges[c + 1] <= t:
+                        c += 1
+                    while b < n_boxes and c < n_boxes:
+                        mine, theirs = at + edges[b + 1], other + edges[c + 1]
+                        end = min(mine, theirs)
+                        block[b, c] += running[min(max(end, 0), n_rows)] - running[min(max(t, 0), n_rows)]
+                        t = end
+                        if mine == end:
+                            b += 1
+                        if theirs == end:
+                            c += 1
+                    u += 1
+            for b in range(n_boxes):
+                for c in range(n_boxes):
+                    upper[i * n_boxes + b, k * n_boxes + c] = block[b, c]

@@ -23,7 +23,7 @@ from neurograft.errors import WorkError
 from neurograft.files import written_whole
 from neurograft.version import VERSION
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MAPPED = "rows"  # the one large array of a result: a file of its own, memory-mapped when read
 _CHECKED_BYTES = 1 << 24
 _SPARE = 10

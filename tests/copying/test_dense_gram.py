@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying import _dense_gram, array_library
+from neurograft.copying import array_library
 from neurograft.copying.intracellular.reading._library import ArrayLibrary
+from neurograft.copying.intracellular.regression import _dense_gram
 from neurograft.copying.intracellular.regression._dense_gram import DenseFactor, dense_gram, dense_rows, dense_sums
 from neurograft.copying.intracellular.regression._design import add_box_sums, column_totals, joined, lag_boxes
 from neurograft.copying.intracellular.regression._gram import Factor, gram

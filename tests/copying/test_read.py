@@ -9,7 +9,7 @@ from _pasted_spikes import RATE_HZ, recording, with_spikes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying import _chunks, _read
+from neurograft.copying.intracellular.reading import _chunks, _read
 from neurograft.copying.intracellular.reading._chunks import mark_bad
 from neurograft.copying.intracellular.reading._gather import Threads, Work, read_all
 from neurograft.copying.intracellular.reading._peaks import DetectionOptions

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from test_design import dense_design
 
-from neurograft.copying import _gram, _solve, _whiten
 from neurograft.copying.intracellular.neurons._coupling import Coupling
 from neurograft.copying.intracellular.reading._library import ArrayLibrary
 from neurograft.copying.intracellular.reading._thin import thinned
 from neurograft.copying.intracellular.reading._timeline import timeline
+from neurograft.copying.intracellular.regression import _gram, _solve, _whiten
 from neurograft.copying.intracellular.regression._design import lag_boxes
 from neurograft.copying.intracellular.regression._factored import design
 from neurograft.copying.intracellular.regression._gram import Factor

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurograft.copying import _chunks, _triggered
+from neurograft.copying.intracellular.judging import _triggered
 from neurograft.copying.intracellular.judging._triggered import _snippet, averages
+from neurograft.copying.intracellular.reading import _chunks
 from neurograft.copying.intracellular.reading._chunks import marked
 from neurograft.recordings import Signal, array_recording
 

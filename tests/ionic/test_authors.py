@@ -79,6 +79,16 @@ def test_moving_ions_from_the_authors_places_follow_their_file():
     assert first_s == pytest.approx(92 * US, abs=16 * US)  # sd of stripes from there
 
 
+def test_moving_ions_from_the_authors_places_spike_as_theirs_did():
+    """One run of another noise: number, interval and trough to two standard deviations of stripes' runs from there."""
+    ours, theirs = spikes_of(stored_authors_start()), spikes_of(authors_trace())
+    assert theirs.n_spikes == 13
+    assert ours.n_spikes == pytest.approx(13, abs=3)
+    assert ours.interval_s == pytest.approx(87.7 * US, abs=20 * US)
+    assert ours.peak_v.mean() == pytest.approx(40.6, abs=2.2)  # the authors' sd of peaks
+    assert ours.trough_v.mean() == pytest.approx(9.3, abs=2.6)
+
+
 def test_another_size_is_refused():
     with pytest.raises(IonicError, match="4000 cations a slit, this circuit 2000"):
         authors_start(replace(Circuit(), n_pairs=2000), ParticleOptions(), np.random.default_rng(0))

@@ -302,9 +302,10 @@ def _authors(seed: int, *, is_quick: bool, progress: Progress) -> tuple[Section,
     train, end_s = spikes_of(ions), float(ions.time_s[-1])
     name = f"neuron, every ion from the authors' start, {end_s / US:.0f} us"
     until_then = float((spikes_of(file).time_s <= end_s).sum())
-    found.append((name, "spikes until then", float(train.n_spikes), until_then, "1, where the run ends"))
+    found.append((name, "spikes until then", float(train.n_spikes), until_then, "1.5 (sd of stripes from there)"))
     if train.n_spikes:
         found.append((name, "first spike at (us)", float(train.time_s[0]) / US, 92.2, "16 (sd of stripes from there)"))
+        found.append((name, "interval (us)", train.interval_s / US, 87.7, "15.5 (authors' sd)"))
         found.append((name, "peak (V)", float(train.peak_v.mean()), 40.6, "2.2 (authors' sd)"))
     return Section(title="The authors' own start", text=text, blocks=[neuron_figure(traces), table]), found
 

@@ -204,7 +204,10 @@ def mean_of(forests: list[Trees]) -> Trees:
 
 
 def judge_without(families: tuple, samples: list[Sample], cache: Path) -> Judge:
-    """Return a judge that never saw these families, from the cache where it was fitted before."""
+    """Return a judge that never saw these families, from the cache where it was fitted before.
+
+    Delete ``judges/`` there when features or training change: a kept judge is known by its families alone.
+    """
     families = tuple(f for f in families if f in TRAINED)
     path = cache / "judges" / f"without {', '.join(families) or 'none'}.npz"
     if not path.exists():

@@ -22,6 +22,8 @@ _TEXT: Final = (
     "synapse are in it only as far as networks that the judge was trained on had them."
 )
 
+_NONE_DOUBTFUL: Final = Note(text="No pair was left undecided because a drive that neurons share may explain it.")
+
 
 def copied_spikes_chapters(title: str, m: SynapseMap, trains: SpikeTrains) -> list[Section]:
     """Return the map of spike trains, then the evidence for its error rate in this recording."""
@@ -36,9 +38,6 @@ def copied_spikes_chapters(title: str, m: SynapseMap, trains: SpikeTrains) -> li
         map_chapter(title, m, text="Who is taken to answer whose spikes, and how sure that is."),
         Section(title="Evidence for the error rate in this recording", text=_TEXT, blocks=blocks),
     ]
-
-
-_NONE_DOUBTFUL: Final = Note(text="No pair was left undecided because a drive that neurons share may explain it.")
 
 
 def correlograms_figure(
@@ -92,9 +91,10 @@ def _numbers(m: SynapseMap) -> list[KeyNumber]:
     expected = f"{np.sum(m.extra['local_fdr']):.1f}" if "local_fdr" in m.extra else "not known"
     n = m.n_synapses
     label = "calls in jittered copies of the recording"
-    in_decoys = KeyNumber(label=label, value="not made", remark="they are with 16 to 300 neurons")
+    in_decoys = KeyNumber(label=label, value="not made", remark="too few or too many neurons, or not asked for")
     if isinstance(decoys, int) and isinstance(false, int):
-        level = Level.WARNING if false > 0.05 * decoys * max(n, 1) else Level.GOOD
+        asked = float(str(told.get("fdr", 0.05)))
+        level = Level.WARNING if false > asked * decoys * max(n, 1) else Level.GOOD
         remark = f"in {decoys}, for {n} calls in the true one"
         in_decoys = KeyNumber(label=label, value=str(false), remark=remark, level=level)
     return [

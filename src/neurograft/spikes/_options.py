@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import final
 
 from neurograft.errors import SpikeError
+from neurograft.units import MS, US
 
 
 @final
@@ -32,7 +33,7 @@ class SpikeOptions:
 
 def tick_named(unit: str) -> float:
     """Return the seconds of a unit of time: s, ms, us, or a sampling rate such as 20kHz for sample numbers."""
-    ticks_s = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+    ticks_s = {"s": 1.0, "ms": MS, "us": US}
     if unit in ticks_s:
         return ticks_s[unit]
     found = re.fullmatch(r"([0-9.eE+]+) *(k?)Hz", unit)

@@ -48,6 +48,7 @@ from neurograft.copying.intracellular.regression._design import ACAUSAL, LagBoxe
 from neurograft.copying.intracellular.regression._factored import Design, design
 from neurograft.copying.intracellular.regression._over_mean import coupling_over_mean
 from neurograft.copying.intracellular.regression._regression import Fit, fits
+from neurograft.copying.intracellular.regression._shifted import n_shifts, shifted_trains
 from neurograft.copying.intracellular.regression._whiten import (
     Traces,
     Whitener,
@@ -65,10 +66,8 @@ from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MV
 
 MIN_SPIKES = 8.0  # after which the target was seen: a mean over fewer potentials is not normal
-_NULL_TESTS, _MOST_SHIFTS = 3000, 20
 _NULL_NEURONS = 400  # as many, drawn at random, tell how statistics behave at shifted designs
 _LEARNT_FROM, _PAIRS_AT_ONCE = 50_000, 10_000
-_MIN_SHIFT_S = 1.0
 _MOST_SPANS = 1000  # of times that a map's provenance tells
 _LOCAL_LEVELS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
@@ -271,7 +270,7 @@ def _fitted(
     if n > _NULL_NEURONS:
         null = np.sort(np.random.default_rng(options.seed).choice(n, _NULL_NEURONS, replace=False))
     some = traces.select(null)
-    trains = _shifted(some.spike_row, line, _n_shifts(len(null)), np.random.default_rng(options.seed))
+    trains = shifted_trains(some.spike_row, line, n_shifts(len(null)), np.random.default_rng(options.seed))
     designs = [_design(traces, train, boxes, worth) for train in trains]
     _, shifted = fits(some, designs, progress, whitener=whitener.of(null))
     usable = true.noise.max(axis=0) > 0
@@ -346,19 +345,6 @@ def _template_sd(found: _Fitted, is_open: Bool[ndarray, "pre post"]) -> float:
         return 1.0
     low, high = np.quantile(z, [0.25, 0.75])
     return max(float(high - low) / 1.349, 1.0)
-
-
-def _n_shifts(n: int) -> int:
-    return int(np.clip(-(-_NULL_TESTS // max(n * (n - 1), 1)), 1, _MOST_SHIFTS))
-
-
-def _shifted(
-    spike_row: tuple[Int64[ndarray, " _"], ...], line: Timeline, n_shifts: int, rng: np.random.Generator
-) -> list[tuple[Int64[ndarray, " _"], ...]]:
-    """Return designs turned round the time line by over a second: the same trains, other traces."""
-    least = min(round(_MIN_SHIFT_S * line.rate_hz), line.n_rows // 4)
-    shifts = rng.integers(least, line.n_rows - least, n_shifts)
-    return [tuple(np.sort((rows + shift) % line.n_rows) for rows in spike_row) for shift in shifts]
 
 
 def _rows_bytes(recording: Recording, options: IntracellularOptions) -> int:

@@ -4,7 +4,8 @@ from _firing import BOXES, seen
 from test_design import dense_design
 
 from neurograft.copying.intracellular.regression import _gram
-from neurograft.copying.intracellular.regression._iterated import Equations, State, distance, step
+from neurograft.copying.intracellular.regression._conjugate import State, step
+from neurograft.copying.intracellular.regression._iterated import Equations, distance
 from neurograft.copying.intracellular.regression._near import Near
 
 N, ROWS, TARGETS = 24, 13_600, 4
@@ -17,10 +18,10 @@ class Solved:
         self.given = given = seen(N, ROWS, TARGETS, in_bursts=in_bursts, seed=seed)
         matrix = given.design.factor.unfactorised()
         near = Near.of(matrix, len(BOXES.low), np.random.default_rng(0))
-        self.blocks = near.inverse_blocks(matrix)
+        self.blocks = near.inverse_blocks(matrix, np.random.default_rng(0))
         self.equations = Equations.of(matrix, near, given.design, given.moments, given.blanked)
         self.is_seen = 0.1 * given.design.total < given.moments.kept.T
-        self.start = np.zeros(self.is_seen.shape, dtype=matrix.dtype)
+        self.start = State.left(np.zeros_like(self.equations.observed), self.equations.observed)
         self.exact, self.error, self.noise = self._dense()
 
     def _dense(self):
@@ -37,9 +38,9 @@ class Solved:
             error[j, columns[1:]] = noise[j] * np.sqrt(np.diag(inverse)[1:])
         return exact, error, noise
 
-    def off(self, state):
+    def off(self, beta):
         """Root mean square, and largest, of the error in standard errors, where coefficients are used."""
-        z = np.where(self.is_seen, (state.beta - self.exact) / self.error, 0.0)
+        z = np.where(self.is_seen, (beta - self.exact) / self.error, 0.0)
         return np.sqrt((z**2).sum(axis=1) / self.is_seen.sum(axis=1)), np.abs(z).max()
 
 
@@ -49,45 +50,47 @@ def problem(request):
 
 
 def test_steps_lead_to_each_targets_own_least_squares_and_each_leaves_less_than_half(problem):
-    state = State.at(problem.equations, problem.start)
-    left = [problem.off(state)[0]]
+    state = problem.start
+    left = [problem.off(state.beta)[0]]
     for _ in range(8):
         state = step(problem.equations, state)
-        left.append(problem.off(state)[0])
+        left.append(problem.off(state.beta)[0])
     ratio = np.array(left[1:]) / np.array(left[:-1])
     assert ratio.max() < 0.5
     assert left[5].max() < 0.02 * left[0].min()
-    assert problem.off(state)[1] < 0.02  # of a standard error: the largest of any coefficient
+    assert problem.off(state.beta)[1] < 0.02  # of a standard error: the largest of any coefficient
     for _ in range(12):
         state = step(problem.equations, state)
-    assert problem.off(state)[1] < 2e-4  # the ridge, which the exact answer has not, is a millionth
+    assert problem.off(state.beta)[1] < 2e-4  # the ridge, which the exact answer has not, is a millionth
 
 
 def test_a_step_from_an_older_answer_brings_it_near_and_tells_how_near(problem):
     rng = np.random.default_rng(2)
     older = problem.exact + 0.3 * problem.error * rng.standard_normal(problem.exact.shape) * problem.is_seen
-    state = State.at(problem.equations, older)
+    state = State.left(older, problem.equations.residual(older))
     for _ in range(3):
         told = distance(problem.equations, state.residual, problem.blocks, problem.noise)
-        real = problem.off(state)[0]
+        real = problem.off(state.beta)[0]
         assert np.all((0.7 * real < told) & (told < 1.3 * real))
         state = step(problem.equations, state)
-    assert problem.off(state)[0].max() < 0.02
+    assert problem.off(state.beta)[0].max() < 0.02
 
 
 def test_the_residual_is_known_without_a_product(problem):
-    state = State.at(problem.equations, problem.start)
+    state = problem.start
     for _ in range(3):
         state = step(problem.equations, state)
     anew = problem.equations.residual(state.beta)
     assert np.allclose(state.residual, anew, atol=1e-9 * np.abs(problem.equations.observed).max())
+    finished = problem.off(state.finished(problem.equations))[0]
+    assert finished.max() < 0.65 * problem.off(state.beta)[0].max()  # no product, and about as good as a step
     again = step(problem.equations, State.left(state.beta, state.residual))  # without the last direction
-    assert problem.off(again)[0].max() < 0.6 * problem.off(state)[0].max()
+    assert problem.off(again.beta)[0].max() < 0.6 * problem.off(state.beta)[0].max()
 
 
 def test_a_targets_matrix_is_that_of_the_rows_that_it_keeps(problem):
     X = dense_design(problem.given.trains, BOXES, ROWS)
-    rows = np.random.default_rng(0).standard_normal(problem.start.shape)
+    rows = np.random.default_rng(0).standard_normal(problem.is_seen.shape)
     found = problem.equations.times(rows)
     ridge = 1e-6 * np.mean(np.diag(problem.equations.matrix))
     for j in range(TARGETS):
@@ -101,8 +104,8 @@ def test_32_bits_come_as_near_as_counts(monkeypatch):
     monkeypatch.setattr(_gram, "MOST_COLUMNS_OF_64_BITS", 0)
     rounded = Solved(0.4, seed=4)
     assert rounded.equations.matrix.dtype == np.float32
-    state = State.at(rounded.equations, rounded.start)
+    state = rounded.start
     for _ in range(12):
         state = step(rounded.equations, state)
     assert state.beta.dtype == np.float32
-    assert rounded.off(state)[1] < 5e-3
+    assert rounded.off(state.beta)[1] < 5e-3

@@ -1,16 +1,17 @@
-"""Every target's own weighted least squares without a factor: conjugate gradients, blanks filled in the same steps.
+"""Every target's own weighted least squares without a factor: conjugate gradients, blanks filled in in the same steps.
 
 Target j's equations are (G - B_j) beta = observed_j, where B_j is what its blanked rows would add: the fixed point of
 filling in what the fit predicts there (``_solve``).  ``Near``, divided by the share of each column that is kept, is
 close to their inverse, so that few steps do; each takes one product of the Gram matrix with all targets and one pass
-over the blanked rows (Hestenes and Stiefel 1952, J. Res. Natl. Bur. Stand. 49, 409).
+over the blanked rows.
 
 A step leaves .25 of the error where neurons fire evenly, with as many columns a row as 2,000 neurons have in 19
 minutes; .30 to .36 where two of five spikes lie in bursts of 150 ms whose rows weigh a quarter to a half of others,
 and .43 where they weigh as much.  What is left is told by the residual (``distance``), to a sixth of itself.
 
     equations = Equations.of(matrix, Near.of(matrix, n_boxes, rng), design, moments, blanked)
-    state = step(equations, State.at(equations, beta))  # two products; State.left, where the residual is known: one
+    state = step(equations, State.left(beta, residual))  # of an older answer; equations.residual(beta) takes a product
+    beta = state.finished(equations)
 """
 
 from typing import NamedTuple
@@ -66,12 +67,13 @@ class Equations(NamedTuple):
 
     def nearly_solved(self, right: Float[ndarray, "targets columns"]) -> Float[ndarray, "targets columns"]:
         """Return about the solution of each target's equations."""
-        root = np.sqrt(self._share())
+        root = np.sqrt(self.share())
         out = self.near.apply(right / root)
         out /= root
         return out
 
-    def _share(self) -> Float[ndarray, "targets columns"]:
+    def share(self) -> Float[ndarray, "targets columns"]:
+        """Return how much of each column's weight each target keeps, a tenth at the least."""
         total = np.maximum(self.design.total, 1.0).astype(self.matrix.dtype)
         return np.maximum(self.kept / total, self.matrix.dtype.type(MIN_SHARE))
 
@@ -90,37 +92,6 @@ class Equations(NamedTuple):
         return out
 
 
-class State(NamedTuple):
-    """Where the iteration stands.  A step leaves the residual of what it gives, at no cost."""
-
-    beta: Float[ndarray, "targets columns"]
-    residual: Float[ndarray, "targets columns"]
-    direction: Float[ndarray, "targets columns"]
-    size: Float64[ndarray, " targets"]  # residual times what it is nearly solved by: 0 where there is no last step
-
-    @classmethod
-    def at(cls, equations: Equations, beta: Float[ndarray, "targets columns"]) -> "State":
-        """Return the start from some coefficients: costs as much as a step."""
-        return cls.left(beta, equations.residual(beta))
-
-    @classmethod
-    def left(cls, beta: Float[ndarray, "targets columns"], residual: Float[ndarray, "targets columns"]) -> "State":
-        """Return the start from coefficients whose residual is known."""
-        return cls(beta, residual, np.zeros_like(beta), np.zeros(len(beta)))
-
-
-def step(equations: Equations, state: State) -> State:
-    """Return the state after one step of conjugate gradients, for each target its own."""
-    toward = equations.nearly_solved(state.residual)
-    size = _dot(state.residual, toward)
-    again = np.where(state.size > 0, size / np.where(state.size > 0, state.size, 1.0), 0.0)
-    toward += state.direction * again[:, None].astype(toward.dtype)
-    image = equations.times(toward)
-    curved = _dot(toward, image)
-    length = np.where(curved > 0, size / np.where(curved > 0, curved, 1.0), 0.0)[:, None].astype(toward.dtype)
-    return State(state.beta + length * toward, state.residual - length * image, toward, size)
-
-
 def distance(
     equations: Equations,
     residual: Float[ndarray, "targets columns"],
@@ -132,12 +103,8 @@ def distance(
     Nearly solving for the residual tells the error to within its own contraction, a quarter to a half of it.
     """
     error = equations.nearly_solved(residual)
-    share = equations._share()
+    share = equations.share()
     own = np.einsum("iaa->ia", inverse_block).reshape(-1)
     seen = equations.kept > 0
     total = np.einsum("tc,tc->t", np.where(seen, error, 0) ** 2, share / own)
     return np.sqrt(total / np.maximum(seen.sum(axis=1), 1)) / np.where(noise > 0, noise, np.inf)
-
-
-def _dot(one: ndarray, other: ndarray) -> Float64[ndarray, " targets"]:
-    return np.einsum("tc,tc->t", one, other, dtype=np.float64)

@@ -55,9 +55,8 @@ class Factor:
             self._lower = self._factorised()
         return self._lower
 
-    def _factorised(self) -> ndarray:
-        from scipy.linalg.lapack import dpotrf, spotrf
-
+    def unfactorised(self) -> Float[ndarray, "columns columns"]:
+        """Build the centred Gram matrix of the neurons that fire, with its ridge; the upper half counts."""
         trains, boxes, row_weight = self._made_of
         active = tuple(trains[i] for i in self.firing)
         matrix = gram(active, boxes, row_weight, n_threads=self._n_threads)
@@ -69,6 +68,12 @@ class Factor:
         diagonal[total == 0] = 1.0
         n_columns = len(trains) * self.n_boxes  # a silent neuron's columns would have 1 there
         diagonal += RIDGE * (float(diagonal.sum()) + n_columns - len(total)) / n_columns
+        return matrix
+
+    def _factorised(self) -> ndarray:
+        from scipy.linalg.lapack import dpotrf, spotrf
+
+        matrix = self.unfactorised()
         potrf = dpotrf if matrix.dtype == np.float64 else spotrf
         # the transpose is in Fortran order: no copy is made, and only its lower half is looked at
         lower, failed = potrf(matrix.T, lower=True, overwrite_a=True, clean=False)

@@ -91,7 +91,7 @@ def test_null_evidence_is_near_what_normal_theory_says(copied):
 @needs_kernels
 def test_judging_in_blocks_changes_nothing(short, monkeypatch):
     whole = copy_intracellular(short, options=IntracellularOptions(is_dale=False)).map.evidence.z
-    monkeypatch.setattr("neurograft.copying.intracellular._intracellular._judge_all", _one_by_one)
+    monkeypatch.setattr("neurograft.copying.intracellular._judgement.judge_all", _one_by_one)
     assert np.array_equal(
         copy_intracellular(short, options=IntracellularOptions(is_dale=False)).map.evidence.z, whole, equal_nan=True
     )

@@ -14,7 +14,7 @@ and .43 where they weigh as much.  What is left is told by the residual (``dista
     beta = state.finished(equations)
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
@@ -23,16 +23,25 @@ from numpy import ndarray
 from neurograft.copying.intracellular.reading._threads import in_order
 from neurograft.copying.intracellular.regression._factored import Design
 from neurograft.copying.intracellular.regression._moments import Moments
-from neurograft.copying.intracellular.regression._near import Near, times
+from neurograft.copying.intracellular.regression._near import times
 from neurograft.copying.intracellular.regression._slow import MIN_SHARE
 from neurograft.copying.intracellular.regression._solve import refill
+
+
+@runtime_checkable
+class NearInverse(Protocol):
+    """What is near the inverse of the Gram matrix of all rows: ``Near``, or an older one of it."""
+
+    def apply(self, right: Float[ndarray, "targets columns"]) -> Float[ndarray, "targets columns"]:
+        """Return what is near the inverse times each row."""
+        ...
 
 
 class Equations(NamedTuple):
     """Those of some targets: what they observed, what each keeps, and the matrix that all share."""
 
     matrix: Float[ndarray, "columns columns"]  # centred, with its ridge; the upper half counts
-    near: Near
+    near: NearInverse
     design: Design
     observed: Float[ndarray, "targets columns"]
     kept: Float[ndarray, "targets columns"]
@@ -44,7 +53,7 @@ class Equations(NamedTuple):
     def of(
         cls,
         matrix: Float[ndarray, "columns columns"],
-        near: Near,
+        near: NearInverse,
         design: Design,
         m: Moments,
         blanked: list[Int64[ndarray, "_ 2"]],

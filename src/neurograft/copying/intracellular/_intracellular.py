@@ -14,8 +14,9 @@ from neurograft.copying._fdr import empirical_null, two_sided_p
 from neurograft.copying.intracellular._chart import chart
 from neurograft.copying.intracellular.judging._amplitude import alone, choose_shape, scores
 from neurograft.copying.intracellular.judging._calls import Called, RejectedPair, call
-from neurograft.copying.intracellular.judging._mixture import Judged, Mixture, judge, learn
+from neurograft.copying.intracellular.judging._mixture import Judged, Mixture, learn
 from neurograft.copying.intracellular.judging._null_width import narrowed
+from neurograft.copying.intracellular.judging._posterior import judge_all
 from neurograft.copying.intracellular.judging._templates import (
     Family,
     OwnCourses,
@@ -39,7 +40,6 @@ from neurograft.copying.intracellular.reading._kept import Kept
 from neurograft.copying.intracellular.reading._peaks import DetectionOptions
 from neurograft.copying.intracellular.reading._read import Reading, ReadOptions
 from neurograft.copying.intracellular.reading._thin import Thin, thin_of
-from neurograft.copying.intracellular.reading._threads import in_order
 from neurograft.copying.intracellular.reading._timeline import Timeline, timeline
 from neurograft.copying.intracellular.reading._work import MAPPED, Nowhere, WorkFolder, digest
 from neurograft.copying.intracellular.regression._boxes import box_z
@@ -67,7 +67,7 @@ from neurograft.units import MV
 
 MIN_SPIKES = 8.0  # after which the target was seen: a mean over fewer potentials is not normal
 _NULL_NEURONS = 400  # as many, drawn at random, tell how statistics behave at shifted designs
-_LEARNT_FROM, _PAIRS_AT_ONCE = 50_000, 10_000
+_LEARNT_FROM = 50_000
 _MOST_SPANS = 1000  # of times that a map's provenance tells
 _LOCAL_LEVELS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _LEVELS = np.array([0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
@@ -300,34 +300,10 @@ def _judged(
     sample = scores(found.fit, found.kinds, some)
     mixture = learn(sample, found.kinds, is_open[some], sd=sd, is_dale=options.is_dale)
     can_rank = is_open | (undecidable == Undecidable.TOO_FEW_SPIKES)  # such a pair has evidence, if no call
-    return _Judgement(
-        _judge_all(found.fit, found.kinds, can_rank, mixture, sd, options, is_open, n_threads), mixture, sd
+    judged = judge_all(
+        found.fit, found.kinds, can_rank, mixture, sd=sd, is_dale=options.is_dale, is_sure=is_open, n_threads=n_threads
     )
-
-
-def _judge_all(
-    fit_: Fit,
-    kinds: Templates,
-    is_open: Bool[ndarray, "pre post"],
-    mixture: Mixture,
-    sd: float,
-    options: IntracellularOptions,
-    is_sure: Bool[ndarray, "pre post"],
-    n_threads: int = 1,
-) -> Judged:
-    """Judge block after block of presynaptic neurons: what a pair needs while it is judged takes some kilobytes."""
-    n = len(is_open)
-
-    def judge_some(pre: Int64[ndarray, " pre"]) -> Judged:
-        found = scores(fit_, kinds, pre)
-        return judge(found, kinds, is_open[pre], mixture, sd=sd, is_dale=options.is_dale, is_sure=is_sure[pre])
-
-    blocks = np.array_split(np.arange(n), min(-(-n * n // _PAIRS_AT_ONCE), n))
-    parts = list(in_order(n_threads, judge_some, blocks))
-    axes = {"family": 1}
-    return Judged(
-        **{name: np.concatenate([getattr(p, name) for p in parts], axis=axes.get(name, 0)) for name in Judged._fields}
-    )
+    return _Judgement(judged, mixture, sd)
 
 
 def _is_open(undecidable: UInt8[ndarray, "pre post"]) -> Bool[ndarray, "pre post"]:
@@ -443,7 +419,16 @@ def _null_evidence(
     kinds, scale = found.kinds.among(found.null), np.count_nonzero(is_open) / max(np.count_nonzero(among), 1)
     worst = float(np.min(judgement.judged.direct[called.is_synapse], initial=1.0))
     false = [
-        _judge_all(f, kinds, among, judgement.mixture, judgement.sd, options, among, n_threads).direct[among]
+        judge_all(
+            f,
+            kinds,
+            among,
+            judgement.mixture,
+            sd=judgement.sd,
+            is_dale=options.is_dale,
+            is_sure=among,
+            n_threads=n_threads,
+        ).direct[among]
         for f in found.shifted
     ]
     decoys = scale * sum(int(np.count_nonzero(direct >= worst)) for direct in false)

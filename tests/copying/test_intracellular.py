@@ -97,7 +97,7 @@ def test_judging_side_by_side_calls_what_is_called_when_it_is_written_out(short,
         found = scores(fit, kinds, np.arange(len(is_open)))
         return judge_written_out(found, kinds, is_open, mixture, sd=sd, is_dale=is_dale, is_sure=is_sure)
 
-    monkeypatch.setattr("neurograft.copying.intracellular._intracellular.judge_all", slow)
+    monkeypatch.setattr("neurograft.copying.intracellular._judgement.judge_all", slow)
     written = copy_intracellular(short).map
     assert np.array_equal(quick.pre, written.pre)
     assert np.array_equal(quick.post, written.post)

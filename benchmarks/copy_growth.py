@@ -258,13 +258,13 @@ class Measured:
 
     def judge(self) -> tuple[float, float]:
         """Ordered pairs whose presynaptic neuron fires: scores of all templates, and their Bayes factors."""
-        from neurograft.copying.intracellular.judging._amplitude import scores
-        from neurograft.copying.intracellular.judging._mixture import Mixture, judge
+        from neurograft.copying.intracellular.judging._mixture import Mixture
+        from neurograft.copying.intracellular.judging._posterior import judge_all
         from neurograft.copying.intracellular.judging._templates import Family, Shape, TemplateOptions, templates
         from neurograft.copying.intracellular.regression._regression import Fit
         from neurograft.copying.intracellular.regression._whiten import Whitener
 
-        n, n_pre, b = self.channels, 4, len(self.boxes.low)
+        n, n_pre, b = self.channels, 64, len(self.boxes.low)
         rng = np.random.default_rng(0)
         kinds = templates(Shape(1e-3, 20e-3), TemplateOptions(), Whitener(np.full((8, n), 0.1)), self.boxes, ROW_HZ)
         block = np.diag(1 / (2000.0 * self.boxes.width))
@@ -284,8 +284,7 @@ class Measured:
         is_open = np.ones((n_pre, n), dtype=bool)
 
         def one() -> None:
-            found = scores(fit, kinds, np.arange(n_pre))
-            judge(found, kinds, is_open, mixture, sd=1.0, is_dale=True)
+            judge_all(fit, kinds, is_open, mixture, sd=1.0, is_dale=True, is_sure=is_open)
 
         return float(self.firing * self.channels), timed(one) / (n_pre * n) / self.threads
 

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying.intracellular.judging._scores import NEVER_V2, score_pairs
+from neurograft.copying.intracellular.judging._side_by_side import in_blocks, run, scores_lanes
 from neurograft.copying.intracellular.judging._templates import (
     Family,
     OwnCourses,
@@ -44,7 +45,7 @@ def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
     bursts meet the other's membrane at the same phases again and again, which looks like nothing and like everything.
     """
     by_target = _by_target(kinds.image)
-    talk, under = int(np.argmax(kinds.family == Family.CROSS_TALK)), _run(kinds.is_under_talk)
+    talk, under = int(np.argmax(kinds.family == Family.CROSS_TALK)), run(kinds.is_under_talk)
     out = _nothing(len(kinds.image), pre, fit.beta.shape[2])
     for k, i in enumerate(pre):
         if fit.n_spikes[i] > 0:
@@ -62,27 +63,15 @@ def alone(
     fit: Fit, image: Float64[ndarray, "templates boxes neurons"], pre: Int64[ndarray, " pre"], *, n_threads: int = 1
 ) -> Scores:
     """Return the fit of each image with nothing else."""
-    by_target, none = _by_target(image), np.zeros((0, *image.shape[1:]))
-    out = _nothing(len(image), pre, image.shape[2])
+    z, information = np.zeros((2, len(image), len(pre), image.shape[2]))
 
-    def fill(k: int) -> None:
-        i = int(pre[k])
-        if fit.n_spikes[i] > 0:
-            _score(fit, i, by_target, (0, 0), -1, none, out, k)
-            out.z[:, k, i] = out.information[:, k, i] = 0.0
+    def fill(some: Int64[ndarray, " some"]) -> None:
+        found = scores_lanes(fit, image, pre[some])
+        z[:, some], information[:, some] = (part.transpose(1, 2, 0) for part in found)
 
-    for _ in in_order(n_threads, fill, range(len(pre))):
+    for _ in in_order(n_threads, fill, in_blocks(np.flatnonzero(fit.n_spikes[pre] > 0))):
         pass
-    return out
-
-
-def _run(mask: Bool[ndarray, " templates"]) -> tuple[int, int]:
-    """Return the first and one past the last of the templates that a mask marks, which follow each other."""
-    marked = np.flatnonzero(mask)
-    if not marked.size:
-        return 0, 0
-    assert np.ptp(marked) == len(marked) - 1
-    return int(marked[0]), int(marked[-1]) + 1
+    return Scores(z, information)
 
 
 def _nothing(n_templates: int, pre: Int64[ndarray, " pre"], n: int) -> Scores:

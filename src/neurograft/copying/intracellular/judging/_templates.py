@@ -106,9 +106,21 @@ class OwnCourses(NamedTuple):
         whitener = Whitener(self.whitener.coefficient[:, post : post + 1])
         return images_of(self._copies(pre), self.first, whitener, self.boxes)[:, :, 0]
 
+    def moving(self, pre: Int64[ndarray, " some"]) -> Float64[ndarray, "two some rows"]:
+        """Return the pulses that differ between presynaptic neurons: their courses and slopes."""
+        mine = self.course[pre]
+        return np.stack([mine, np.diff(mine, axis=1, prepend=mine[:, :1])])
+
+    def edges(self) -> Float64[ndarray, "edges boxes neurons"]:
+        """Return images of the pulses that do not."""
+        return images_of(self._edge_rows(), self.first, self.whitener, self.boxes)
+
+    def _edge_rows(self) -> Float64[ndarray, "edges rows"]:
+        rows = np.arange(self.first, self.first + self.course.shape[1])
+        return np.stack([np.where(rows == k, 1.0, 0.0) for k in _EDGE_ROWS])
+
     def _copies(self, pre: int) -> Float64[ndarray, "pulses rows"]:
-        rows, mine = np.arange(self.first, self.first + self.course.shape[1]), self.course[pre]
-        return np.stack([mine, np.diff(mine, prepend=mine[0]), *(np.where(rows == k, 1.0, 0.0) for k in _EDGE_ROWS)])
+        return np.concatenate([self.moving(np.array([pre]))[:, 0], self._edge_rows()])
 
 
 def no_courses(whitener: Whitener, boxes: LagBoxes) -> OwnCourses:

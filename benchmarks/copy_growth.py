@@ -223,9 +223,10 @@ class Measured:
         from neurograft.copying.intracellular.regression._near import Near
 
         b = len(self.boxes.low)
-        n = 8000 // b * b
-        noise = np.random.default_rng(0).standard_normal((n, n), dtype=np.float32)
-        matrix = np.eye(n, dtype=np.float32) + (0.2 / n**0.5) * noise
+        n = 16_000 // b * b
+        matrix = np.random.default_rng(0).standard_normal((n, n), dtype=np.float32)
+        matrix *= 0.2 / n**0.5
+        np.einsum("ii->i", matrix)[:] = 1.0
 
         def invert() -> None:
             Near.of(matrix, b, np.random.default_rng(0)).inverse_blocks(matrix, np.random.default_rng(1))

@@ -64,12 +64,12 @@ class Following:
         from neurograft.copying import map_now
 
         begin_s = time.monotonic()
-        if self._ahead is None or self._ahead.state is None or (is_growing and begin_s < self._not_before_s):
+        if self._ahead is None or (is_growing and begin_s < self._not_before_s):
             return None
         if not is_growing:
             self._ahead.finish(recording)
         state = self._ahead.state
-        if state.until_s <= self._until_s:
+        if state is None or state.until_s <= self._until_s:
             return None
         copied = map_now(state)
         now_s = time.monotonic()

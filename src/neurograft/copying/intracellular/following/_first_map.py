@@ -30,6 +30,7 @@ from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue
 
 _PATIENCE_S = 2.0  # for which coefficients are improved before a map
+_VISITS = 2  # that all have had before the first
 _NOT_YET = ("course", "plasticity and what it adds at rest", "vesicles", "membrane noise")
 
 
@@ -64,7 +65,7 @@ def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
     recording, cells = state.seen, state.heard.cells()
     progress("correcting coefficients", 0, 1)
     begin = time.monotonic()
-    while time.monotonic() - begin < _PATIENCE_S and state.improve():
+    while (state.visits.min() < _VISITS or time.monotonic() - begin < _PATIENCE_S) and state.improve():
         pass
     fit, correction = fit_now(state)
     state.left_se = float(np.sqrt(np.mean(correction**2))) * state.leaves

@@ -47,6 +47,7 @@ class State:
         targets = np.array_split(np.arange(n), -(-n // _TARGETS))
         self.blocks = [OfTargets.empty(block, n_firing, n_columns, dtype) for block in targets]
         self.far = [np.full(len(block), np.inf) for block in targets]  # standard errors from each target's solution
+        self.visits = np.zeros(len(targets), dtype=np.int64)  # of each block's coefficients
         self.leaves = 1.0  # what the last step left of its targets' distance
         self.left_se = np.inf  # of the last map's coefficients, what its correction left
         self.worth: Float64[ndarray, " rows"] = np.zeros(0)  # of the rows that were added, 0 of later ones
@@ -110,6 +111,7 @@ class State:
                 progress("improving coefficients", 0, 1)
                 found = improve(self.blocks[k], self.design(), self.shared, self.near(), self.work.n_threads)
                 self.far[k], self.leaves = found.after, found.leaves
+                self.visits[k] += 1
                 return True
         return False
 

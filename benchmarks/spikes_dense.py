@@ -126,12 +126,11 @@ def hollow(trains: Trains, stop_ms: int) -> np.ndarray:
     return excess / np.sqrt(np.maximum(expected[:, :, inside].sum(axis=2), 1e-9))
 
 
-PEERS = {
-    f"LS-GLM{', rate out' if out else ''}": {
-        stop: (lambda trains, stop=stop, out=out: least_squares(trains, stop, is_rate_out=out)) for stop in BOX_STOPS_MS
-    }
-    for out in (False, True)
-} | {"hollow CCG": {stop: (lambda trains, stop=stop: hollow(trains, stop)) for stop in WINDOW_STOPS_MS}}
+def peers_of(trains: Trains) -> dict[tuple[str, int], np.ndarray]:
+    """Return the statistics of all pairs by each peer and window."""
+    answer = {("LS-GLM", stop): least_squares(trains, stop, is_rate_out=False) for stop in BOX_STOPS_MS}
+    answer |= {("LS-GLM, rate out", stop): least_squares(trains, stop, is_rate_out=True) for stop in BOX_STOPS_MS}
+    return answer | {("hollow CCG", stop): hollow(trains, stop) for stop in WINDOW_STOPS_MS}
 
 
 def pairs_of(net: Net) -> np.ndarray:
@@ -146,12 +145,10 @@ def ranked(weight: np.ndarray, z: np.ndarray, pairs: np.ndarray) -> tuple[float,
 
 def peers(nets: list[Net]) -> dict[str, np.ndarray]:
     """Return AUC and average precision of each peer on each network, with the window that is best for all of them."""
-    scores: dict[str, dict[int, list[tuple[float, float]]]] = {name: {w: [] for w in kinds} for name, kinds in PEERS.items()}
+    scores: dict[str, dict[int, list[tuple[float, float]]]] = {}
     for net in nets:
-        trains, pairs = counted(net), pairs_of(net)
-        for name, kinds in PEERS.items():
-            for stop, statistic in kinds.items():
-                scores[name][stop].append(ranked(net.weight, statistic(trains), pairs))
+        for (name, stop), z in peers_of(counted(net)).items():
+            scores.setdefault(name, {}).setdefault(stop, []).append(ranked(net.weight, z, pairs_of(net)))
     best = {name: max(kinds, key=lambda stop: np.mean(kinds[stop], axis=0).sum()) for name, kinds in scores.items()}
     return {f"{name} to {best[name]} ms": np.array(kinds[best[name]]) for name, kinds in scores.items()}
 
@@ -159,7 +156,8 @@ def peers(nets: list[Net]) -> dict[str, np.ndarray]:
 def described(nets: list[Net]) -> str:
     density = np.mean([(net.weight != 0).sum() / pairs_of(net).sum() for net in nets])
     rate_hz = np.mean([net.time_s.size / net.seconds / len(net.weight) for net in nets])
-    return f"{len(nets)} networks, {np.mean([len(n.weight) for n in nets]):.0f} neurons, {density:.1%} of pairs, {rate_hz:.0f} Hz"
+    n = np.mean([len(net.weight) for net in nets])
+    return f"{len(nets)} networks, {n:.0f} neurons, {density:.1%} of pairs, {rate_hz:.0f} Hz"
 
 
 def shown(name: str, scores: np.ndarray) -> str:

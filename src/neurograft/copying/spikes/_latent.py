@@ -103,8 +103,27 @@ def remove_drives(values: Float32[ndarray, "neurons neurons bins"], grid: LagGri
     most = min(options.most_drives, values.shape[0] // options.neurons_per_drive)
     n_drives = min(most, int(np.count_nonzero(eigenvalues > options.strength * usual)))
     if n_drives == 0:
-        return Undriven(_centred(values), 0, None)
-    loading = vectors[:, -n_drives:]
+        return Undriven(centred(values), 0, None)
+    fit = _fit(values, thin, vectors[:, -n_drives:], options)
+    return Undriven(centred(values - fit), n_drives, fit)
+
+
+def drives_fit(
+    values: Float32[ndarray, "neurons neurons bins"], grid: LagGrid, options: DriveOptions, n_drives: int
+) -> Float32[ndarray, "neurons neurons bins"]:
+    """Return what so many drives, one or more, explain of the excess."""
+    thin = _smoothed(values, grid)
+    return _fit(values, thin, _shared(thin, options)[1][:, -n_drives:], options)
+
+
+def _fit(
+    values: Float32[ndarray, "neurons neurons bins"],
+    thin: ndarray,
+    loading: Float64[ndarray, "neurons drives"],
+    options: DriveOptions,
+) -> Float32[ndarray, "neurons neurons bins"]:
+    """Return the fit of the drives that these loadings, improved in rounds on smoothed values, belong to."""
+    n_drives = loading.shape[1]
     for _ in range(_N_ROUNDS):
         fit = low_rank(thin, loading)
         rest = thin - fit
@@ -113,8 +132,7 @@ def remove_drives(values: Float32[ndarray, "neurons neurons bins"], grid: LagGri
         diagonal = np.arange(len(fit))
         fit[diagonal, diagonal] = low_rank(fit, loading)[diagonal, diagonal]
         loading = _shared(fit, options)[1][:, -n_drives:]
-    fit = low_rank(values, loading)
-    return Undriven(_centred(values - fit), n_drives, fit)
+    return low_rank(values, loading)
 
 
 def _shared(values: ndarray, options: DriveOptions) -> tuple[ndarray, Float64[ndarray, "neurons vectors"]]:
@@ -126,7 +144,7 @@ def _shared(values: ndarray, options: DriveOptions) -> tuple[ndarray, Float64[nd
     return eigenvalues[order], vectors[:, order]
 
 
-def _centred(values: Float32[ndarray, "neurons neurons bins"]) -> Float32[ndarray, "neurons neurons bins"]:
+def centred(values: Float32[ndarray, "neurons neurons bins"]) -> Float32[ndarray, "neurons neurons bins"]:
     """Return the excess around its mean without outlying bins: a strong synapse had lifted the mean."""
     centred = np.empty_like(values)
     for i, row in enumerate(values):

@@ -104,25 +104,30 @@ def remove_drives(values: Float32[ndarray, "neurons neurons bins"], grid: LagGri
     n_drives = min(most, int(np.count_nonzero(eigenvalues > options.strength * usual)))
     if n_drives == 0:
         return Undriven(centred(values), 0, None)
-    fit = _fit(values, thin, vectors[:, -n_drives:], options)
+    fit = low_rank(values, _settled(thin, vectors[:, -n_drives:], options))
     return Undriven(centred(values - fit), n_drives, fit)
 
 
-def drives_fit(
+class Drives(NamedTuple):
+    """What drives put into all correlograms: the excess U M(lag) U'."""
+
+    loading: Float64[ndarray, "neurons drives"]  # U, orthonormal
+    middle: Float32[ndarray, "drives drives bins"]  # M
+
+
+def fitted_drives(
     values: Float32[ndarray, "neurons neurons bins"], grid: LagGrid, options: DriveOptions, n_drives: int
-) -> Float32[ndarray, "neurons neurons bins"]:
-    """Return what so many drives, one or more, explain of the excess."""
+) -> Drives:
+    """Return so many drives, one or more, that explain most of the excess."""
     thin = _smoothed(values, grid)
-    return _fit(values, thin, _shared(thin, options)[1][:, -n_drives:], options)
+    loading = _settled(thin, _shared(thin, options)[1][:, -n_drives:], options)
+    return Drives(loading, _middle(values, loading))
 
 
-def _fit(
-    values: Float32[ndarray, "neurons neurons bins"],
-    thin: ndarray,
-    loading: Float64[ndarray, "neurons drives"],
-    options: DriveOptions,
-) -> Float32[ndarray, "neurons neurons bins"]:
-    """Return the fit of the drives that these loadings, improved in rounds on smoothed values, belong to."""
+def _settled(
+    thin: ndarray, loading: Float64[ndarray, "neurons drives"], options: DriveOptions
+) -> Float64[ndarray, "neurons drives"]:
+    """Return the loadings after rounds in which what stands out was clipped."""
     n_drives = loading.shape[1]
     for _ in range(_N_ROUNDS):
         fit = low_rank(thin, loading)
@@ -132,7 +137,7 @@ def _fit(
         diagonal = np.arange(len(fit))
         fit[diagonal, diagonal] = low_rank(fit, loading)[diagonal, diagonal]
         loading = _shared(fit, options)[1][:, -n_drives:]
-    return low_rank(values, loading)
+    return loading
 
 
 def _shared(values: ndarray, options: DriveOptions) -> tuple[ndarray, Float64[ndarray, "neurons vectors"]]:
@@ -179,6 +184,14 @@ def low_rank(
     values: Float32[ndarray, "neurons neurons bins"], loading: Float64[ndarray, "neurons drives"]
 ) -> Float32[ndarray, "neurons neurons bins"]:
     """Return the least-squares fit of U M(lag) U' to all pairs of different neurons, diagonal filled in."""
+    u = loading.astype(np.float32)
+    return np.einsum("ia,abl,jb->ijl", u, _middle(values, loading), u, optimize=True)
+
+
+def _middle(
+    values: Float32[ndarray, "neurons neurons bins"], loading: Float64[ndarray, "neurons drives"]
+) -> Float32[ndarray, "drives drives bins"]:
+    """Return the M(lag) of that fit."""
     n, k = loading.shape
     off = values.copy()
     off[np.arange(n), np.arange(n)] = 0.0
@@ -187,8 +200,7 @@ def low_rank(
     pairs = (loading[:, :, None] * loading[:, None, :]).reshape(n, k * k)
     # The missing diagonal: what M itself says there has to be left out of U'U = 1.
     inner = np.linalg.solve(np.eye(k * k) - pairs.T @ pairs + 1e-9 * np.eye(k * k), right.astype(np.float64))
-    middle = inner.reshape(k, k, -1).astype(np.float32)
-    return np.einsum("ia,abl,jb->ijl", u, middle, u, optimize=True)
+    return inner.reshape(k, k, -1).astype(np.float32)
 
 
 def _smoothed(values: Float32[ndarray, "neurons neurons bins"], grid: LagGrid) -> ndarray:

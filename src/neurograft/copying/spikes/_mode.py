@@ -18,7 +18,7 @@ from neurograft.copying.spikes._input import grid_of, impossible, is_on_grid, re
 from neurograft.copying.spikes._joint import Joint, joint_statistics
 from neurograft.copying.spikes._judge import Verdict, jittered, q_values, trained_judge, verdict
 from neurograft.copying.spikes._latent import DriveOptions
-from neurograft.copying.spikes._network import CLEAR_CHANCE
+from neurograft.copying.spikes._network import CLEAR_CHANCE, FEWEST_CLEAR
 from neurograft.copying.spikes._pairs import PairStatistics, pair_statistics
 from neurograft.copying.spikes._scan import onset_s
 from neurograft.copying.spikes._strength import GainTable, StandardNeuron, gain_table
@@ -207,7 +207,8 @@ def _known(
     tested = is_judged[:, None] & is_judged[None, :] & ~np.isnan(found.z)
     judged = verdict(joint.described, tested, trained_judge())
     clear = np.nan_to_num(judged.chance) > CLEAR_CHANCE
-    if joint.described.n_drives and clear.any() and trains.n_neurons <= options.most_network_neurons:
+    is_network = np.count_nonzero(clear) >= FEWEST_CLEAR * trains.n_neurons
+    if joint.described.n_drives and is_network and trains.n_neurons <= options.most_network_neurons:
         found, joint = _statistics(trains, spikes, options, progress, clear=clear)
         assert joint is not None
         judged = verdict(joint.described, tested, trained_judge())

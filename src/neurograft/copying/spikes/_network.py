@@ -7,27 +7,38 @@ the correlograms conj(A) S A', A = I - H', frequency by frequency (Hawkes 1971, 
 there the drives are estimated anew, and sent forwards through the network again before they are taken away.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Complex64, Float32
+from jaxtyping import Bool, Complex64, Float32, Int64
 from numpy import ndarray
 
 from neurograft.copying.spikes._correlogram import LagGrid
 from neurograft.copying.spikes._coupling import RIDGE, BoxOptions, boxes, normal_equations
-from neurograft.copying.spikes._latent import DriveOptions, Undriven, centred, drives_fit
+from neurograft.copying.spikes._latent import DriveOptions, Drives, Undriven, centred, fitted_drives
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 CLEAR_CHANCE = 0.5  # that a pair is a synapse, from which on it belongs to the network; .3 and .8 do as well
-_FREQUENCIES_AT_ONCE = 16
+FEWEST_CLEAR = 0.1  # clear synapses a neuron: fewer change no drive
 
 
 class Network(NamedTuple):
-    """The filter A = I - H' of the clear synapses and histories at every frequency of ``size`` bins."""
+    """The filter A = I - H' of the clear synapses and histories; entries that are not 0, at every frequency."""
 
-    filters: Complex64[ndarray, "frequencies post pre"]
-    size: int
+    post: Int64[ndarray, " entries"]  # rows of A, rising
+    pre: Int64[ndarray, " entries"]
+    entries: Complex64[ndarray, "frequencies entries"]
+    n: int
+    size: int  # bins over which no lag comes round again
     unit: float  # of a spike's coincidence with itself, in excess of unit variance
+
+    def at(self, frequency: int) -> "csr_array":
+        """Return A at a frequency."""
+        from scipy.sparse import csr_array
+
+        return csr_array((self.entries[frequency], (self.post, self.pre)), shape=(self.n, self.n))
 
 
 def drives_beside(
@@ -41,73 +52,86 @@ def drives_beside(
     n_bins_seen: float,
 ) -> Undriven:
     """Return the excess without drives, as many as ``before`` took away, estimated beside the clear synapses."""
-    network = network_of(before.values, clear, grid, lags, n_bins_seen)
-    left = unexplained(raw, network)
-    through = sent_through(drives_fit(left, grid, drives, before.n_drives), network)
+    network = network_of(effects_of(before.values, clear, grid, lags, n_bins_seen), grid, n_bins_seen)
+    found = fitted_drives(unexplained(raw, network), grid, drives, before.n_drives)
+    through = sent_through(found, network)
     return Undriven(centred(raw - through), before.n_drives, through)
 
 
-def network_of(
+def effects_of(
     values: Float32[ndarray, "pre post bins"],
     clear: Bool[ndarray, "pre post"],
     grid: LagGrid,
     options: BoxOptions,
     n_bins_seen: float,
-) -> Network:
-    """Return the filters by which the clear synapses and every neuron's own history act, fitted together."""
-    from scipy.fft import next_fast_len, rfft
-
+) -> Float32[ndarray, "pre post lags"]:
+    """Return by how much a spike changes its targets, and its own neuron, so many bins later; from one fit a target."""
     n, lags = len(clear), boxes(grid, options)
     gram, right = normal_equations(values, lags, grid, n_bins_seen)
-    effect = np.zeros((n, n, grid.n_half + 1), dtype=np.float32)
+    effects = np.zeros((n, n, int(lags[-1][-1]) + 1), dtype=np.float32)
     for j in range(n):
         known = np.flatnonzero(clear[:, j] | (np.arange(n) == j))
         used = (np.arange(len(lags))[:, None] * n + known).ravel()
         weights = np.linalg.solve(gram[np.ix_(used, used)] + RIDGE * np.eye(used.size), right[used, j])
         for box, weight in zip(lags, weights.reshape(len(lags), -1), strict=True):
-            effect[known[:, None], j, box] = (weight / np.sqrt(box.size))[:, None]
-    size = next_fast_len(grid.n_bins + 2 * int(lags[-1][-1]), real=True)
-    filters = -np.moveaxis(rfft(effect, n=size, axis=2), 2, 0).transpose(0, 2, 1)
-    filters[:, np.arange(n), np.arange(n)] += 1.0
-    return Network(np.ascontiguousarray(filters, dtype=np.complex64), size, float(np.sqrt(n_bins_seen)))
+            effects[known[:, None], j, box] = (weight / np.sqrt(box.size))[:, None]
+    return effects
+
+
+def network_of(effects: Float32[ndarray, "pre post lags"], grid: LagGrid, n_bins_seen: float) -> Network:
+    """Return the filters of these effects."""
+    from scipy.fft import next_fast_len, rfft
+
+    n = len(effects)
+    size = next_fast_len(grid.n_bins + 2 * (effects.shape[2] - 1), real=True)
+    is_known = effects.any(axis=2) | np.eye(n, dtype=bool)
+    post, pre = np.nonzero(is_known.T)
+    entries = -rfft(effects[pre, post], n=size, axis=1).T
+    entries[:, post == pre] += 1.0
+    return Network(post, pre, np.ascontiguousarray(entries, dtype=np.complex64), n, size, float(np.sqrt(n_bins_seen)))
 
 
 def unexplained(raw: Float32[ndarray, "pre post bins"], network: Network) -> Float32[ndarray, "pre post bins"]:
     """Return the correlograms of what the network does not explain of the trains."""
     diagonal = np.arange(len(raw))
-
-    def filtered(spectrum: ndarray, a: ndarray) -> ndarray:
-        spectrum[:, diagonal, diagonal] += network.unit
-        return a.conj() @ spectrum @ a.transpose(0, 2, 1)
-
-    left = _by_frequency(raw, network, filtered)
+    spectra = _spectra(raw, network.size)
+    for frequency, spectrum in enumerate(spectra):
+        a = network.at(frequency)
+        spectrum[diagonal, diagonal] += network.unit
+        spectra[frequency] = (a @ (a.conj() @ spectrum).T).T
+    left = _correlograms(spectra, network.size, raw.shape[2])
     left[diagonal, diagonal, raw.shape[2] // 2] -= network.unit
     return left
 
 
-def sent_through(fit: Float32[ndarray, "pre post bins"], network: Network) -> Float32[ndarray, "pre post bins"]:
-    """Return the correlograms that such common inputs make once the network has passed them on."""
+def sent_through(drives: Drives, network: Network) -> Float32[ndarray, "pre post bins"]:
+    """Return the correlograms that drives make once the network has passed them on."""
+    middle = _spectra(drives.middle, network.size)
+    spectra = np.empty((len(middle), network.n, network.n), dtype=np.complex64)
+    loading = drives.loading.astype(np.complex64)
+    for frequency, inner in enumerate(middle):
+        answers = np.linalg.solve(network.at(frequency).toarray(), loading)
+        spectra[frequency] = answers.conj() @ inner @ answers.T
+    return _correlograms(spectra, network.size, drives.middle.shape[2])
 
-    def passed_on(spectrum: ndarray, a: ndarray) -> ndarray:
-        once = np.linalg.solve(a.conj(), spectrum)
-        return np.linalg.solve(a, once.transpose(0, 2, 1)).transpose(0, 2, 1)
 
-    return _by_frequency(fit, network, passed_on)
-
-
-def _by_frequency(
-    values: ndarray, network: Network, change: Callable[[ndarray, ndarray], ndarray]
-) -> Float32[ndarray, "pre post bins"]:
-    """Return correlograms whose spectra were changed, lag 0 in the middle before and after."""
-    from scipy.fft import irfft, rfft
+def _spectra(values: Float32[ndarray, "pre post bins"], size: int) -> Complex64[ndarray, "frequencies pre post"]:
+    """Return the spectra of correlograms, whose lag 0 is in the middle."""
+    from scipy.fft import rfft
 
     half = values.shape[2] // 2
-    around = np.zeros((network.size, *values.shape[:2]), dtype=np.float32)
+    around = np.zeros((size, *values.shape[:2]), dtype=np.float32)
     around[: half + 1] = np.moveaxis(values[:, :, half:], 2, 0)
     around[-half:] = np.moveaxis(values[:, :, :half], 2, 0)
-    spectra = rfft(around, axis=0)
-    for first in range(0, len(spectra), _FREQUENCIES_AT_ONCE):
-        part = slice(first, first + _FREQUENCIES_AT_ONCE)
-        spectra[part] = change(spectra[part], network.filters[part])
-    back = irfft(spectra, n=network.size, axis=0)
-    return np.ascontiguousarray(np.moveaxis(np.concatenate([back[-half:], back[: half + 1]]), 0, 2), dtype=np.float32)
+    return rfft(around, axis=0)
+
+
+def _correlograms(
+    spectra: Complex64[ndarray, "frequencies pre post"], size: int, n_bins: int
+) -> Float32[ndarray, "pre post bins"]:
+    """Return correlograms of so many bins from their spectra."""
+    from scipy.fft import irfft
+
+    half = n_bins // 2
+    around = irfft(spectra, n=size, axis=0)
+    return np.ascontiguousarray(np.moveaxis(np.concatenate([around[-half:], around[: half + 1]]), 0, 2))

@@ -10,7 +10,7 @@ from typing import final
 from neurograft.copying.intracellular._options import IntracellularOptions, read_options
 from neurograft.copying.intracellular.following._calibration import calibrate
 from neurograft.copying.intracellular.following._state import State
-from neurograft.copying.intracellular.following._until import until, whole_pieces
+from neurograft.copying.intracellular.following._until import Until, until, whole_pieces
 from neurograft.copying.intracellular.reading._gather import Work, read_pieces
 from neurograft.copying.intracellular.reading._read import Piece, Reading
 from neurograft.copying.intracellular.reading._work import Arrays
@@ -25,11 +25,11 @@ CALIBRATED_ON_S = 120.0
 class Ahead:
     """The work on a recording that grows; each call does a little of it, and tells whether there was any to do."""
 
-    def __init__(self, options: IntracellularOptions, work: Work, *, calibrated_on_s: float = CALIBRATED_ON_S) -> None:
+    def __init__(self, options: IntracellularOptions, work: Work, *, calibrated_on_s: float | None = None) -> None:
         """Hold nothing yet."""
         self.options, self.work = options, work
         self.state: State | None = None
-        self._calibrated_on_s = calibrated_on_s
+        self._calibrated_on_s = CALIBRATED_ON_S if calibrated_on_s is None else calibrated_on_s
         self._pieces: list[Piece] = []
         self._results: list[Arrays] = []
 
@@ -38,10 +38,13 @@ class Ahead:
         return self._read(recording, is_over=False, progress=progress) or self._advance(recording, False, progress)
 
     def step(self, recording: Recording, progress: Progress = silent) -> bool:
-        """Do the most urgent of reading, adding and improving; return whether there was anything to do."""
+        """Do the most urgent of reading, adding and improving; return whether there was anything to do.
+
+        Raises CopyError where memory has no room for what is kept.
+        """
         if self.take(recording, progress):
             return True
-        return self.state is not None and self.state.traces is not None and self.state.improve()
+        return self.state is not None and self.state.traces is not None and self.state.improve(progress)
 
     def finish(self, recording: Recording, progress: Progress = silent) -> None:
         """Read and add all that is left of a recording that is over."""
@@ -66,10 +69,17 @@ class Ahead:
         if self.state is None:
             if duration_s(seen) < self._calibrated_on_s:
                 return False
-            try:
-                known = calibrate(seen, reading, self.options, self.work, progress)
-            except CopyError:  # nothing fires yet
+            self.state = self._begun(seen, reading, progress)
+            if self.state is None:
                 self._calibrated_on_s = 2 * duration_s(seen)
                 return False
-            self.state = State(known, seen, reading, self.options, self.work)
         return self.state.advance(seen, reading, is_over=is_over, progress=progress)
+
+    def _begun(self, seen: Until, reading: Reading, progress: Progress) -> State | None:
+        """Return the sums of no row under a calibration; None where nothing fires yet."""
+        try:
+            known = calibrate(seen, reading, self.options, self.work, progress)
+        except CopyError:
+            return None
+        state = State(known, seen, reading, self.options, self.work)
+        return state if state.has_columns.any() else None

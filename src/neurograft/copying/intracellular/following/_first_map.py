@@ -30,6 +30,7 @@ from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue
 
 _PATIENCE_S = 2.0  # for which coefficients are improved before a map
+_VISITS = 2  # that all have had before the first
 _NOT_YET = ("course", "plasticity and what it adds at rest", "vesicles", "membrane noise")
 
 
@@ -64,9 +65,10 @@ def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
     recording, cells = state.seen, state.heard.cells()
     progress("correcting coefficients", 0, 1)
     begin = time.monotonic()
-    while time.monotonic() - begin < _PATIENCE_S and state.improve():
+    while (state.visits.min() < _VISITS or time.monotonic() - begin < _PATIENCE_S) and state.improve():
         pass
     fit, correction = fit_now(state)
+    state.left_se = float(np.sqrt(np.mean(correction**2))) * state.leaves
     found = explanations(
         state.traces, known.known.boxes, known.whitener, fit, known.null, known.shifted, known.own, options, progress
     )
@@ -115,7 +117,7 @@ def _followed(state: State, correction: Float64[ndarray, " targets"]) -> dict[st
         "calibrated_on_s": state.known.until_s,
         # of coefficients, root mean square in standard errors: what was corrected last, and what that leaves
         "corrected_se": float(np.sqrt(np.mean(correction**2))),
-        "left_se": float(np.sqrt(np.mean(correction**2))) * state.leaves,
+        "left_se": state.left_se,
         "most_left_se": float(correction.max(initial=0.0)) * state.leaves,
         "not_yet": list[JsonValue](_NOT_YET),
         "fired_late": list[JsonValue](np.flatnonzero(late).tolist()),  # neurons whose outputs are not in the map yet

@@ -40,13 +40,16 @@ class State:
         self.heard.hear(seen, reading, is_over=False)
         self.has_columns = np.array([len(rows) > 0 for rows in self._traces(seen, reading).spike_row])
         n_firing, n = int(np.count_nonzero(self.has_columns)), len(self.has_columns)
+        work.memory.require(n_neurons=n, n_firing=n_firing, n_boxes=len(known.known.boxes.low), is_followed=True)
         n_columns = n_firing * len(known.known.boxes.low)
         dtype: np.dtype[np.floating] = np.dtype(np.float64 if n_columns <= MOST_COLUMNS_OF_64_BITS else np.float32)
         self.shared = Shared.empty(n_columns, dtype)
         targets = np.array_split(np.arange(n), -(-n // _TARGETS))
         self.blocks = [OfTargets.empty(block, n_firing, n_columns, dtype) for block in targets]
         self.far = [np.full(len(block), np.inf) for block in targets]  # standard errors from each target's solution
+        self.visits = np.zeros(len(targets), dtype=np.int64)  # of each block's coefficients
         self.leaves = 1.0  # what the last step left of its targets' distance
+        self.left_se = np.inf  # of the last map's coefficients, what its correction left
         self.worth: Float64[ndarray, " rows"] = np.zeros(0)  # of the rows that were added, 0 of later ones
         self.traces: Traces | None = None  # as they were when rows were last added
         self.seen: Until | None = None
@@ -100,13 +103,15 @@ class State:
             far[:] = np.inf
         return True
 
-    def improve(self) -> bool:
+    def improve(self, progress: Progress = silent) -> bool:
         """Bring the coefficients of the next targets nearer to their solution; return whether any were far."""
         for _ in self.blocks:
             k, self._next = self._next, (self._next + 1) % len(self.blocks)
             if self.far[k].max(initial=0.0) >= ENOUGH:
+                progress("improving coefficients", 0, 1)
                 found = improve(self.blocks[k], self.design(), self.shared, self.near(), self.work.n_threads)
                 self.far[k], self.leaves = found.after, found.leaves
+                self.visits[k] += 1
                 return True
         return False
 

@@ -114,12 +114,12 @@ def row_of(kind: str, mode: str, seed: int) -> Row:
     culture = grow(options, seed=seed)
     seen = (record if mode == "array" else record_membrane)(culture, seconds=SECONDS.get(kind, 120.0), seed=seed)
     held: list[Any] = []
-    fitted = room._fitted
-    room._fitted = lambda *all_: held.append(fitted(*all_)) or held[-1]
+    fitted = room.explained
+    room.explained = lambda *all_: held.append(fitted(*all_)) or held[-1]
     try:
         copied = copy_intracellular(seen.recording)
     finally:
-        room._fitted = fitted
+        room.explained = fitted
     return judged(kind, mode, seed, culture, seen, copied.map, held[0])
 
 

@@ -97,7 +97,7 @@ def test_strengths_from_pads_go_with_the_height_of_an_action_potential(neurograf
 def test_one_neuron_on_all_channels_is_one_neuron_and_says_so(neurograft, write, tmp_path):
     said = neurograft("copy", write(*(volts(train(0), k) for k in range(4))), "-o", tmp_path / "map.h5")
     assert said.code == 0, said.err
-    assert "1 neurons, 0 synapses" in said.out
+    assert "1 neuron, 0 synapses" in said.out
     assert "shows the same neuron as channel" in said.out
 
 

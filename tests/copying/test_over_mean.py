@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from neurograft.copying import IntracellularOptions
-from neurograft.copying.intracellular._intracellular import _read_options, _traces
+from neurograft.copying.intracellular._options import read_options
+from neurograft.copying.intracellular._traces_of import traces_of
 from neurograft.copying.intracellular.neurons._coupling import coupling
 from neurograft.copying.intracellular.neurons._detect import detect
 from neurograft.copying.intracellular.neurons._neurons import neurons
@@ -40,14 +41,14 @@ def cells(rng, *, seconds=20.0, rate_hz=10_000.0):
 def gains_of(volts, signal):
     recording = array_recording(volts, rate_hz=10_000.0, signal=signal)
     options = IntracellularOptions()
-    reading_options = _read_options(recording, options)
+    reading_options = read_options(recording, options)
     reading = read_all(recording, reading_options, Work(), silent)
     found = detect(recording, reading, options.detection)
     cells_ = neurons(recording, found)
     foot = coupling(recording, cells_.events, action_potential_v=0.1, window_s=30.0)
     boxes = lag_boxes(1000.0)
     line = timeline(recording, factor=reading_options.factor, gap_rows=boxes.reach + 1)
-    traces = _traces(thin_of(recording, reading, reading_options.factor), line, cells_, foot, options)
+    traces = traces_of(thin_of(recording, reading, reading_options.factor), line, cells_, foot, options)
     mean = coupling_over_mean(traces, action_potential_v=0.1, progress=silent)
     return np.array([[np.median(g.gain[c]) for c in range(3)] for g in (foot, mean)])
 

@@ -15,7 +15,7 @@ from neurograft.copying.spikes._coupling import (
     lift_of,
     normal_equations,
 )
-from neurograft.copying.spikes._duplicates import duplicates, without
+from neurograft.copying.spikes._duplicates import repeats, without
 from neurograft.copying.spikes._joint import all_correlograms
 from neurograft.copying.spikes._latent import excess
 from neurograft.errors import CopyError
@@ -148,13 +148,13 @@ def test_duplicates_are_the_quieter_of_two_units_that_fire_together():
         epochs_s=np.array([[0.0, 101.0]]),
     )
     spikes = events(trains, GRID)
-    dropped = duplicates(spikes)
+    dropped = repeats(spikes).is_twin
     assert dropped.tolist() == [True, False, False, True, False]
     left = without(spikes, dropped)
     assert np.diff(left.own_start).tolist() == [0, 500, 500, 0, 0]
     assert set(left.neuron.tolist()) == {1, 2}
     assert left.ticks.size == left.own.size == 1000
-    assert not duplicates(left).any()
+    assert not repeats(left).is_twin.any()
 
 
 def test_single_precision_of_many_neurons_gives_the_same_z(monkeypatch):

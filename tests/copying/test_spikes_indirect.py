@@ -34,7 +34,7 @@ def calls_of(*calls):
     [
         ((0, 2, 0.05, 5.0), 0.8),  # 0 > 1 > 2 comes to .1 x .4
         ((0, 2, 0.8, 5.0), 0.05),
-        ((0, 2, -0.05, 5.0), -0.8),  # of the other sign
+        ((0, 2, -0.05, 5.0), 0.8),  # of the other sign: the regression leaves either
         ((0, 2, 0.05, 20.0), 0.0),  # too late
     ],
 )
@@ -84,6 +84,17 @@ def test_what_one_neuron_does_to_two_is_gone_where_it_did_not_fire(is_direct):
     times[2] = np.concatenate([times[2], caused(rng, times[0], 0.6, 6.0), caused(rng, times[1], 0.2 * is_direct, 4.0)])
     calls = calls_of((0, 1, 0.6, 2.0), (0, 2, 0.6, 6.0), (1, 2, 0.25 + 0.2 * is_direct, 4.0))
     assert explained_elsewhere(calls, spikes_of(*times), RATES_HZ).tolist() == [False, False, not is_direct]
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+def test_a_neuron_that_makes_most_of_anothers_spikes_is_asked_though_it_has_no_call_itself(is_direct):
+    rng = np.random.default_rng(4)
+    times = [rng.uniform(0, SECONDS, 3000) for _ in range(3)]
+    times[1] = np.append(times[1][::4], caused(rng, times[0], 0.9, 3.0))
+    times[2] = np.concatenate([times[2], caused(rng, times[0], 0.5, 5.0), caused(rng, times[1], 0.4 * is_direct, 2.0)])
+    calls = calls_of((0, 1, 0.9, 3.0), (1, 2, 0.4 + 0.3 * is_direct, 2.0))
+    rates_hz = np.array([t.size / SECONDS for t in times])
+    assert explained_elsewhere(calls, spikes_of(*times), rates_hz).tolist() == [False, not is_direct]
 
 
 def test_what_is_explained_explains_nothing():

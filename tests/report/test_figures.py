@@ -308,6 +308,20 @@ def test_histograms_count_every_cell_once():
     assert "500 cells" in block.caption
 
 
+def test_one_cell_is_seen_and_counted_as_one():
+    one = np.ones((1, 1), dtype=np.float32)
+    tile = TilePicture(name="t", programmed_siemens=one, target_siemens=one)
+    block = error_histograms(error_us=np.array([0.1]), pulses=np.array([3.0]))
+    assert isinstance(block, Figure)
+    assert block.caption.startswith("1 cell: ")
+    low, high = block.plot["layout"]["yaxis"]["range"]
+    assert low < 0 < high  # its bar reaches up to log10(1)
+    tiles = tiles_figure([tile])
+    assert isinstance(tiles, Figure)
+    assert tiles.caption.startswith("1 tile, ")
+    assert tiles.plot["layout"]["xaxis"]["dtick"] == 1
+
+
 def test_tiles_without_cells_are_notes():
     empty = np.full((3, 3), np.nan, dtype=np.float32)
     assert isinstance(tiles_figure([TilePicture(name="t", programmed_siemens=empty, target_siemens=empty)]), Note)

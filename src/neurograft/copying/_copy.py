@@ -1,6 +1,7 @@
 """One verb for both ways of copying: what the source is decides which."""
 
-from neurograft.copying.intracellular._intracellular import IntracellularOptions, copy_intracellular
+from neurograft.copying.intracellular._intracellular import copy_intracellular
+from neurograft.copying.intracellular._options import IntracellularOptions
 from neurograft.copying.spikes._mode import SpikesOptions, copy_spikes
 from neurograft.maps import SynapseMap
 from neurograft.progress import Progress, silent

@@ -7,6 +7,7 @@ from neurograft.maps._map import Kind, SynapseMap, Undecidable
 from neurograft.maps._noise import measured_noise, stated_noise_v
 from neurograft.maps._pads import assumed_action_potential_v
 from neurograft.units import MS, MV
+from neurograft.wording import counted
 
 
 def describe(m: SynapseMap) -> tuple[str, ...]:
@@ -17,7 +18,7 @@ def describe(m: SynapseMap) -> tuple[str, ...]:
     noise = measured_noise(m)
     if noise is not None:
         signs += f"; membrane noise {1e3 * np.nanmedian(noise.sd_v):.2g} mV, {1e3 * np.nanmedian(noise.tau_s):.2g} ms"
-    lines = [f"synaptic map: {m.n_neurons} neurons, {m.n_synapses} synapses", f"neurons: {signs}"]
+    lines = [f"synaptic map: {counted(m.n_neurons, 'neuron')}, {counted(m.n_synapses, 'synapse')}", f"neurons: {signs}"]
     if m.n_synapses:
         density = np.unique(m.pre.astype(np.int64)[m.pre != m.post] * m.n_neurons + m.post[m.pre != m.post]).size
         lines[0] += f", {100 * density / max(n_pairs, 1):.3g} % of ordered pairs joined"

@@ -22,6 +22,7 @@ from neurograft.cells import (
 )
 from neurograft.errors import ImageError
 from neurograft.maps import SynapseMap
+from neurograft.wording import counted
 
 _N_INPUTS = 16
 _NO_ENERGY = "write energy: not known"
@@ -63,12 +64,13 @@ class PasteSummary:
         """Return the summary in words, a fact a line."""
         n = max(self.n_cells, 1)
         return (
-            f"{self.n_synapses} synapses in {self.n_cells} cells on {self.n_tiles} tiles, {self.utilisation:.2%} used",
+            f"{counted(self.n_synapses, 'synapse')} in {counted(self.n_cells, 'cell')} on "
+            f"{counted(self.n_tiles, 'tile')}, {self.utilisation:.2%} used",
             f"{self.pulses} pulses, {self.pulses_mean:.2f} a cell, 95th percentile {self.pulses_p95:g}",
-            f"{self.n_failed} cells out of band ({self.n_failed / n:.2%}), {self.n_defective} defective, "
+            f"{counted(self.n_failed, 'cell')} out of band ({self.n_failed / n:.2%}), {self.n_defective} defective, "
             f"{self.n_spare_rows} spare rows used",
-            f"{self.n_clipped} synapses clipped, {self.n_left_out} paths and undecided kinds left out",
-            f"{self.n_unused} cells of used rows and columns hold nothing"
+            f"{counted(self.n_clipped, 'synapse')} clipped, {self.n_left_out} paths and undecided kinds left out",
+            f"{counted(self.n_unused, 'cell')} of used rows and columns without a weight"
             + (f"; {self.unused_pulses} pulses program them to 0" if self.unused_pulses else ""),
             f"error of weights {self.weight_error:.1%}, of postsynaptic sums {self.product_error:.1%}",
             f"write time, cells one by one: {self.serial_s.with_unit('s')}",

@@ -10,6 +10,7 @@ from neurograft.maps import Kind, SynapseMap
 from neurograft.report._blocks import Figure, Note
 from neurograft.report._theme import ELECTRICAL, EXCITES, GREY, INHIBITS, axis, escaped, themed
 from neurograft.units import MV
+from neurograft.wording import counted
 
 _CURVE_POINTS: Final = 9
 _MAX_NAMED: Final = 60
@@ -20,7 +21,10 @@ _BLANK: Final = {"visible": False, "range": [-1.06, 1.06]}
 def graph_figure(m: SynapseMap, *, max_synapses: int = 300) -> Figure | Note:
     """Return neurons as dots and the strongest synapses as curves with an arrow at the receiving end."""
     if m.n_neurons == 0 or m.n_synapses == 0:
-        return Note(text=f"The map has {m.n_neurons} neurons and {m.n_synapses} synapses: no graph to draw.")
+        return Note(
+            text=f"The map has {counted(m.n_neurons, 'neuron')} and {counted(m.n_synapses, 'synapse')}: "
+            "no graph to draw."
+        )
     has_place = bool(np.isfinite(m.position_um[:, :2]).all() and np.ptp(m.position_um[:, :2], axis=0).max() > 0)
     place = m.position_um[:, :2] if has_place else _circle(m.n_neurons)
     drawable = np.flatnonzero((m.pre != m.post) & ((m.kind != Kind.ELECTRICAL) | (m.pre < m.post)))

@@ -9,6 +9,7 @@ from neurograft.maps import SynapseMap, Undecidable
 from neurograft.report._blocks import Figure, Level, Note
 from neurograft.report._theme import SIGNED_SCALE, axis, colour_bar, escaped, themed
 from neurograft.units import MV
+from neurograft.wording import counted
 
 _MAX_SIDE: Final = 384  # of the drawn matrix; larger maps are drawn in blocks
 _MAX_REASONS: Final = 64  # neurons up to which every undecidable pair names its reason
@@ -20,7 +21,7 @@ def matrix_figure(m: SynapseMap) -> Figure | Note:
     if n == 0:
         return Note(text="The map has no neuron.", level=Level.WARNING)
     if m.n_synapses == 0 and m.evidence is None:
-        return Note(text=f"The map has {n} neurons and no synapse.", level=Level.WARNING)
+        return Note(text=f"The map has {counted(n, 'neuron')} and no synapse.", level=Level.WARNING)
     block = -(-n // _MAX_SIDE)
     names = [escaped(label) for label in m.labels] if block == 1 else None
     data: list[dict[str, Any]] = []
@@ -59,7 +60,10 @@ def matrix_figure(m: SynapseMap) -> Figure | Note:
 
 def _caption(m: SynapseMap, undecidable: ndarray, z_mv: ndarray, limit_mv: float) -> str:
     block = -(-m.n_neurons // _MAX_SIDE)
-    parts = [f"{m.n_synapses} synapses of {m.n_neurons} neurons: orange excites, blue inhibits, empty is no synapse."]
+    parts = [
+        f"{counted(m.n_synapses, 'synapse')} of {counted(m.n_neurons, 'neuron')}: "
+        "orange excites, blue inhibits, empty is no synapse."
+    ]
     if block > 1:
         parts.append(f"Each cell is {block} by {block} pairs and shows the strongest synapse among them.")
     if np.nanmax(np.abs(z_mv), initial=0.0) > limit_mv:

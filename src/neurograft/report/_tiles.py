@@ -12,8 +12,10 @@ from neurograft.cells import MemoryImage
 from neurograft.report._blocks import Figure, Level, Note
 from neurograft.report._theme import BLUE, GREY, LEVEL_SCALE, SIGNED_SCALE, axis, colour_bar, panel_title, themed
 from neurograft.units import MICROSIEMENS
+from neurograft.wording import counted
 
 _MAX_SIDE: Final = 192  # of a drawn tile; larger ones are averaged in blocks
+_FEW: Final = 5  # rows or columns, between which plotly would write halves
 
 
 @final
@@ -39,7 +41,7 @@ def _picture(image: MemoryImage, tile: int) -> TilePicture:
     both = np.full((2, int(row.max()) + 1, int(column.max()) + 1), np.nan, dtype=np.float32)
     both[0, row, column] = image.programmed_siemens[cells]
     both[1, row, column] = image.target_siemens[cells]
-    name = f"tile {tile}: {cells.size} cells in use"
+    name = f"tile {tile}: {counted(cells.size, 'cell')} in use"
     return TilePicture(name=name, programmed_siemens=both[0], target_siemens=both[1])
 
 
@@ -62,22 +64,29 @@ def tiles_figure(tiles: Sequence[TilePicture]) -> Figure | Note:
         for j, (values, x_span) in enumerate(halves):
             suffix = "" if k + j == 0 else str(2 * k + j + 1)
             data.append(_heat(values, suffix, is_error=bool(j), limit=(top_us, limit_us)[j], bar=k == 0))
-            is_last = k == len(used) - 1
+            across = "column of the tile" if k == len(used) - 1 else ""
+            down = "row of the tile" if j == 0 else ""  # the error's stand beside the colour bar
             layout[f"xaxis{suffix}"] = axis(
-                "column of the tile" if is_last else "", domain=x_span, anchor=f"y{suffix}", showgrid=False
+                across, domain=x_span, anchor=f"y{suffix}", showgrid=False, **_whole_ticks(values.shape[1])
             )
             layout[f"yaxis{suffix}"] = axis(
-                "row of the tile", domain=span, anchor=f"x{suffix}", autorange="reversed", showgrid=False
-            )
+                down, domain=span, anchor=f"x{suffix}", autorange="reversed", showgrid=False,
+                **_whole_ticks(values.shape[0]),
+            )  # fmt: skip
             title = ("programming error", "conductance")[j == 0]
             layout["annotations"].append(panel_title(f"{tile.name}, {title}", x=x_span[0], y=top + 0.003))
     caption = (
-        f"{len(used)} tiles, the fullest of the image. Left: conductance after programming; right: programmed minus "
-        f"target, the colour stops at ±{limit_us:.3g} µS (99 % of the cells). Empty is unused. Look for whole rows or "
-        "columns of one error colour: a line defect rather than chance."
+        f"{counted(len(used), 'tile')}, the fullest of the image. Left: conductance after programming; right: "
+        f"programmed minus target, the colour stops at ±{limit_us:.3g} µS (99 % of the cells). Empty is unused. Look "
+        "for whole rows or columns of one error colour: a line defect rather than chance."
     )
     height_px = 90 + 330 * len(used)
     return Figure(plot={"data": data, "layout": themed(layout)}, caption=caption, height_px=height_px)
+
+
+def _whole_ticks(side: int) -> dict[str, Any]:
+    """Return ticks at whole numbers for an axis of few rows or columns."""
+    return {"dtick": 1} if side <= _FEW else {}
 
 
 def error_figure(image: MemoryImage) -> Figure | Note:
@@ -92,27 +101,32 @@ def error_histograms(*, error_us: ndarray, pulses: ndarray) -> Figure | Note:
     if error_us.size == 0:
         return Note(text="No memory cell is in use, so there is no error to show.", level=Level.WARNING)
     limit = max(float(np.quantile(np.abs(error_us), 0.999)), 1e-9)
-    layout = themed(
-        {
-            "xaxis": axis("programmed minus target (µS)", domain=[0, 0.46]),
-            "yaxis": axis("cells", type="log"),
-            "xaxis2": axis("pulses a cell", domain=[0.56, 1], anchor="y2"),
-            "yaxis2": axis("cells", type="log", anchor="x2"),
-            "showlegend": False,
-            "bargap": 0.04,
-        }
-    )
     data = [
         _bars(np.clip(error_us, -limit, limit), 61, (-limit, limit), "", BLUE),
         _bars(pulses, *_whole_bins(pulses), "2", GREY),
     ]
+    layout = themed(
+        {
+            "xaxis": axis("programmed minus target (µS)", domain=[0, 0.46]),
+            "yaxis": _cells_axis(data[0]),
+            "xaxis2": axis("pulses a cell", domain=[0.56, 1], anchor="y2"),
+            "yaxis2": _cells_axis(data[1], anchor="x2"),
+            "showlegend": False,
+            "bargap": 0.04,
+        }
+    )
     spread = f"mean {np.mean(error_us):.3g} µS and standard deviation {np.std(error_us):.3g} µS"
     caption = (
-        f"{error_us.size} cells: error with {spread} (the outermost bars hold what lies beyond ±{limit:.3g} µS), and "
-        f"{np.mean(pulses):.3g} pulses in the mean. Look for a second hump (cells that never reached their target) and "
-        "for cells at the largest number of pulses."
+        f"{counted(error_us.size, 'cell')}: error with {spread} (the outermost bars hold what lies beyond "
+        f"±{limit:.3g} µS), and {np.mean(pulses):.3g} pulses in the mean. Look for a second hump (cells that never "
+        "reached their target) and for cells at the largest number of pulses."
     )
     return Figure(plot={"data": data, "layout": layout}, caption=caption, height_px=340)
+
+
+def _cells_axis(bars: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a logarithmic axis from half a cell on, so that a bar of one cell is seen."""
+    return axis("cells", type="log", dtick=1, range=[np.log10(0.5), np.log10(2.0 * np.nanmax(bars["y"]))], **changes)
 
 
 def _whole_bins(counts: ndarray) -> tuple[int, tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""What a copy of spikes tells a person of units that it left out whole."""
+"""What a copy of spikes tells a person of units that it left out whole, or could have taken for one."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,32 @@ import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 
+from neurograft.copying.spikes._duplicates import Repeats
+
 _MOST_NAMED = 10
+_TWICE = "left out: much of what they fire falls on spikes of another unit: a neuron sorted twice. Merge them"
+_LATE = (
+    "left out: much of what they fire follows another unit at one lag to a tenth of a millisecond, and they do not "
+    "fire on their own just before: a neuron seen twice, or one that the other fires nearly every time. What the other "
+    "is said to drive may be theirs"
+)
+_IMPOSSIBLE = "left out: no neuron fires so fast. Look for noise on their channels"
+_FOLLOWER = (
+    "kept, though they fire at one lag to a tenth of a millisecond after another unit, or with it after a third: they "
+    "also fire on their own just before, and then miss their turn, as a strongly driven neuron does and one seen twice "
+    "does not"
+)
 
 
-def left_out_flags(
-    labels: Sequence[str], is_duplicate: Bool[ndarray, " neurons"], is_impossible: Bool[ndarray, " neurons"]
-) -> list[str]:
-    """Return a sentence for each reason for which units were left out, with the remedy."""
+def unit_flags(labels: Sequence[str], repeated: Repeats, is_impossible: Bool[ndarray, " neurons"]) -> list[str]:
+    """Return a sentence for each reason for which units were left out, with the remedy, or nearly were."""
     reasons = (
-        (is_duplicate, "much of what they fire falls on spikes of another unit: a neuron sorted twice. Merge them"),
-        (is_impossible, "no neuron fires so fast. Look for noise on their channels"),
+        (repeated.is_twin & ~repeated.is_late_twin, _TWICE),
+        (repeated.is_late_twin, _LATE),
+        (is_impossible, _IMPOSSIBLE),
+        (repeated.is_follower, _FOLLOWER),
     )
-    return [f"{_told(labels, units)} left out: {why}" for units, why in reasons if units.any()]
+    return [f"{_told(labels, units)} {why}" for units, why in reasons if units.any()]
 
 
 def _told(labels: Sequence[str], units: Bool[ndarray, " neurons"]) -> str:

@@ -7,6 +7,9 @@ What settles it is the third neuron's own spikes.  A detour i > j > k needs a sp
 so does what j does to both.  So every call whose gain detours over other calls could have made is measured again
 where none of the target's other callers has just fired: spikes of the target there, over the time of the target
 there, against the same at lags far away.  A synapse is left with most of its gain, a detour with next to nothing.
+
+A neuron that makes much of what another fires may hide behind it: the regression gives the one's synapses to the
+other, and there is no call of the one to ask.  So whoever drives a neuron that strongly is asked about all its calls.
 """
 
 from typing import NamedTuple
@@ -20,10 +23,12 @@ from neurograft.units import MS
 
 _SLACK_S = 5 * MS  # a neuron on the way fires that much sooner or later than the delays say
 _SUSPECT_SHARE = 0.05  # of a gain that detours could make: with less a call is believed
+_MADE_SHARE = 0.3  # of a neuron's spikes: who makes so many is asked about its calls
 _LEAST_LEFT = 0.4  # of the gain, where no other caller has fired; .15 to .5 do as well on seeds 1 and 2
 _LEAST_Z = 2.0
 _BEFORE_S = 1 * MS  # of the delay: its error
 _AFTER_S = 9 * MS  # of the delay: the course of the effect
+_SOONEST_S = 0.5 * MS
 _FAR_S = ((-45 * MS, -20 * MS), (35 * MS, 60 * MS))  # lags of the baseline
 
 
@@ -49,14 +54,15 @@ def explained_elsewhere(
     A call that is explained explains nothing itself.
     """
     is_explained = np.zeros(calls.pre.size, dtype=np.bool_)
-    is_suspect = detour_shares(calls, rates_hz) > _SUSPECT_SHARE
+    makers = _makers(calls, rates_hz)
+    is_suspect = (detour_shares(calls, rates_hz) > _SUSPECT_SHARE) | np.any(makers, axis=0)[calls.pre]
     for target in np.unique(calls.post[is_suspect]):
         here = np.flatnonzero(calls.post == target)
         while True:
             left = here[~is_explained[here]]
             emptiest, least = -1, _LEAST_LEFT
             for call in left[is_suspect[left]]:
-                share = _share_left(calls, spikes, int(call), left[left != call])
+                share = _share_left(calls, spikes, int(call), left[left != call], makers)
                 if share < least:
                     emptiest, least = int(call), share
             if emptiest < 0:
@@ -66,14 +72,15 @@ def explained_elsewhere(
 
 
 def detour_shares(calls: Calls, rates_hz: Float64[ndarray, " neurons"]) -> Float64[ndarray, " calls"]:
-    """Return what share of each gain detours of the same sign over other calls come to, at the call's own lags.
+    """Return what share of each gain detours over other calls come to, at the call's own lags; signs do not count.
 
     In gains a detour i > j > k has about the product of its two steps, and a neuron j before both gives i the share
-    rate_j / rate_i of the product of its own.
+    rate_j / rate_i of the product of its own.  Detours of the other sign count too: they bend the correlogram, what
+    the regression leaves of them is of either sign.
     """
     n = rates_hz.size
     step, delay = np.zeros((n, n)), np.full((n, n), np.nan)
-    step[calls.pre, calls.post], delay[calls.pre, calls.post] = calls.gain, calls.delay_s
+    step[calls.pre, calls.post], delay[calls.pre, calls.post] = np.abs(calls.gain), calls.delay_s
     answer = np.zeros(calls.pre.size)
     for c, (i, k) in enumerate(zip(calls.pre.tolist(), calls.post.tolist(), strict=True)):
         with np.errstate(invalid="ignore"):
@@ -85,11 +92,28 @@ def detour_shares(calls: Calls, rates_hz: Float64[ndarray, " neurons"]) -> Float
     return answer
 
 
-def _share_left(calls: Calls, spikes: Events, call: int, others: Int64[ndarray, " others"]) -> float:
+def _makers(calls: Calls, rates_hz: Float64[ndarray, " neurons"]) -> Float64[ndarray, "pre post"]:
+    """Return the delay of every call that makes much of what its target fires, else 0."""
+    made = calls.gain * rates_hz[calls.pre] > _MADE_SHARE * rates_hz[calls.post]
+    delay_s = np.zeros((rates_hz.size, rates_hz.size))
+    delay_s[calls.pre[made], calls.post[made]] = calls.delay_s[made]
+    return delay_s
+
+
+def _share_left(
+    calls: Calls, spikes: Events, call: int, others: Int64[ndarray, " others"], makers: Float64[ndarray, "pre post"]
+) -> float:
     """Return what share of a call's gain is left where none of the others has just fired; 0 where it is not clear."""
-    pre, post = _of(spikes, int(calls.pre[call])), _of(spikes, int(calls.post[call]))
-    delay_s = float(calls.delay_s[call])
-    hidden = _joined([_after(_of(spikes, int(calls.pre[o])), float(calls.delay_s[o])) for o in others])
+    i, k = int(calls.pre[call]), int(calls.post[call])
+    pre, post, delay_s = _of(spikes, i), _of(spikes, k), float(calls.delay_s[call])
+    parts = [_after(_of(spikes, int(calls.pre[o])), float(calls.delay_s[o])) for o in others]
+    # What a maker does to the target itself may come sooner than over the neuron that it makes fire.
+    parts += [
+        _between(_of(spikes, int(j)), _SOONEST_S, float(makers[j, i]) + delay_s + _AFTER_S)
+        for j in np.flatnonzero(makers[:, i])
+        if j != k
+    ]
+    hidden = _joined(parts)
     alone = _effect(pre, post, delay_s, hidden)
     whole = _effect(pre, post, delay_s, np.zeros((0, 2), dtype=np.int64))
     if abs(alone.gain) < _LEAST_Z * alone.se or whole.gain == 0:
@@ -103,9 +127,11 @@ def _of(spikes: Events, neuron: int) -> Int64[ndarray, " spikes"]:
 
 def _after(ticks: Int64[ndarray, " spikes"], delay_s: float) -> Int64[ndarray, "spikes 2"]:
     """Return the times in which what these spikes do is done."""
-    return ticks[:, None] + np.rint([(delay_s - _BEFORE_S) * TICKS_PER_S, (delay_s + _AFTER_S) * TICKS_PER_S]).astype(
-        np.int64
-    )
+    return _between(ticks, delay_s - _BEFORE_S, delay_s + _AFTER_S)
+
+
+def _between(ticks: Int64[ndarray, " spikes"], low_s: float, high_s: float) -> Int64[ndarray, "spikes 2"]:
+    return ticks[:, None] + np.rint([low_s * TICKS_PER_S, high_s * TICKS_PER_S]).astype(np.int64)
 
 
 def _joined(parts: list[ndarray]) -> Int64[ndarray, "times 2"]:
@@ -121,7 +147,7 @@ def _joined(parts: list[ndarray]) -> Int64[ndarray, "times 2"]:
 
 def _effect(pre: ndarray, post: ndarray, delay_s: float, hidden: Int64[ndarray, "times 2"]) -> _Effect:
     """Return the extra spikes after one of ``pre`` in the course of its effect, and its error, in time not hidden."""
-    low, high = max(delay_s - _BEFORE_S, 0.5 * MS), delay_s + _AFTER_S
+    low, high = max(delay_s - _BEFORE_S, _SOONEST_S), delay_s + _AFTER_S
     seen = post[~_is_inside(post, hidden)]
     near, far = _counted(pre, seen, hidden, low, high), [_counted(pre, seen, hidden, *lags) for lags in _FAR_S]
     n_far, far_s = (sum(column) for column in zip(*far, strict=True))

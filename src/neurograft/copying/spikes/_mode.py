@@ -10,8 +10,8 @@ from numpy import ndarray
 from neurograft.copying.spikes._correlogram import Events, LagGrid, count_listed, count_pair, events, exposure
 from neurograft.copying.spikes._coupling import BoxOptions
 from neurograft.copying.spikes._decide import Decisions, decide, decide_judged, limits_counts, presynaptic_sign
-from neurograft.copying.spikes._duplicates import duplicates, without
-from neurograft.copying.spikes._flags import left_out_flags
+from neurograft.copying.spikes._duplicates import repeats, without
+from neurograft.copying.spikes._flags import unit_flags
 from neurograft.copying.spikes._hollow import HollowOptions, first_causal_bin, smooth_baseline
 from neurograft.copying.spikes._indirect import Calls, explained_elsewhere
 from neurograft.copying.spikes._input import grid_of, impossible, is_on_grid, require_usable
@@ -109,7 +109,8 @@ def copy_spikes(
     spikes = events(trains, options.lags, is_gap_real_time=options.is_gap_real_time)
     is_impossible = impossible(trains)
     spikes = without(spikes, is_impossible)
-    is_duplicate = duplicates(spikes)
+    repeated = repeats(spikes)
+    is_duplicate = repeated.is_twin
     spikes = without(spikes, is_duplicate)
     is_left_out = is_duplicate | is_impossible
     found, joint, judged = _known(trains, spikes, is_left_out, options, progress)
@@ -175,7 +176,7 @@ def copy_spikes(
             joint,
             decoy_calls,
             options,
-            flags=left_out_flags(trains.labels, is_duplicate, is_impossible),
+            flags=unit_flags(trains.labels, repeated, is_impossible),
         ),
     )
 

@@ -64,7 +64,7 @@ def structure(
     blocks = traces.blocks()
 
     def fill(block: Block) -> None:
-        for part in prepared(traces, block, every=chunks_that_tell(traces.line.n_rows)):
+        for part in prepared(traces, block, chunks=slice(None, None, chunks_that_tell(traces.line.n_rows))):
             worth = row_weight[part.first_row : part.first_row + len(part.volts) - part.before]
             for place, j in enumerate(block):
                 volts = np.ascontiguousarray(part.volts[part.before :, place])

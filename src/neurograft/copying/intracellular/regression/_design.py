@@ -90,7 +90,7 @@ def add_box_sums(
     *,
     first_row: int,
     values: Float[ndarray, "rows neurons"],
-    sums: Float64[ndarray, "columns neurons"],
+    sums: Float[ndarray, "columns neurons"],
 ) -> None:
     """Add X'values of the rows from ``first_row`` on to ``sums``; spikes outside reach in with their boxes."""
     _add_box_sums(rows - first_row, start, boxes.edges, values, sums)
@@ -181,7 +181,7 @@ def add_blanked(
     boxes: LagBoxes,
     running: Float64[ndarray, " rows_plus_one"],
     intervals: Int64[ndarray, "intervals 2"],
-    out: Float64[ndarray, " columns"],
+    out: Float[ndarray, " columns"],
 ) -> None:
     """Add the weights of some intervals of rows to the columns that are on there; ``rows`` are all spikes', sorted."""
     _add_blanked(rows, who, boxes.edges, boxes.of_lags, running, intervals, out)

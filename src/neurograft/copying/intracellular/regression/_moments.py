@@ -78,17 +78,17 @@ def moments(
     for part in parts:
         e, mask = whitener.whiten(part), part.settled()
         squares = np.empty_like(e)
-        _weigh(e, mask, row_weight[part.first_row : part.first_row + len(e)], squares, total)
+        weigh(e, mask, row_weight[part.first_row : part.first_row + len(e)], squares, total)
         for d, mine, squared in zip(designs, after, near_e2, strict=True):
             for boxes, values, out in ((d.boxes, e, mine), (near, squares, squared)):
                 if library is None:
                     add_box_sums(d.rows, d.start, boxes, first_row=part.first_row, values=values, sums=out)
                 else:
                     out[:] += dense_sums(np.split(d.rows, d.start[1:-1]), boxes, part.first_row, values, library)
-        found = _changes(mask)
+        found = changes_of(mask)
         found[0] += part.first_row
         changes.append(found)
-    blanked = _blanked(np.concatenate(changes, axis=1), n, len(row_weight))
+    blanked = blanked_between(np.concatenate(changes, axis=1), n, len(row_weight))
     each = [
         Moments(mine.astype(d.factor.dtype, copy=False), _kept(d, blanked), total[0], total[1], total[2], squared)
         for d, mine, squared in zip(designs, after, near_e2, strict=True)
@@ -98,7 +98,7 @@ def moments(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _weigh(e, mask, worth, squares, total):
+def weigh(e, mask, worth, squares, total):
     """Weigh innovations, in place; fill in their squares, weighted twice; add weights, innovations and squares up."""
     n = e.shape[1]
     for t in range(len(e)):
@@ -112,7 +112,7 @@ def _weigh(e, mask, worth, squares, total):
             total[2, j] += weight * value * value
 
 
-def _changes(mask: Float[ndarray, "rows targets"]) -> Int64[ndarray, "two changes"]:
+def changes_of(mask: Float[ndarray, "rows targets"]) -> Int64[ndarray, "two changes"]:
     """Return row and target of each change between blanked and kept; outside of the rows all are blanked."""
     is_change = np.empty((len(mask) + 1, mask.shape[1]), dtype=np.bool_)
     is_change[0], is_change[-1] = mask[0] != 0, mask[-1] != 0
@@ -120,7 +120,7 @@ def _changes(mask: Float[ndarray, "rows targets"]) -> Int64[ndarray, "two change
     return np.array(np.divmod(np.flatnonzero(is_change), mask.shape[1]))
 
 
-def _blanked(changes: Int64[ndarray, "two changes"], n: int, n_rows: int) -> list[Int64[ndarray, "_ 2"]]:
+def blanked_between(changes: Int64[ndarray, "two changes"], n: int, n_rows: int) -> list[Int64[ndarray, "_ 2"]]:
     """Return the rows that each target does not keep, as intervals that are not empty."""
     order = np.argsort(changes[1], kind="stable")
     rows, ends = changes[0, order], np.cumsum(np.bincount(changes[1], minlength=n))[:-1]

@@ -36,14 +36,14 @@ def solved(
     change, of_lags = np.empty_like(right), d.boxes.of_lags
     moved, todo = np.full(len(beta), np.inf), np.arange(len(beta))
 
-    def refill(j: int) -> None:
-        _refill(
+    def bring_up(j: int) -> None:
+        refill(
             d.sorted_rows, d.sorted_who, d.boxes.edges, of_lags, d.row_weight, d.running, blanked[j], beta[j],
             observed[j], kept[j], d.total, weight[j], m.weight[j], right[j], change[j],
         )  # fmt: skip
 
     for step in range(n_steps):
-        for _ in in_order(n_threads, refill, todo.tolist()):
+        for _ in in_order(n_threads, bring_up, todo.tolist()):
             pass
         todo = todo[change[todo].any(axis=1)]  # a target that lacks nothing is done
         if not len(todo):
@@ -68,7 +68,7 @@ def _size(rows: Float[ndarray, "targets columns"]) -> Float64[ndarray, " targets
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _refill(
+def refill(
     rows, who, edges, of_lags, row_weight, running, intervals, beta, observed, kept, total, weight, own_weight, right,
     change,
 ):  # fmt: skip

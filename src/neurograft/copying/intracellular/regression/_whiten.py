@@ -32,6 +32,7 @@ _SETTLING_ROWS = 2  # after a blank: as many as the filters' coefficients that c
 _STILL_AFTER_S = 8 * MS  # an action potential, its reset is over
 _ONSET_ROWS = 2  # before the row of the steepest rise: the last that holds nothing of the upstroke
 _LANE_BYTES = 256  # of neurons that kernels take together
+ALL = slice(None)  # chunks
 _UNREST_NEURONS = 512  # as many, drawn at random, tell how still the network is: to a hundredth
 
 
@@ -129,13 +130,18 @@ class _Rows(NamedTuple):
     traces: Scaled
 
 
-def each_chunk(traces: Traces, margin_rows: int, block: Block, *, every: int = 1) -> Iterator[_Rows]:
-    """Yield a block's traces chunk after chunk, or every so many, with margins where the segment has them."""
+def chunks_of(traces: Traces) -> list[tuple[int, int]]:
+    """Return segment and first row, in it, of each chunk; those that are whole stay as they are while traces grow."""
+    size = max(round(traces.options.chunk_s * traces.line.rate_hz), 1)
+    return [(k, first) for k, n in enumerate(traces.thin.segment_rows) for first in range(0, n, size)]
+
+
+def each_chunk(traces: Traces, margin_rows: int, block: Block, *, chunks: slice = ALL) -> Iterator[_Rows]:
+    """Yield a block's traces chunk after chunk, or some chunks, with margins where the segment has them."""
     thin, line, channel = traces.thin, traces.line, traces.channel[block]
     size = max(round(traces.options.chunk_s * line.rate_hz), 1)
     knots = [traces.coupling.time_s[c] for c in channel], [traces.coupling.gain[c] for c in channel]
-    chunks = [(k, first) for k, n in enumerate(thin.segment_rows) for first in range(0, n, size)]
-    for segment, first in chunks[::every]:
+    for segment, first in chunks_of(traces)[chunks]:
         end = thin.segment_rows[segment]
         start, stop = max(first - margin_rows, 0), min(first + size, end)
         given = thin.by_channel(segment, start, min(stop + margin_rows, end), channel)
@@ -144,9 +150,9 @@ def each_chunk(traces: Traces, margin_rows: int, block: Block, *, every: int = 1
         yield _Rows(int(line.offset[segment]) + start, own, scaled(given, time_s, *knots))
 
 
-def prepared(traces: Traces, block: Block, *, every: int = 1) -> Iterator[Prepared]:
-    """Yield all rows of a block of neurons that lie in a segment, chunk after chunk; or every so many chunks."""
-    for part in traces.kept[::every]:
+def prepared(traces: Traces, block: Block, *, chunks: slice = ALL) -> Iterator[Prepared]:
+    """Yield all rows of a block of neurons that lie in a segment, chunk after chunk; or those of some chunks."""
+    for part in traces.kept[chunks]:
         yield Prepared(part.first_row, part.before, part.volts[:, block], part.weight[:, block])
     if traces.kept:
         return
@@ -154,7 +160,7 @@ def prepared(traces: Traces, block: Block, *, every: int = 1) -> Iterator[Prepar
     sd_rows = options.drift_sd_s * line.rate_hz
     before, after = (round(t * line.rate_hz) for t in options.blank_s)
     late = rows_around(traces)[1]
-    for rows in each_chunk(traces, round(4 * sd_rows) + options.ar_order, block, every=every):
+    for rows in each_chunk(traces, round(4 * sd_rows) + options.ar_order, block, chunks=chunks):
         volts, is_ok = rows.traces
         around = rows.first_row - late - 1, rows.first_row + volts.shape[1] + before + 1
         spikes = [_between(traces.spike_row[j], *around) - rows.first_row for j in block]
@@ -294,15 +300,52 @@ def row_weights(
     Aitken 1936).  A few neurons say little of the network: ten still ones are added.  Rows between segments,
     and rows with a fiftieth of the usual worth, get 0.  Reads the recording of up to 512 neurons, drawn by ``seed``.
     """
-    from scipy.ndimage import gaussian_filter1d
+    seen = unrest(traces, scale_v, progress, seed=seed)
+    return seen.worth(traces, seen.usual(traces))
 
+
+class Unrest(NamedTuple):
+    """Sums over neurons of each row's squared step, in units of its trace's usual one, and how many neurons they are.
+
+    Those of chunks add.
+    """
+
+    power: Float64[ndarray, " rows"]
+    seen: Float64[ndarray, " rows"]
+
+    def usual(self, traces: Traces) -> float:
+        """Return the median, of the rows that any neuron tells of, of a neuron's mean square; 0 where none does."""
+        power, seen = self._smooth(traces)
+        inside = self.seen > 0
+        return float(np.median(power[inside] / np.maximum(seen[inside], 1e-9))) if inside.any() else 0.0
+
+    def worth(self, traces: Traces, usual: float) -> Float64[ndarray, " rows"]:
+        """Return each row's weight, where this is the usual unrest."""
+        if usual == 0.0:
+            return np.zeros(len(self.power))
+        power, seen = self._smooth(traces)
+        relative = (power / usual + _STILL_NEURONS) / (seen + _STILL_NEURONS)
+        weight = np.where(_in_segment(traces.line), 1.0 / np.maximum(relative, _STILLEST), 0.0)
+        return np.where(weight < _LEAST_WEIGHT, 0.0, weight)
+
+    def _smooth(self, traces: Traces) -> tuple[Float64[ndarray, " rows"], Float64[ndarray, " rows"]]:
+        from scipy.ndimage import gaussian_filter1d
+
+        sd = traces.options.unrest_s * traces.line.rate_hz
+        return gaussian_filter1d(self.power, sd), gaussian_filter1d(self.seen, sd)
+
+
+def unrest(
+    traces: Traces, scale_v: Float64[ndarray, " neurons"], progress: Progress, *, seed: int = 0, chunks: slice = ALL
+) -> Unrest:
+    """Return the unrest of the rows of some chunks, 0 elsewhere, told by up to 512 neurons."""
     n_rows = traces.line.n_rows
     power, count = np.zeros(n_rows), np.zeros(n_rows)
     later = rows_around(traces)[1] - round(traces.options.blank_s[1] * traces.line.rate_hz)
 
     def unrest_of(block: Block) -> Float64[ndarray, "two rows"]:
         out = np.zeros((2, n_rows))
-        for part in prepared(traces, block):
+        for part in prepared(traces, block, chunks=chunks):
             still = part.blanked_for(later)  # a membrane that comes back is no unrest
             both = still[1:] * still[:-1]
             step = np.diff(part.volts, axis=0) / scale_v[block]
@@ -321,15 +364,7 @@ def row_weights(
         progress("measuring the network's unrest", done + 1, len(blocks))
         power += more
         count += seen
-    inside = count > 0
-    if not inside.any():
-        return np.zeros(n_rows)
-    sd = traces.options.unrest_s * traces.line.rate_hz
-    power, seen = gaussian_filter1d(power, sd), gaussian_filter1d(count, sd)
-    level = float(np.median(power[inside] / np.maximum(seen[inside], 1e-9)))
-    unrest = (power / level + _STILL_NEURONS) / (seen + _STILL_NEURONS)
-    weight = np.where(_in_segment(traces.line), 1.0 / np.maximum(unrest, _STILLEST), 0.0)
-    return np.where(weight < _LEAST_WEIGHT, 0.0, weight)
+    return Unrest(power, count)
 
 
 def _in_segment(line: Timeline) -> Bool[ndarray, " rows"]:

@@ -249,10 +249,11 @@ class Measured:
 
         d = self.design()
         blank = np.column_stack([self.trains[0] - 2, self.trains[0] + 9])
-        beta, out = np.random.default_rng(0).standard_normal(self.columns), np.zeros(self.columns)
-        edges, of_lags = self.boxes.edges, self.boxes.of_lags
+        n_lags, out = len(self.boxes.of_lags), np.zeros(self.columns)
+        by_lag = np.random.default_rng(0).standard_normal(self.firing * n_lags, dtype=np.float32)
+        sums, low = np.zeros(len(by_lag)), int(self.boxes.low[0])
         fill_s = timed(
-            lambda: _fill(d.sorted_rows, d.sorted_who, edges, of_lags, d.row_weight, d.running, blank, beta, 0.1, out)
+            lambda: _fill(d.sorted_rows, d.sorted_who, low, n_lags, d.row_weight, d.running, blank, by_lag, 0.1, sums)
         )
         kept_s = timed(lambda: add_blanked(d.sorted_rows, d.sorted_who, self.boxes, d.running, blank, out))
         return float(self.firing), (2 * fill_s + kept_s) / self.threads

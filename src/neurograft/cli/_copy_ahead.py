@@ -74,6 +74,8 @@ class Following:
         if state is None or state.until_s <= self._until_s:
             return None
         copied = map_now(state, progress)
+        if not is_growing:
+            self._ahead = None  # its sums make room for the map of the whole
         now_s = time.monotonic()
         self._not_before_s, self._until_s = now_s + _PAUSE * (now_s - begin_s), state.until_s
         return Early(copied, state.until_s, state.left_se)

@@ -59,7 +59,9 @@ class State:
         self.seen: Until | None = None
         self.reading = reading
         self._unrest = Unrest(np.zeros(0), np.zeros(0))
-        self._n_unrest = self._n_summed = self._next = 0
+        self._n_unrest = self._n_summed = self._next = self._looked_at = (
+            0  # the last: pieces, which led to no more rows
+        )
         self._near: Nearly | None = None
         self._design: Design | None = None
 
@@ -77,7 +79,7 @@ class State:
         How restless the network is must be known a chunk ahead, because it is smoothed over some rows.
         """
         self.heard.hear(seen, reading, is_over=is_over)
-        if self.heard.n_pieces == 0:
+        if self.heard.n_pieces == (0 if is_over else self._looked_at):
             return False
         traces = self._traces(seen, reading)
         chunks = chunks_of(traces)
@@ -87,6 +89,7 @@ class State:
             ready += 1
         stop = ready if is_over and ready == len(chunks) else ready - 1
         if stop <= self._n_summed:
+            self._looked_at = self.heard.n_pieces
             return False
         self._add_unrest(traces, range(self._n_unrest, ready))
         self.worth = self._unrest.worth(traces, self.known.usual)

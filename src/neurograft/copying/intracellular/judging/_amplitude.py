@@ -1,6 +1,7 @@
 """From lag coefficients to amplitudes: every template fitted alone, by generalised least squares."""
 
 # ruff: noqa: PLR0917  (a fit is told by its parts)
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from neurograft.copying.intracellular.regression._slow import MIN_SHARE, baselin
 
 _STRONG_Z, _STRONG_CLEARED_Z = 6.0, 3.0
 _SHAPE_NEURONS, _SHAPE_TARGETS = 200, 1024  # as many presynaptic and postsynaptic neurons decide the common shape
-_TARGETS_AT_ONCE, _LONGER = 512, 24
+_TARGETS_AT_ONCE, _SCORED_AT_ONCE, _LONGER = 512, 64, 24
 
 
 class Scores(NamedTuple):
@@ -64,13 +65,15 @@ def alone(
 ) -> Scores:
     """Return the fit of each image with nothing else."""
     z, information = np.zeros((2, len(image), len(pre), image.shape[2]))
+    by_target = _by_target(image)
 
     def fill(some: Int64[ndarray, " some"]) -> None:
-        found = scores_lanes(fit, image, pre[some])
+        found = scores_lanes(fit, by_target, pre[some])
         z[:, some], information[:, some] = (part.transpose(1, 2, 0) for part in found)
 
     for _ in in_order(n_threads, fill, in_blocks(np.flatnonzero(fit.n_spikes[pre] > 0))):
         pass
+    z[:, np.arange(len(pre)), pre] = information[:, np.arange(len(pre)), pre] = 0.0
     return Scores(z, information)
 
 
@@ -149,21 +152,23 @@ def choose_shape(
         few = np.concatenate([_by_target(each[k]) for k in some], axis=2)
 
         def fill(
-            k: int,
+            block: tuple[ndarray, ndarray],
             near: Fit = near,
             talk: OwnCourses = talk,
             by_target: ndarray = by_target,
             few: ndarray = few,
-            part: slice = part,
+            first: int = first,
         ) -> None:
-            i = int(pre[k])
-            plain, clear = (_nothing(y.shape[2], pre[:1], len(y)) for y in (by_target, few))
-            _score(near, i, by_target, (0, 0), -1, np.zeros((0, *by_target.shape[1::-1])), plain, 0)
-            _score(near, i, few, (0, few.shape[2]), -1, talk.pulses(i), clear, 0)
-            best[:, k, part] = np.max(plain.z.reshape(len(shapes), -1, len(by_target)) ** 2, axis=1)
-            cleared[k, part] = np.max(clear.z[:, 0] ** 2, axis=0)
+            mine, there = block
+            fits, own = near.to(there), talk._replace(whitener=talk.whitener.of(there))
+            plain, _ = scores_lanes(fits, by_target[there], pre[mine], dtype=np.float32)
+            clear, _ = scores_lanes(fits, few[there], pre[mine], own, np.float32)
+            z2 = np.max((plain**2).reshape(len(there), len(shapes), -1, len(mine)), axis=2)
+            best[np.ix_(np.arange(len(shapes)), mine, first + there)] = z2.transpose(1, 2, 0)
+            cleared[np.ix_(mine, first + there)] = np.max(clear**2, axis=1).T
 
-        for _ in in_order(n_threads, fill, range(len(pre))):
+        few_targets = np.array_split(np.arange(len(by_target)), -(-len(by_target) // _SCORED_AT_ONCE))
+        for _ in in_order(n_threads, fill, product(in_blocks(np.arange(len(pre))), few_targets)):
             pass
     best[:, pre[:, None] == post] = 0.0
     strong = (np.max(best, axis=0, initial=0.0) > _STRONG_Z**2) & (cleared > _STRONG_CLEARED_Z**2)

@@ -62,9 +62,9 @@ def score_lanes(beta, seen, precision, noise2, prior, n_slow, penalty, image, un
     """Fill ``z`` and ``information`` [templates, lanes] of one target, with ``image`` [boxes, templates].
 
     ``work.besides`` holds what is besides, not yet times ``seen`` [boxes, lanes]; lanes of no noise get zeros.
-    Templates ``under[0]`` to ``under[1] - 1`` lie beneath pulses; number ``talk``, if not negative, is the first pulse
-    instead of its image, or all pulses, where they explain more than ``penalty``, if that is more; then errors are
-    widened to what the best template leaves.
+    Templates ``under[0]`` to ``under[1] - 1`` lie beneath pulses.  Number ``talk``, if not negative, is the first pulse
+    instead of its image, or all pulses where they explain more than that and ``penalty``; errors are then widened to
+    what the best template leaves.
     """
     n_boxes, n_lanes = beta.shape
     n_besides = len(work.besides)
@@ -99,7 +99,7 @@ def score_lanes(beta, seen, precision, noise2, prior, n_slow, penalty, image, un
             root = np.sqrt(max(known, z.dtype.type(least)))
             z[t, k] = z[t, k] / root if known > 0.0 else z.dtype.type(0.0)
             information[t, k] = max(known, z.dtype.type(0.0))
-    if not is_beneath:
+    if not is_beneath or talk < 0:
         return
     best, beneath, count = work.mine[0], work.mine[1], work.mine[2]  # free again
     best[:], beneath[:], count[:] = 0.0, 0.0, 0.0

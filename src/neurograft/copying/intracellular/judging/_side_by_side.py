@@ -108,15 +108,23 @@ def weighed_lanes(
 
 
 def scores_lanes(
-    fit: Fit, image: Float64[ndarray, "templates boxes neurons"], pre: Int64[ndarray, " lanes"]
-) -> tuple[Float64[ndarray, "post templates lanes"], Float64[ndarray, "post templates lanes"]]:
-    """Return z and information of each image with nothing else at all targets of these neurons, which have fired."""
-    some = given(fit, pre, None)
-    by_target = np.ascontiguousarray(image.transpose(2, 1, 0))
-    n_lanes, n, n_templates = len(pre), fit.beta.shape[2], by_target.shape[2]
-    work = room(fit.beta.shape[1], len(some.slow), n_templates, n_lanes, np.float64)
-    z, information = np.empty((2, n, n_templates, n_lanes))
-    _score_targets(some, by_target, (0, 0), -1, work, z, information)
+    fit: Fit,
+    by_target: Float64[ndarray, "post boxes templates"],
+    pre: Int64[ndarray, " lanes"],
+    own: OwnCourses | None = None,
+    dtype: type[np.floating] = np.float64,
+) -> tuple[Float[ndarray, "post templates lanes"], Float[ndarray, "post templates lanes"]]:
+    """Return z and information of each image at all targets of these neurons, which have fired.
+
+    Images stand alone, or beneath all pulses where own courses are given.
+    """
+    some = given(fit, pre, own)
+    n_lanes, (n, n_boxes, n_templates) = len(pre), by_target.shape
+    n_besides = len(some.slow) + some.copies.shape[1] + some.edges.shape[1]
+    work = room(n_boxes, n_besides, n_templates, n_lanes, dtype)
+    z, information = np.empty((2, n, n_templates, n_lanes), dtype)
+    under = (0, 0) if own is None else (0, n_templates)
+    _score_all(some, _tile(some), by_target, under, work, z, information)
     return z, information
 
 
@@ -158,12 +166,6 @@ def _weigh_targets(
     _weigh_all(some, _tile(some), by_target, under, talk, work, desk, shares, z, information, out)
 
 
-def _score_targets(
-    some: Given, by_target: ndarray, under: tuple[int, int], talk: int, work: Room, z: ndarray, information: ndarray
-) -> None:
-    _score_all(some, _tile(some), by_target, under, talk, work, z, information)
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _weigh_all(some, tile, by_target, under, talk, work, desk, shares, z, information, out):
@@ -186,7 +188,7 @@ def _weigh_all(some, tile, by_target, under, talk, work, desk, shares, z, inform
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _score_all(some, tile, by_target, under, talk, work, z, information):
+def _score_all(some, tile, by_target, under, work, z, information):
     n = len(by_target)
     for j in range(n):
         if j % _HELD == 0:
@@ -195,7 +197,7 @@ def _score_all(some, tile, by_target, under, talk, work, z, information):
         at = j % _HELD
         score_lanes(
             tile.beta[at], tile.seen[at], some.precision, tile.noise2[at], tile.prior, len(some.slow), tile.penalty[at],
-            by_target[j], under, talk, work, z[j], information[j],
+            by_target[j], under, -1, work, z[j], information[j],
         )  # fmt: skip
 
 
@@ -211,7 +213,7 @@ def _fill_tile(some, first, stop, tile):
                 tile.seen[j - first, b, k] = np.sqrt(share) if share >= MIN_SHARE else 0.0
                 tile.beta[j - first, b, k] = some.beta[k, b, j]
         for j in range(first, stop):
-            noise = some.noise[k, j] if some.pre[k] != j else 0.0
+            noise = some.noise[k, j]
             tile.noise2[j - first, k] = noise**2 if noise > 0.0 else 0.0
             n_moving = some.copies.shape[1] + some.edges.shape[1] - 1
             tile.penalty[j - first, k] = n_moving * np.log(max(some.n_kept[k, j], 2.0))

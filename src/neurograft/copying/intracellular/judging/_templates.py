@@ -94,6 +94,11 @@ class OwnCourses(NamedTuple):
     whitener: Whitener
     boxes: LagBoxes
 
+    @property
+    def n_pulses(self) -> int:
+        """How many there are of each neuron."""
+        return 2 + len(_EDGE_ROWS)
+
     def pulses(self, pre: int) -> Float64[ndarray, "pulses boxes neurons"]:
         """Return images of the neuron's course, of its slope (seen from outside), and of single rows around its spike.
 
@@ -238,11 +243,8 @@ def means_by_lag(
 ) -> Float64[ndarray, "lags courses boxes"]:
     """Return means in every box of courses that come 0 to ``order`` rows later: an image is a weighted sum of them."""
     n, n_rows = courses.shape
-    out = np.empty((order + 1, n, len(boxes.low)))
-    later = np.zeros((n, n_rows + order))
+    mean, later = np.zeros((n_rows, len(boxes.low))), np.zeros((n, n_rows + order))
+    for b, (low, high) in enumerate(zip(boxes.low - first, boxes.high - first, strict=True)):
+        mean[low:high, b] = 1.0 / (high - low)
     later[:, order:] = courses
-    for lag in range(order + 1):
-        shifted = later[:, order - lag : order - lag + n_rows]
-        for b, (low, high) in enumerate(zip(boxes.low - first, boxes.high - first, strict=True)):
-            out[lag, :, b] = shifted[:, low:high].mean(axis=1)
-    return out
+    return np.stack([later[:, order - lag : order - lag + n_rows] @ mean for lag in range(order + 1)])

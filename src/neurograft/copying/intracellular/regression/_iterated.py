@@ -6,8 +6,9 @@ close to their inverse, so that few steps do; each takes one product of the Gram
 over the blanked rows.
 
 A step leaves .25 of the error where neurons fire evenly, with as many columns a row as 2,000 neurons have in 19
-minutes; .30 to .36 where two of five spikes lie in bursts of 150 ms whose rows weigh a quarter to a half of others,
-and .43 where they weigh as much.  What is left is told by the residual (``distance``), to a sixth of itself.
+minutes; .30 to .37 where two of five spikes lie in bursts of 150 ms whose rows weigh a quarter to a half of others, .45
+where they weigh as much.  What is left is told by the residual (``distance``), a tenth to a fifth too small.  With a
+third of the rows steps leave .5 to .7, and two fifths too little may be told (``benchmarks/copy_steps.py``).
 
     equations = Equations.of(matrix, Near.of(matrix, n_boxes, rng), design, moments, blanked)
     state = step(equations, State.left(beta, residual))  # of an older answer; equations.residual(beta) takes a product
@@ -109,7 +110,8 @@ def distance(
 ) -> Float64[ndarray, " targets"]:
     """Return how far each target's coefficients are from their solution: root mean square, in standard errors.
 
-    Nearly solving for the residual tells the error to within its own contraction, a quarter to a half of it.
+    What nearly solves for the residual is the error but for what the next step would leave, and comes out too small by
+    a tenth to two fifths.
     """
     return in_standard_errors(equations, equations.nearly_solved(residual), inverse_block, noise)
 

@@ -19,11 +19,12 @@ from neurograft.copying.intracellular._null import null_evidence
 from neurograft.copying.intracellular._traces_of import spikes_of, untestable
 from neurograft.copying.intracellular.following._improving import equations, noise
 from neurograft.copying.intracellular.following._state import State
-from neurograft.copying.intracellular.judging._calls import call
+from neurograft.copying.intracellular.following._watched import watched
+from neurograft.copying.intracellular.judging._calls import call, suspects, with_own
 from neurograft.copying.intracellular.judging._null_width import narrowed
 from neurograft.copying.intracellular.properties._properties import mean_sizes
 from neurograft.copying.intracellular.reading._presence import unusable_s
-from neurograft.copying.intracellular.regression._iterated import distance
+from neurograft.copying.intracellular.regression._iterated import in_standard_errors
 from neurograft.copying.intracellular.regression._regression import Fit, Made
 from neurograft.maps import MembraneNoise
 from neurograft.progress import Progress, silent
@@ -48,8 +49,8 @@ def fit_now(state: State) -> Corrected:
     for mine in state.blocks:
         own = equations(mine, design, state.shared, near, state.work.n_threads)
         lacking = np.ascontiguousarray(mine.lacking.T)
-        correction[mine.targets] = distance(own, lacking, near.blocks, noise(mine))
         change = own.nearly_solved(lacking)
+        correction[mine.targets] = in_standard_errors(own, change, near.blocks, noise(mine))
         explained = np.einsum("tc,tc->t", change, lacking, dtype=np.float64)  # nearly: A change is what they lack
         variance = np.maximum(mine.left[2] - explained, 0.0) / np.maximum(mine.left[0], 1.0)
         targets = slice(int(mine.targets[0]), int(mine.targets[-1]) + 1)
@@ -76,8 +77,10 @@ def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
     progress("judging pairs", 0, 1)
     found = found._replace(fit=narrowed(fit, found.kinds, open_pairs(undecidable), n_threads=work.n_threads))
     judgement = judged_pairs(found, undecidable, options, work.n_threads)
+    asked = with_own(suspects(found.fit, judgement.judged, ~np.isnan(judgement.judged.direct)))
+    state.averaged = watched(state.averaged, recording, cells, asked, state.spans, work.n_threads, progress)
     called = call(
-        recording, cells, found.fit, judgement.judged, undecidable,
+        recording, cells, found.fit, judgement.judged, undecidable, averaged=state.averaged,
         fdr=options.fdr, plausible_v=options.plausible_v, n_threads=work.n_threads, progress=progress,
     )  # fmt: skip
     spikes, n = spikes_of(recording, cells), len(cells.channel)

@@ -20,7 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 ROW_HZ, RATE_HZ, SPIKES_HZ = 1000.0, 10_000, 2.0
-STEPS = ("read", "prepare", "moments", "gram", "factor", "solve", "blocks", "fill", "judge", "calls")
+STEPS = ("read", "prepare", "moments", "gram", "factor", "solve", "blocks", "near", "step", "fill", "judge", "calls")
 
 
 def drawn(n: int, n_rows: int, seed: int = 0) -> tuple[np.ndarray, ...]:
@@ -202,6 +202,7 @@ class Measured:
         n, targets = 8000, 512
         factor = Factor.__new__(Factor)
         factor._lower = self._matrix(n)
+        factor.dtype = factor._lower.dtype
         right = np.random.default_rng(0).standard_normal((targets, n))
         return 3.0 * self.columns**2 * self.channels, timed(lambda: factor.solve(right)) / (n**2 * targets)
 
@@ -215,7 +216,31 @@ class Measured:
         factor._lower, factor.n_boxes, factor._n_threads = self._matrix(n), b, self.threads
         factor.dtype = factor._lower.dtype
         factor.firing = np.arange(n // b)
-        return self.columns**3 / 3, timed(factor.inverse_blocks) / (n**3 / 3)
+        return self.columns**3 / 3, timed(factor._exact_blocks) / (n**3 / 3)
+
+    def near(self) -> tuple[float, float]:
+        """Columns squared: blocks of the inverse to second order, without a factor."""
+        from neurograft.copying.intracellular.regression._near import Near
+
+        b = len(self.boxes.low)
+        n = 16_000 // b * b
+        matrix = np.random.default_rng(0).standard_normal((n, n), dtype=np.float32)
+        matrix *= 0.2 / n**0.5
+        np.einsum("ii->i", matrix)[:] = 1.0
+
+        def invert() -> None:
+            Near.of(matrix, b, np.random.default_rng(0)).inverse_blocks(matrix, np.random.default_rng(1))
+
+        return float(self.columns**2), timed(invert) / n**2
+
+    def step(self) -> tuple[float, float]:
+        """Columns squared x targets, four times: steps without a factor, blanks not counted."""
+        from neurograft.copying.intracellular.regression._near import times
+
+        n, targets = 8000, 512
+        matrix = np.eye(n, dtype=np.float32)
+        rows = np.random.default_rng(0).standard_normal((targets, n), dtype=np.float32)
+        return 4.0 * self.columns**2 * self.channels, timed(lambda: times(matrix, rows)) / (n**2 * targets)
 
     def fill(self) -> tuple[float, float]:
         """Own spikes x spikes nearby, twice, and the kept weights once."""
@@ -224,23 +249,24 @@ class Measured:
 
         d = self.design()
         blank = np.column_stack([self.trains[0] - 2, self.trains[0] + 9])
-        beta, out = np.random.default_rng(0).standard_normal(self.columns), np.zeros(self.columns)
-        edges, of_lags = self.boxes.edges, self.boxes.of_lags
+        n_lags, out = len(self.boxes.of_lags), np.zeros(self.columns)
+        by_lag = np.random.default_rng(0).standard_normal(self.firing * n_lags, dtype=np.float32)
+        sums, low = np.zeros(len(by_lag)), int(self.boxes.low[0])
         fill_s = timed(
-            lambda: _fill(d.sorted_rows, d.sorted_who, edges, of_lags, d.row_weight, d.running, blank, beta, 0.1, out)
+            lambda: _fill(d.sorted_rows, d.sorted_who, low, n_lags, d.row_weight, d.running, blank, by_lag, 0.1, sums)
         )
         kept_s = timed(lambda: add_blanked(d.sorted_rows, d.sorted_who, self.boxes, d.running, blank, out))
         return float(self.firing), (2 * fill_s + kept_s) / self.threads
 
     def judge(self) -> tuple[float, float]:
         """Ordered pairs whose presynaptic neuron fires: scores of all templates, and their Bayes factors."""
-        from neurograft.copying.intracellular.judging._amplitude import scores
-        from neurograft.copying.intracellular.judging._mixture import Mixture, judge
+        from neurograft.copying.intracellular.judging._mixture import Mixture
+        from neurograft.copying.intracellular.judging._posterior import judge_all
         from neurograft.copying.intracellular.judging._templates import Family, Shape, TemplateOptions, templates
         from neurograft.copying.intracellular.regression._regression import Fit
         from neurograft.copying.intracellular.regression._whiten import Whitener
 
-        n, n_pre, b = self.channels, 4, len(self.boxes.low)
+        n, n_pre, b = self.channels, 64, len(self.boxes.low)
         rng = np.random.default_rng(0)
         kinds = templates(Shape(1e-3, 20e-3), TemplateOptions(), Whitener(np.full((8, n), 0.1)), self.boxes, ROW_HZ)
         block = np.diag(1 / (2000.0 * self.boxes.width))
@@ -260,8 +286,7 @@ class Measured:
         is_open = np.ones((n_pre, n), dtype=bool)
 
         def one() -> None:
-            found = scores(fit, kinds, np.arange(n_pre))
-            judge(found, kinds, is_open, mixture, sd=1.0, is_dale=True)
+            judge_all(fit, kinds, is_open, mixture, sd=1.0, is_dale=True, is_sure=is_open)
 
         return float(self.firing * self.channels), timed(one) / (n_pre * n) / self.threads
 

@@ -17,11 +17,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import no_type_check
+from typing import TYPE_CHECKING, no_type_check
 
 import numpy as np
 from numba import njit
 from numpy import ndarray
+
+if TYPE_CHECKING:
+    from neurograft.recordings._lazy import LazyRecording
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -55,6 +58,16 @@ class Made:
         self.seconds = 0.0  # of threads, that the making took
         self._lock = threading.Lock()
 
+    def until(self, frames: int) -> "LazyRecording":
+        """Return the recording of its first frames."""
+        from neurograft.recordings import Signal
+        from neurograft.recordings._lazy import lazy_recording
+
+        return lazy_recording(
+            path=Path("made"), fetch=self.fetch, rate_hz=RATE_HZ, signal=Signal.MEMBRANE_V, segment_frames=[frames],
+            channel_labels=[f"c{c}" for c in range(self.n)], gain=GAIN_V,
+        )  # fmt: skip
+
     def fetch(self, segment: int, start: int, stop: int) -> ndarray:
         """Return samples as a converter would have written them."""
         del segment
@@ -67,6 +80,16 @@ class Made:
         with self._lock:
             self.seconds += time.thread_time() - begin
         return out
+
+    def score(self, pre: ndarray, post: ndarray) -> dict[str, float]:
+        """Return how many pairs were called, how many of them are no synapses, and the share of strong ones found."""
+        weight = {(int(i), int(j)): abs(w) for i, j, w in zip(self.pre, self.post, self.weight_v, strict=True)}
+        called = set(zip(pre.tolist(), post.tolist(), strict=True))
+        strong = {pair for pair, w in weight.items() if w > _PSP_V}
+        recall = len(called & strong) / max(len(strong), 1)
+        return {
+            "calls": len(called), "false": len(called - set(weight)), "recall_over_half_a_mv": round(recall, 3),
+        }  # fmt: skip
 
 
 def _membrane_noise(white: ndarray) -> ndarray:
@@ -131,8 +154,9 @@ def _make(when, who, post, weight_v, delay, noise, first, start, out):
 class Steps:
     """Wall and processor time of each step that reports its progress, and the most memory that was in use."""
 
-    def __init__(self) -> None:
-        """Start now."""
+    def __init__(self, *, is_quiet: bool = False) -> None:
+        """Start now; print each step when it ends, unless quiet."""
+        self._is_quiet = is_quiet
         self.begin = time.perf_counter()
         self._last = "before", self.begin, time.process_time()
         self.took: dict[str, list[float]] = {}
@@ -145,9 +169,15 @@ class Steps:
         so_far[0] += now[0] - wall_s
         so_far[1] += now[1] - cpu_s
         so_far[2] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        if what != before:
+        if what != before and not self._is_quiet:
             print(f"{now[0] - self.begin:8.1f} s  {before} took {so_far[0]:.1f} s, {so_far[2]:.1f} GB", flush=True)
         self._last = what, *now
+
+    def table(self) -> None:
+        """Print all steps."""
+        print(f"\n{'step':45s} {'wall, s':>9s} {'CPU, s':>9s} {'most GB':>8s}")
+        for what, (wall_s, cpu_s, gb) in self.took.items():
+            print(f"{what:45s} {wall_s:9.1f} {cpu_s:9.1f} {gb:8.2f}")
 
     def after(self, name: str) -> float:
         """Return the wall time of all that came after a step, of all where it was not needed."""
@@ -186,16 +216,11 @@ def main() -> None:
 def run(told: argparse.Namespace, folder: Path) -> None:
     """Copy a recording that is made as it is read."""
     from neurograft.copying import Budget, Threads, Work, WorkFolder, copy_intracellular, read_shard
-    from neurograft.recordings import Signal
-    from neurograft.recordings._lazy import lazy_recording
 
     made = Made(firing=told.firing, channels=told.channels, seconds=round(60 * told.minutes))
     made.fetch(0, 0, 100)  # compiled
     made.seconds = 0.0
-    recording = lazy_recording(
-        path=Path("made"), fetch=made.fetch, rate_hz=RATE_HZ, signal=Signal.MEMBRANE_V,
-        segment_frames=[made.frames], channel_labels=[f"c{c}" for c in range(told.channels)], gain=GAIN_V,
-    )  # fmt: skip
+    recording = made.until(made.frames)
     memory, limit = Budget(round(told.memory * 1e9)), gflops()
     steps = Steps()
     work = Work(
@@ -208,20 +233,14 @@ def run(told: argparse.Namespace, folder: Path) -> None:
         return
     copied = copy_intracellular(recording, work=work, progress=steps)
     steps("end", 1, 1)
-    print(f"\n{'step':45s} {'wall, s':>9s} {'CPU, s':>9s} {'most GB':>8s}")
-    for what, (wall_s, cpu_s, gb) in steps.took.items():
-        print(f"{what:45s} {wall_s:9.1f} {cpu_s:9.1f} {gb:8.2f}")
-    weight = {(int(i), int(j)): abs(w) for i, j, w in zip(made.pre, made.post, made.weight_v, strict=True)}
-    called = set(zip(copied.map.pre.tolist(), copied.map.post.tolist(), strict=True))
-    strong = {pair for pair, w in weight.items() if w > _PSP_V}
+    steps.table()
     print(json.dumps({
         "firing": told.firing, "channels": told.channels, "minutes": told.minutes,
         "all_s": round(sum(row[0] for row in steps.took.values()), 1),
         "after_the_reading_s": round(steps.after("finding action potentials"), 1),
         "making_cpu_s": round(made.seconds, 1),
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
-        "gflops_32_bit": round(limit), "calls": len(called), "false": len(called - set(weight)),
-        "recall_over_half_a_mv": round(len(called & strong) / max(len(strong), 1), 3),
+        "gflops_32_bit": round(limit), **made.score(copied.map.pre, copied.map.post),
     }))  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def estimated_drives(driven: Driven, spikes: np.ndarray) -> np.ndarray:
         own = driven.loading[i] @ drive
         cross = seen[i] * np.conj(own)
         gain = (banded(cross.real) + 1j * banded(cross.imag)) / banded(np.abs(own) ** 2)
-        noise = banded(np.abs(seen[i] - gain[band] * own) ** 2)
+        noise = np.maximum(banded(np.abs(seen[i] - gain[band] * own) ** 2), 1e-9)  # a silent neuron has none
         weight = np.abs(gain) ** 2 / noise
         own_precision = weight[:, None, None] * np.outer(driven.loading[i], driven.loading[i])
         own_pull = (np.conj(gain) / noise)[band] * seen[i]

@@ -37,6 +37,7 @@ from neurograft.copying.spikes._model import (
     pack,
     squash,
 )
+from neurograft.copying.spikes._network import CLEAR_CHANCE, FEWEST_CLEAR
 from neurograft.copying.spikes._usual import Seen, by_usual_course
 from neurograft.progress import silent
 from neurograft.spikes import spike_trains
@@ -88,7 +89,7 @@ def trains_of(net: Net):
     )
 
 
-def described(net: Net):
+def described(net: Net, clear: np.ndarray | None = None):
     trains = trains_of(net)
     grid = grid_of(trains)
     counts = all_correlograms(events(trains, grid), grid, threads=1, progress=silent)
@@ -101,6 +102,7 @@ def described(net: Net):
         drives=DriveOptions(),
         boxes=BoxOptions(),
         progress=silent,
+        clear=clear,
     )
 
 
@@ -111,16 +113,17 @@ def without_synapses(net: Net, rng) -> Net:
     return Net(moved.time_s, moved.neuron.astype(np.int64), net.seconds, 0 * net.weight, net.delay_s)
 
 
-def sample(family: str, seed: int, kind: str, cache: Path) -> Sample:
+def sample(family: str, seed: int, kind: str, cache: Path, clear: np.ndarray | None = None) -> Sample:
+    """Return one network's features, of the second judging where the first one's clear synapses are given."""
     net = network(family, seed, cache / "nets")
     fires = np.bincount(net.neuron, minlength=len(net.weight)) > 0
     ok = fires[:, None] & fires[None, :] & ~np.eye(fires.size, dtype=bool)
-    path = cache / "described" / f"{family.replace(' ', '_')}-{seed}-{kind}.npz"
+    path = cache / ("described" if clear is None else "beside") / f"{family.replace(' ', '_')}-{seed}-{kind}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         if kind == "null":
             net = without_synapses(net, np.random.default_rng([seed, 5]))
-        found = described(net)
+        found = described(net, clear)
         part = path.with_suffix(".part.npz")
         np.savez(
             part,
@@ -203,13 +206,13 @@ def mean_of(forests: list[Trees]) -> Trees:
     )
 
 
-def judge_without(families: tuple, samples: list[Sample], cache: Path) -> Judge:
+def judge_without(families: tuple, samples: list[Sample], folder: Path) -> Judge:
     """Return a judge that never saw these families, from the cache where it was fitted before.
 
-    Delete ``judges/`` there when features or training change: a kept judge is known by its families alone.
+    Delete the folder when features or training change: a kept judge is known by its families alone.
     """
     families = tuple(f for f in families if f in TRAINED)
-    path = cache / "judges" / f"without {', '.join(families) or 'none'}.npz"
+    path = folder / f"without {', '.join(families) or 'none'}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, **pack(fitted([s for s in samples if s.family not in families])))
@@ -371,6 +374,16 @@ def needed_caution(samples, chances_at) -> float:
     return 3.0
 
 
+def beside_clear(s: Sample, chances, cache: Path) -> Sample:
+    """Return the sample as the second judging sees it, drives estimated beside the synapses with these chances."""
+    clear = np.zeros(s.is_judged.shape, dtype=bool)
+    clear[s.is_judged] = np.maximum(*chances) > CLEAR_CHANCE
+    n_drives = s.excitatory[0, s.names.index("drives")]
+    if n_drives == 0 or np.count_nonzero(clear) < FEWEST_CLEAR * len(clear):
+        return s
+    return sample(s.family, s.seed, s.kind, cache, clear)
+
+
 def joined(parts):
     """Return all samples, and what belongs to each, of several lists."""
     return [s for some, _ in parts for s in some], [x for _, some in parts for x in some]
@@ -383,6 +396,47 @@ def plan(n_seeds: int):
                 continue
             for kind in ("full", "null") if seed in (1, 3) else ("full",):
                 yield family, seed, kind
+
+
+class Validated(NamedTuple):
+    """Samples judged and calibrated by what never saw their simulator."""
+
+    by_simulator: list[tuple[list[Sample], list]]
+    calibrations: list[Calibration]
+    caution: float
+
+    @classmethod
+    def of(cls, samples: list[Sample], judges: Path) -> "Validated":
+        by_simulator = []
+        for title, families in SIMULATORS.items():
+            held = [s for s in samples if s.family in families]
+            by_simulator.append((held, odds_of(judge_without(families, samples, judges), held)))
+            print(title, flush=True)
+        # A family's calibration, too, has to know nothing of its simulator.
+        calibrations = [
+            fitted_calibration(*joined([pair for k, pair in enumerate(by_simulator) if k != out]))
+            for out in range(len(by_simulator))
+        ]
+        found = cls(by_simulator, calibrations, 0.0)
+        return found._replace(caution=needed_caution(found.held, found.chances_at))
+
+    @property
+    def held(self) -> list[Sample]:
+        return joined(self.by_simulator)[0]
+
+    @property
+    def odds(self) -> list:
+        return joined(self.by_simulator)[1]
+
+    def chances(self) -> list:
+        return self.chances_at(self.caution)
+
+    def chances_at(self, caution: float) -> list:
+        return [
+            pair
+            for (some, of_these), c in zip(self.by_simulator, self.calibrations, strict=True)
+            for pair in chances_of(some, of_these, more_cautious(c, caution))
+        ]
 
 
 def main():
@@ -398,31 +452,14 @@ def main():
         if are_drives_told(len(one.is_judged), DriveOptions()):  # with fewer neurons the judge is not asked
             samples.append(one)
         print(family, seed, kind, len(one.weight), flush=True)
-    by_simulator = []
-    for title, families in SIMULATORS.items():
-        held = [s for s in samples if s.family in families]
-        judge = judge_without(families, samples, args.cache)
-        by_simulator.append((held, odds_of(judge, held)))
-        print(title, flush=True)
-    # A family's calibration, too, has to know nothing of its simulator.
-    calibrations = [
-        fitted_calibration(*joined([pair for k, pair in enumerate(by_simulator) if k != out]))
-        for out in range(len(by_simulator))
-    ]
-    held, odds = joined(by_simulator)
-
-    def chances_at(caution: float):
-        return [
-            pair
-            for (some, of_these), c in zip(by_simulator, calibrations, strict=True)
-            for pair in chances_of(some, of_these, more_cautious(c, caution))
-        ]
-
-    caution = needed_caution(held, chances_at)
+    first = Validated.of(samples, args.cache / "judges")
+    samples = [beside_clear(s, pair, args.cache) for s, pair in zip(first.held, first.chances(), strict=True)]
+    second = Validated.of(samples, args.cache / "judges beside")
+    held, odds, caution = second.held, second.odds, second.caution
     lines = table("families left out, not calibrated", held, chances_of(held, odds, PLAIN))
-    lines += table("families left out, calibrated on the others", held, chances_at(0.0))
-    lines += table(f"families left out, calibrated, caution {caution}", held, chances_at(caution))
-    judge = judge_without((), samples, args.cache)._replace(
+    lines += table("families left out, calibrated on the others", held, second.chances_at(0.0))
+    lines += table(f"families left out, calibrated, caution {caution}", held, second.chances())
+    judge = judge_without((), samples, args.cache / "judges beside")._replace(
         calibration=more_cautious(fitted_calibration(held, odds), caution)
     )
     if args.write:
@@ -431,6 +468,8 @@ def main():
         print(f"wrote {path}", flush=True)
     print("\n".join(lines), flush=True)
     fresh = [sample(family, 101, "full", args.cache) for family in USED if family not in NOT_FRESH]
+    chances = chances_of(fresh, odds_of(judge, fresh), judge.calibration)
+    fresh = [beside_clear(s, pair, args.cache) for s, pair in zip(fresh, chances, strict=True)]
     answers = chances_of(fresh, odds_of(judge, fresh), judge.calibration)
     lines += table("other seeds of the families trained on", fresh, answers)
     print("\n".join(lines[-len(fresh) - 1 :]))

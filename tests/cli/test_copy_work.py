@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cli.recorded import CHANNELS, RATE_HZ, same, samples, sidecar
-from neurograft.maps import load_map
+from neurograft.maps import load_map, save_map
 
 needs_kernels = pytest.mark.skipif(
     os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too long without compiled kernels"
@@ -136,6 +136,31 @@ def test_a_growing_recording_is_followed_to_the_map_of_the_whole(neurograft, who
     assert len(told) >= 2
     assert told[-1].startswith("43 s: ")
     assert same(out, whole, but={"neurograft/provenance"})  # which names the file
+
+
+@needs_kernels
+def test_a_longer_recording_is_copied_ahead_and_ends_in_the_map_of_the_whole(
+    neurograft, seen, whole, tmp_path, monkeypatch
+):
+    made = []
+    monkeypatch.setattr("neurograft.copying.intracellular.following._ahead.CALIBRATED_ON_S", 25.0)
+    monkeypatch.setattr("neurograft.maps.save_map", lambda m, path: (made.append(m), save_map(m, path)))
+    out, report = tmp_path / "map.h5", tmp_path / "report.html"
+    done = neurograft("copy", seen, "-o", out, "--follow", "--idle", "1", "--spikes", tmp_path / "spikes.h5", "--json")
+    assert done.code == 0, done.err
+    told = [line for line in done.err.splitlines() if " synapses of " in line]
+    assert told[-1].startswith("43 s: ")
+    assert "coefficients to" in told[-2]
+    assert same(out, whole, but=("neurograft/provenance",))
+    early, last = made[-2:]
+    assert "followed" in early.provenance.parameters
+    assert "followed" not in last.provenance.parameters
+    assert np.array_equal(early.pre, last.pre)
+    assert np.allclose(early.extra["mean_v"], last.extra["mean_v"], rtol=0.1)
+    save_map(early, tmp_path / "early.h5")
+    assert load_map(tmp_path / "early.h5").n_synapses == early.n_synapses
+    assert neurograft("copy", seen, "-o", out, "--follow", "--idle", "1", "--report", report).code == 0
+    assert report.exists()
 
 
 @needs_kernels

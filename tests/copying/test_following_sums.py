@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from test_design import dense_design
 from test_regression import BOXES, N, made, whitened, worth_of
 
-from neurograft.copying.intracellular.following._sums import OfTargets, Shared, add_chunks, span_of
+from neurograft.copying.intracellular.following._sums import OfTargets, Rows, Shared, add_chunks, span_of
 from neurograft.copying.intracellular.regression._factored import design
 from neurograft.copying.intracellular.regression._gram import gram
 from neurograft.copying.intracellular.regression._moments import moments
@@ -27,7 +27,10 @@ def summed(steps, change=lambda blocks: None):
     shared = Shared.empty(N_COLUMNS, np.dtype(float))
     blocks = [OfTargets.empty(np.array(b), N, N_COLUMNS, np.dtype(float)) for b in ([0, 1], [2])]
     for first, stop in zip([0, *steps], [*steps, N_CHUNKS], strict=True):
-        add_chunks(TRACES, WHITENER, BOXES, TRACES.spike_row, WORTH, range(first, stop), shared, blocks)
+        edges = [span_of(TRACES, k) for k in range(first, stop)]
+        rows = [Rows.of(TRACES.spike_row, BOXES, WORTH, edge) for edge in edges]
+        add_chunks([TRACES] * len(rows), range(first, stop), rows, WHITENER, blocks)
+        shared.add(Rows.of(TRACES.spike_row, BOXES, WORTH, (edges[0][0], edges[-1][1])), 1)
         change(blocks)
     return shared, blocks
 

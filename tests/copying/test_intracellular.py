@@ -8,10 +8,10 @@ import pytest
 from _pasted_spikes import recording as pasted
 from _pasted_spikes import with_spikes
 from _synthetic_traces import Bench, grow
+from _written_out import judge_written_out
 
 from neurograft.copying import Budget, IntracellularOptions, Threads, Work, copy_intracellular, triggered_average
 from neurograft.copying.intracellular.judging._amplitude import scores
-from neurograft.copying.intracellular.judging._mixture import Judged, judge
 from neurograft.copying.intracellular.reading._peaks import DetectionOptions
 from neurograft.errors import CopyError
 from neurograft.maps import Kind, Undecidable, measured_noise
@@ -89,12 +89,20 @@ def test_null_evidence_is_near_what_normal_theory_says(copied):
 
 
 @needs_kernels
-def test_judging_in_blocks_changes_nothing(short, monkeypatch):
-    whole = copy_intracellular(short, options=IntracellularOptions(is_dale=False)).map.evidence.z
-    monkeypatch.setattr("neurograft.copying.intracellular._judgement.judge_all", _one_by_one)
-    assert np.array_equal(
-        copy_intracellular(short, options=IntracellularOptions(is_dale=False)).map.evidence.z, whole, equal_nan=True
-    )
+def test_judging_side_by_side_calls_what_is_called_when_it_is_written_out(short, monkeypatch):
+    quick = copy_intracellular(short).map
+
+    def slow(fit, kinds, is_open, mixture, *, sd, is_dale, is_sure, n_threads):
+        del n_threads
+        found = scores(fit, kinds, np.arange(len(is_open)))
+        return judge_written_out(found, kinds, is_open, mixture, sd=sd, is_dale=is_dale, is_sure=is_sure)
+
+    monkeypatch.setattr("neurograft.copying.intracellular._judgement.judge_all", slow)
+    written = copy_intracellular(short).map
+    assert np.array_equal(quick.pre, written.pre)
+    assert np.array_equal(quick.post, written.post)
+    assert np.allclose(quick.q_value, written.q_value, atol=1e-4, equal_nan=True)
+    assert np.allclose(quick.evidence.z, written.evidence.z, rtol=1e-3, atol=1e-3, equal_nan=True)
 
 
 @needs_kernels
@@ -108,27 +116,6 @@ def test_less_memory_and_more_threads_make_the_same_map(truth, monkeypatch):
     assert np.allclose(cut.evidence.z, whole.evidence.z, rtol=1e-6, atol=1e-6, equal_nan=True)  # sums in another order
     assert np.array_equal(cut.pre, whole.pre)
     assert np.array_equal(cut.post, whole.post)
-
-
-def _one_by_one(fit, kinds, is_open, mixture, sd, options, is_sure, n_threads=1):
-    parts = [
-        judge(
-            scores(fit, kinds, np.array([i])),
-            kinds,
-            is_open[i : i + 1],
-            mixture,
-            sd=sd,
-            is_dale=options.is_dale,
-            is_sure=is_sure[i : i + 1],
-        )
-        for i in range(len(is_open))
-    ]
-    return Judged(
-        *(
-            np.concatenate([part[k] for part in parts], axis=1 if name == "family" else 0)
-            for k, name in enumerate(Judged._fields)
-        )
-    )
 
 
 @needs_kernels

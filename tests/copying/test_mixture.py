@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from neurograft.copying.intracellular.judging._amplitude import Scores, choose_shape, scores
-from neurograft.copying.intracellular.judging._mixture import expected_fdr, judge, learn
+from neurograft.copying.intracellular.judging._mixture import expected_fdr, learn
+from neurograft.copying.intracellular.judging._posterior import judge_all
 from neurograft.copying.intracellular.judging._templates import Family, Shape, TemplateOptions, templates
 from neurograft.copying.intracellular.regression._design import lag_boxes
 from neurograft.copying.intracellular.regression._regression import Fit
@@ -43,7 +44,7 @@ def made(seed, share=0.1, family=Family.DIRECT, latency=2, noise_v=1e-3, n_spike
 def judged(fit, is_dale=True):
     found = scores(fit, KINDS, np.arange(N))
     mixture = learn(found, KINDS, OPEN, sd=1.0, is_dale=is_dale)
-    return judge(found, KINDS, OPEN, mixture, sd=1.0, is_dale=is_dale), mixture
+    return judge_all(fit, KINDS, OPEN, mixture, sd=1.0, is_dale=is_dale, is_sure=OPEN), mixture
 
 
 def called(posterior, fdr=0.05):
@@ -219,7 +220,7 @@ def test_a_wider_null_calls_less():
     fit, _ = made(7)
     found = scores(fit, KINDS, np.arange(N))
     mixture = learn(found, KINDS, OPEN, sd=1.0, is_dale=True)
-    narrow, wide = (judge(found, KINDS, OPEN, mixture, sd=sd, is_dale=True) for sd in (1.0, 1.5))
+    narrow, wide = (judge_all(fit, KINDS, OPEN, mixture, sd=sd, is_dale=True, is_sure=OPEN) for sd in (1.0, 1.5))
     assert called(wide).sum() < called(narrow).sum()
     assert np.nanmedian(wide.se_v / narrow.se_v) == pytest.approx(1.5, rel=0.01)
 

@@ -97,3 +97,20 @@ def test_no_column_and_one_neuron():
     near = near_of(half)
     assert np.allclose(near.apply(whole), np.eye(B), atol=1e-9)
     assert np.allclose(blocks_of(near, half)[0], np.linalg.inv(whole), rtol=1e-9)
+
+
+def test_a_large_matrix_is_inverted_to_second_order_where_that_is_told_to_be_enough(monkeypatch):
+    trains = drawn_trains(N, ROWS, np.random.default_rng(6), in_bursts=0.4)
+    worth = worth_of(trains, ROWS, np.random.default_rng(6))
+    exact = Factor(trains, BOXES, worth).inverse_blocks()
+    monkeypatch.setattr(_gram, "_NEAR_FROM", 0)
+    near = Factor(trains, BOXES, worth).inverse_blocks()
+    ratio = np.sqrt(np.einsum("iaa->ia", near) / np.einsum("iaa->ia", exact)) - 1
+    assert 1e-5 < np.sqrt(np.mean(ratio**2)) < 0.005
+    few = 3000  # rows for 680 columns: second order is not enough
+    short = tuple(train[train < few - 100] for train in trains)
+    told = Factor(short, BOXES, worth[:few])
+    blocks = told.inverse_blocks()
+    assert told._error_of(told._near_blocks) > 0.005
+    monkeypatch.setattr(_gram, "_NEAR_FROM", 1_000_000)
+    assert np.allclose(blocks, Factor(short, BOXES, worth[:few]).inverse_blocks(), rtol=1e-9)

@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from test_mixture import BOXES, KINDS, OPEN, N, made
+from test_mixture import BOXES, KINDS, N, made
 
 from neurograft.copying.intracellular.judging._amplitude import alone, scores
-from neurograft.copying.intracellular.judging._evidence import weighed
-from neurograft.copying.intracellular.judging._mixture import _DIRECT_SD_V, _RIVAL_SD_V, _evidence
 from neurograft.copying.intracellular.judging._templates import Family
 from neurograft.copying.intracellular.regression._slow import MIN_SHARE, baseline
 
@@ -87,37 +85,3 @@ def test_images_alone_are_scored_as_templates_are_but_for_the_width_of_the_pair(
     assert fitted.z[plain][:, seen] * np.sqrt(wide) == pytest.approx(single.z[:, seen], rel=1e-9)
     assert not fitted.information[plain][:, ~seen].any()
     assert 0.1 < np.mean(wide[0] == 1) < 0.9  # both happen here
-
-
-@pytest.mark.parametrize("size", [1.0, 30.0])
-def test_what_templates_come_to_is_the_sum_over_their_bayes_factors(size):
-    fit, _ = made(3)
-    found = scores(fit._replace(beta=size * fit.beta), KINDS, np.arange(N))
-    rng, is_direct = np.random.default_rng(0), KINDS.family == Family.DIRECT
-    direct = rng.random((np.count_nonzero(is_direct), len(_DIRECT_SD_V)))
-    rival = rng.random((np.count_nonzero(~is_direct), len(_RIVAL_SD_V)))
-    sd = 1.2
-    seen = weighed(
-        found.z,
-        found.information,
-        np.argwhere(OPEN),
-        sd=sd,
-        is_direct=is_direct,
-        is_under=KINDS.is_under_talk,
-        is_talk=KINDS.family == Family.CROSS_TALK,
-        direct_share=direct,
-        rival_share=rival,
-        direct_sd_v=_DIRECT_SD_V,
-        rival_sd_v=_RIVAL_SD_V,
-    )
-    slow = _evidence(found.z[:, OPEN].T / sd, found.information[:, OPEN].T / sd**2, KINDS)
-    mine = np.concatenate([seen.plus, seen.minus, seen.rival], axis=1)
-    parts = (slow.plus, direct), (slow.minus, direct), (slow.rival, rival)
-    expected = np.concatenate([np.logaddexp.reduce(f + np.log(share), axis=2) for f, share in parts], axis=1)
-    known = mine > 1e-250  # smaller ones were lost when the pair's scale was taken off
-    relative = np.log(np.maximum(mine, 1e-300)) - np.log(mine.max(axis=1, keepdims=True))
-    assert relative[known] == pytest.approx((expected - expected.max(axis=1, keepdims=True))[known], abs=1e-8)
-    assert known.mean() > 0.1
-    some = seen.nothing > 1e-250
-    against = np.log(mine.max(axis=1)[some]) - np.log(seen.nothing[some])
-    assert against == pytest.approx(expected.max(axis=1)[some], abs=1e-8)

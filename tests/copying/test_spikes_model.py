@@ -67,11 +67,13 @@ def walked(trees, row):
 
 
 @settings(deadline=None)  # the first call compiles
-@given(seed=st.integers(0, 1000), n_rows=st.integers(0, 6))
-def test_the_kernel_equals_a_slow_walk(seed, n_rows):
+@given(seed=st.integers(0, 1000), n_rows=st.sampled_from([0, 1, 6, 64, 130]), depth=st.integers(0, 5))
+def test_the_kernel_equals_a_slow_walk(seed, n_rows, depth):
     rng = np.random.default_rng(seed)
-    trees = random_trees(rng)
+    trees = random_trees(rng, depth=depth)
     rows = rng.standard_normal((n_rows, 4)).astype(np.float32)
+    rows[rng.random(rows.shape) < 0.1] = np.float32(np.nan)  # fails every test
+    rows[: n_rows // 2, 0] = trees.threshold[0]
     np.testing.assert_allclose(tree_odds(trees, rows), [walked(trees, r) for r in rows], atol=1e-6)
 
 
@@ -105,6 +107,13 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path):
     np.savez(tmp_path / "loop.npz", **(arrays | {"left": loop}))
     with pytest.raises(CopyError, match="damaged"):
         load_judge(tmp_path / "loop.npz")
+    shared = arrays["right"].copy()
+    shared[0] = arrays["left"][0]  # one node below another twice
+    large = pack(random_judge(np.random.default_rng(1))._replace(trees=random_trees(np.random.default_rng(4), depth=9)))
+    for damaged in (arrays | {"right": shared}, large):
+        np.savez(tmp_path / "shape.npz", **damaged)
+        with pytest.raises(CopyError, match="damaged"):
+            load_judge(tmp_path / "shape.npz")
     np.savez(tmp_path / "line.npz", **(arrays | {"line_capped": np.zeros(7)}))
     with pytest.raises(CopyError, match="not one of 4 features"):
         load_judge(tmp_path / "line.npz")

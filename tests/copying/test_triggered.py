@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurograft.copying.intracellular.judging import _triggered
-from neurograft.copying.intracellular.judging._triggered import _snippet, averages
+from neurograft.copying.intracellular.judging._triggered import RunningAverages, Span, _snippet, averages
 from neurograft.copying.intracellular.reading import _chunks
 from neurograft.copying.intracellular.reading._chunks import marked
 from neurograft.recordings import Signal, array_recording
@@ -59,3 +59,84 @@ def test_averages_of_two_segments_do_not_depend_on_chunks_or_threads(monkeypatch
     ]  # fmt: skip
     mine = np.array(good, dtype=np.float64)
     assert whole.mean_v[2] == pytest.approx((mine - mine[:, 2:5].mean(axis=1, keepdims=True)).mean(axis=0))
+
+
+def growing(seed):
+    """Two segments with stretches that stand still, spikes of four neurons, and pairs of them."""
+    rng = np.random.default_rng(seed)
+    samples = [rng.standard_normal((n, 4)) for n in (5000, 2500)]
+    for block in samples:
+        for first in rng.integers(0, len(block) - 40, 60):
+            block[first : first + rng.integers(3, 40), rng.integers(4)] = 0.1
+    frames = {
+        i: np.concatenate([np.column_stack([np.full(k, s), np.sort(rng.choice(len(samples[s]), k, replace=False))])
+                           for s, k in ((0, 80), (1, 40))])
+        for i in range(4)
+    }  # fmt: skip
+    return samples, frames, np.array([[0, 1], [2, 3], [3, 3], [1, 0]]), np.array([3, 2, 1, 0])
+
+
+def recorded(samples):
+    return array_recording(tuple(samples), rate_hz=1000.0, signal=Signal.MEMBRANE_V)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_recording_added_as_it_grows_gives_what_it_gives_at_once_bit_for_bit(seed):
+    samples, frames, pairs, channel = growing(seed)
+    whole = averages(recorded(samples), frames, channel, pairs, before_s=5e-3, after_s=8e-3)
+    running = RunningAverages(recorded(samples), channel, pairs, before_s=5e-3, after_s=8e-3)
+    rng, reach = np.random.default_rng(seed), running.reach_frames
+    for segment, block in enumerate(samples):
+        stops = [*np.sort(rng.choice(np.arange(200, len(block) - reach), 6, replace=False)).tolist(), len(block)]
+        for first, stop in zip([0, *stops[:-1]], stops, strict=True):
+            seen = [*samples[:segment], block[: stop + reach]]  # as it was when that much was recorded
+            known = {
+                i: f[(f[:, 0] < segment) | ((f[:, 0] == segment) & (f[:, 1] < stop + reach))]
+                for i, f in frames.items()
+            }  # fmt: skip
+            running.add(recorded(seen), known, [Span(segment, first, stop)], n_threads=1 + seed % 2)
+    for found, expected in zip(running.averages(), whole, strict=True):
+        assert np.array_equal(found, expected, equal_nan=True)
+    assert whole.n_spikes.min() > 20
+    assert whole.n_spikes.max() < 120  # some were spoilt
+
+
+def test_pairs_that_come_later_take_their_place_beside_the_others():
+    samples, frames, pairs, channel = growing(5)
+    recording, edges = recorded(samples), {"before_s": 5e-3, "after_s": 8e-3}
+    early, late = [Span(0, 0, 2000)], [Span(0, 2000, 5000), Span(1, 0, 2500)]
+    first = RunningAverages(recording, channel, pairs[:2], **edges)
+    first.add(recording, frames, early)
+    again, fresh = (RunningAverages(recording, channel, pairs[2:], **edges) for _ in range(2))
+    again.add(recording, frames, early)  # what was read is read once more for these alone
+    whole = averages(recording, frames, channel, pairs, **edges)
+    for later, same in ((again, True), (fresh, False)):
+        both = first.beside(later)
+        both.add(recording, frames, late)
+        found = both.averages()
+        assert np.array_equal(found.mean_v[:2], whole.mean_v[:2])
+        assert np.array_equal(found.mean_v[2:], whole.mean_v[2:]) == same
+        assert np.array_equal(found.n_spikes == whole.n_spikes, [True, True, same, same])
+    assert np.array_equal(first.pairs, pairs[:2])
+
+
+def test_places_of_pairs_are_told_and_new_ones_too():
+    _, _, pairs, channel = growing(6)
+    running = RunningAverages(recorded([np.zeros((50, 4))]), channel, pairs, before_s=5e-3, after_s=8e-3)
+    asked = np.array([[3, 3], [0, 1], [1, 1], [0, 3], [1, 0]])
+    assert running.places(asked).tolist() == [2, 0, -1, -1, 3]
+    none = RunningAverages(recorded([np.zeros((50, 4))]), channel, pairs[:0], before_s=5e-3, after_s=8e-3)
+    assert none.places(asked).tolist() == [-1] * 5
+
+
+def test_stretches_all_over_a_recording_tell_of_what_is_asked_late():
+    samples, frames, pairs, channel = growing(7)
+    recording = recorded([np.concatenate([samples[0]] * 8)])  # four chunks of ten seconds
+    frames = {
+        i: np.concatenate([f[f[:, 0] == 0] + [0, 5000 * k] for k in range(8)])
+        for i, f in frames.items()
+    }  # fmt: skip
+    whole = averages(recording, frames, channel, pairs, before_s=5e-3, after_s=8e-3)
+    some = averages(recording, frames, channel, pairs, before_s=5e-3, after_s=8e-3, most_s=20.0)
+    assert some.n_spikes == pytest.approx(whole.n_spikes / 2, rel=0.1)
+    assert some.mean_v == pytest.approx(whole.mean_v, abs=4 * np.nanmax(some.se_v))

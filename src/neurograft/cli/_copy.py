@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from neurograft.cli._copy_ahead import Following
 from neurograft.cli._copy_follow import EveryS, Follow, IdleS, Unit, growing, require_followed
 from neurograft.cli._copy_follow import follow as follow_recording
 from neurograft.cli._copy_work import Arrays, How, Jobs, Memory, Opener, Resume, Scheduler, Shard, SkipUnreadable
@@ -27,7 +28,7 @@ from neurograft.units import MV
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
-    from neurograft.copying import IntracellularCopy, Work
+    from neurograft.copying import IntracellularCopy, IntracellularOptions, Work
     from neurograft.maps import SynapseMap
     from neurograft.progress import Progress
     from neurograft.recordings import Recording
@@ -190,15 +191,23 @@ def _follow(
 
     folder = how.open_folder()
     last: list[tuple[tuple[str, ...], dict[str, object]]] = []
+    opener = Opener(asked.recording.resolve(), None, None)
+    ahead = Following(_options(asked), how.work(folder, opener), is_wanted=asked.mode is not Mode.SPIKES)
 
-    def publish(recording: "Recording", is_growing: bool) -> None:
-        work = how.work(folder, Opener(asked.recording.resolve(), None, None), is_growing=is_growing)
-        made = _copied(recording, asked, work=work, progress=silent)
+    def tell(made: "_Made", seconds: float, more: str = "") -> None:
         last[:] = [_written(asked, made)]
         m = made.map
-        print(f"{duration_s(recording):.0f} s: {m.n_synapses} synapses of {m.n_neurons} neurons", file=sys.stderr)
+        print(f"{seconds:.0f} s: {m.n_synapses} synapses of {m.n_neurons} neurons{more}", file=sys.stderr)
 
-    ended = follow_recording(opened, publish, every_s=every_s, idle_s=idle_s)
+    def publish(recording: "Recording", is_growing: bool) -> None:
+        early = ahead.map_of(recording, is_growing=is_growing)
+        if early is not None:
+            tell(_Made(map=early.copied.map, spikes=early.copied.spikes, intracellular=early.copied), *early.told())
+        if not is_growing or not (ahead.is_following or ahead.is_awaited(recording)):
+            made = _copied(recording, asked, work=how.work(folder, opener, is_growing=is_growing), progress=silent)
+            tell(made, duration_s(recording))
+
+    ended = follow_recording(opened, publish, ahead.step, every_s=every_s, idle_s=idle_s)
     if last:
         show(*last[-1], as_json=as_json)
     if ended:
@@ -298,7 +307,7 @@ def _write(path: Path, m: "SynapseMap", made: "_Made") -> None:
 
 
 def _copied(source: "SpikeTrains | Recording", asked: _Asked, *, work: "Work | None", progress: "Progress") -> _Made:
-    from neurograft.copying import IntracellularOptions, SpikesOptions, copy_intracellular, copy_spikes, detect_spikes
+    from neurograft.copying import SpikesOptions, copy_intracellular, copy_spikes, detect_spikes
     from neurograft.spikes import SpikeTrains
 
     if isinstance(source, SpikeTrains):
@@ -309,8 +318,13 @@ def _copied(source: "SpikeTrains | Recording", asked: _Asked, *, work: "Work | N
     if asked.mode is Mode.SPIKES:
         spikes = detect_spikes(source, work=work, progress=progress)
         return _Made(map=copy_spikes(spikes, options=SpikesOptions(fdr=asked.fdr), progress=progress), spikes=spikes)
-    options = IntracellularOptions(
+    copied = copy_intracellular(source, options=_options(asked), work=work, progress=progress)
+    return _Made(map=copied.map, spikes=copied.spikes, intracellular=copied)
+
+
+def _options(asked: _Asked) -> "IntracellularOptions":
+    from neurograft.copying import IntracellularOptions
+
+    return IntracellularOptions(
         fdr=asked.fdr, action_potential_v=asked.action_potential_v, with_evidence=asked.report is not None
     )
-    copied = copy_intracellular(source, options=options, work=work, progress=progress)
-    return _Made(map=copied.map, spikes=copied.spikes, intracellular=copied)

@@ -65,10 +65,16 @@ def growing(
 
 
 def follow(
-    opened: Callable[[], "Recording"], publish: Callable[["Recording", bool], None], *, every_s: float, idle_s: float
+    opened: Callable[[], "Recording"],
+    publish: Callable[["Recording", bool], None],
+    meanwhile: Callable[["Recording"], bool] = lambda _: False,
+    *,
+    every_s: float,
+    idle_s: float,
 ) -> bool:
     """Publish whenever there is more, at most every ``every_s``, until nothing comes for ``idle_s``.
 
+    Between maps ``meanwhile`` does a little of what the next one needs, and tells whether there was any to do.
     Return whether the recording ended; False when Ctrl-C or SIGTERM ended it.  What was published stays.  A recording
     too short to be copied yet is waited for; what goes wrong at its end is raised.
     """
@@ -93,7 +99,8 @@ def follow(
                     if recording is None:
                         raise CopyError(f"Nothing was recorded within {idle_s:g} s. Start the recorder first.")
                     return True
-                time.sleep(_POLL_S)
+                if recording is None or not meanwhile(recording):
+                    time.sleep(_POLL_S)
         except KeyboardInterrupt:
             return False
     return False

@@ -7,6 +7,8 @@ from neurograft.copying.intracellular._intracellular import detect_spikes as det
 from neurograft.copying.intracellular._intracellular import read_shard as read_shard
 from neurograft.copying.intracellular._null import NullEvidence as NullEvidence
 from neurograft.copying.intracellular._options import IntracellularOptions as IntracellularOptions
+from neurograft.copying.intracellular.following._ahead import Ahead as Ahead
+from neurograft.copying.intracellular.following._first_map import map_now as map_now
 from neurograft.copying.intracellular.judging._triggered import TriggeredAverage as TriggeredAverage
 from neurograft.copying.intracellular.judging._triggered import triggered_average as triggered_average
 from neurograft.copying.intracellular.neurons._channel_reports import ChannelReport as ChannelReport

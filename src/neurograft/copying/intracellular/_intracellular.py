@@ -11,11 +11,11 @@ from neurograft.copying.intracellular._copied import IntracellularCopy, provenan
 from neurograft.copying.intracellular._judgement import explained, judged_pairs, open_pairs
 from neurograft.copying.intracellular._null import null_evidence
 from neurograft.copying.intracellular._options import IntracellularOptions, read_options
-from neurograft.copying.intracellular._traces_of import scale_v, spikes_of, traces_of, untestable
+from neurograft.copying.intracellular._traces_of import scale_v, sources, spikes_of, untestable
 from neurograft.copying.intracellular.judging._calls import call
 from neurograft.copying.intracellular.judging._null_width import narrowed
 from neurograft.copying.intracellular.neurons._channel_reports import channel_reports, two_told
-from neurograft.copying.intracellular.neurons._coupling import Coupling, coupling
+from neurograft.copying.intracellular.neurons._coupling import Coupling
 from neurograft.copying.intracellular.neurons._detect import detect
 from neurograft.copying.intracellular.neurons._hum import rate_doubts
 from neurograft.copying.intracellular.neurons._neurons import neurons
@@ -27,12 +27,8 @@ from neurograft.copying.intracellular.reading._gather import Work, read_all, rea
 from neurograft.copying.intracellular.reading._kept import Kept
 from neurograft.copying.intracellular.reading._peaks import DetectionOptions
 from neurograft.copying.intracellular.reading._read import Reading
-from neurograft.copying.intracellular.reading._thin import thin_of
-from neurograft.copying.intracellular.reading._timeline import timeline
 from neurograft.copying.intracellular.reading._work import MAPPED, Nowhere, WorkFolder, digest
 from neurograft.copying.intracellular.regression._bursts import without_bursts
-from neurograft.copying.intracellular.regression._design import lag_boxes
-from neurograft.copying.intracellular.regression._over_mean import coupling_over_mean
 from neurograft.copying.intracellular.regression._whiten import in_memory, row_weights
 from neurograft.progress import Progress, silent
 from neurograft.recordings import Recording, n_channels
@@ -60,24 +56,11 @@ def copy_intracellular(
             return copy_intracellular(recording, options=options, work=kept, progress=progress)
     reading_options = read_options(recording, options)
     reading = read_all(recording, reading_options, work, progress)
-    found = detect(recording, reading, options.detection)
-    cells = neurons(recording, found)
-    require_spikes(found, cells)
-    gains = coupling(
-        recording, cells.events, action_potential_v=options.action_potential_v, window_s=options.coupling_window_s
-    )
-    factor = reading_options.factor
-    boxes = lag_boxes(recording.rate_hz / factor)
-    line = timeline(recording, factor=factor, gap_rows=boxes.reach + 1)
-    thin = thin_of(recording, reading, factor)
-    traces = replace(
-        traces_of(thin, line, cells, gains, options), memory=work.memory, n_threads=work.n_threads,
-        library=work.library,
-    )  # fmt: skip
-    gains = coupling_over_mean(traces, action_potential_v=options.action_potential_v, progress=progress)
-    traces = replace(traces, coupling=gains, keep=_keep(reading, gains, work))
+    found, cells, gains, _, boxes, traces = sources(recording, reading, options, work, progress)
+    line = traces.line
+    traces = replace(traces, keep=_keep(reading, gains, work))
     is_two = two_in_one(recording, cells, found.noise_v)
-    flags = rate_doubts(thin, cells.events, rate_hz=recording.rate_hz) + two_told(recording, cells, is_two)
+    flags = rate_doubts(traces.thin, cells.events, rate_hz=recording.rate_hz) + two_told(recording, cells, is_two)
     n_firing = sum(len(rows) > 0 for rows in traces.spike_row)
     work.memory.require(n_neurons=len(cells.channel), n_firing=n_firing, n_boxes=len(boxes.low))
     traces = in_memory(traces, progress)

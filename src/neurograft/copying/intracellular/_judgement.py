@@ -9,9 +9,9 @@ from numpy import ndarray
 
 from neurograft.copying.intracellular._options import IntracellularOptions
 from neurograft.copying.intracellular.judging._amplitude import alone, choose_shape, scores
-from neurograft.copying.intracellular.judging._mixture import Judged, Mixture, judge, learn
+from neurograft.copying.intracellular.judging._mixture import Judged, Mixture, learn
+from neurograft.copying.intracellular.judging._posterior import judge_all
 from neurograft.copying.intracellular.judging._templates import Family, OwnCourses, Shape, Templates, reach, templates
-from neurograft.copying.intracellular.reading._threads import in_order
 from neurograft.copying.intracellular.regression._design import LagBoxes
 from neurograft.copying.intracellular.regression._factored import Design, design
 from neurograft.copying.intracellular.regression._regression import Fit, fits
@@ -21,7 +21,7 @@ from neurograft.maps import Undecidable
 from neurograft.progress import Progress
 
 _NULL_NEURONS = 400  # as many, drawn at random, tell how statistics behave at shifted designs
-_LEARNT_FROM, _PAIRS_AT_ONCE = 50_000, 10_000
+_LEARNT_FROM = 50_000
 
 
 class Explained(NamedTuple):
@@ -117,32 +117,10 @@ def judged_pairs(
     sample = scores(found.fit, found.kinds, some)
     mixture = learn(sample, found.kinds, is_open[some], sd=sd, is_dale=options.is_dale)
     can_rank = is_open | (undecidable == Undecidable.TOO_FEW_SPIKES)  # such a pair has evidence, if no call
-    return Judgement(judge_all(found.fit, found.kinds, can_rank, mixture, sd, options, is_open, n_threads), mixture, sd)
-
-
-def judge_all(
-    fit_: Fit,
-    kinds: Templates,
-    is_open: Bool[ndarray, "pre post"],
-    mixture: Mixture,
-    sd: float,
-    options: IntracellularOptions,
-    is_sure: Bool[ndarray, "pre post"],
-    n_threads: int = 1,
-) -> Judged:
-    """Judge block after block of presynaptic neurons: what a pair needs while it is judged takes some kilobytes."""
-    n = len(is_open)
-
-    def judge_some(pre: Int64[ndarray, " pre"]) -> Judged:
-        found = scores(fit_, kinds, pre)
-        return judge(found, kinds, is_open[pre], mixture, sd=sd, is_dale=options.is_dale, is_sure=is_sure[pre])
-
-    blocks = np.array_split(np.arange(n), min(-(-n * n // _PAIRS_AT_ONCE), n))
-    parts = list(in_order(n_threads, judge_some, blocks))
-    axes = {"family": 1}
-    return Judged(
-        **{name: np.concatenate([getattr(p, name) for p in parts], axis=axes.get(name, 0)) for name in Judged._fields}
+    judged = judge_all(
+        found.fit, found.kinds, can_rank, mixture, sd=sd, is_dale=options.is_dale, is_sure=is_open, n_threads=n_threads
     )
+    return Judgement(judged, mixture, sd)
 
 
 def open_pairs(undecidable: UInt8[ndarray, "pre post"]) -> Bool[ndarray, "pre post"]:

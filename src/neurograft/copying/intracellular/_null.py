@@ -8,10 +8,11 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from neurograft.copying._fdr import empirical_null, two_sided_p
-from neurograft.copying.intracellular._judgement import Explained, Judgement, judge_all, open_pairs
+from neurograft.copying.intracellular._judgement import Explained, Judgement, open_pairs
 from neurograft.copying.intracellular._options import IntracellularOptions
 from neurograft.copying.intracellular.judging._amplitude import alone
 from neurograft.copying.intracellular.judging._calls import Called
+from neurograft.copying.intracellular.judging._posterior import judge_all
 from neurograft.copying.intracellular.judging._templates import Family
 from neurograft.copying.intracellular.properties._properties import Properties
 from neurograft.copying.intracellular.regression._boxes import box_z
@@ -58,7 +59,16 @@ def null_evidence(
     kinds, scale = found.kinds.among(found.null), np.count_nonzero(is_open) / max(np.count_nonzero(among), 1)
     worst = float(np.min(judgement.judged.direct[called.is_synapse], initial=1.0))
     false = [
-        judge_all(f, kinds, among, judgement.mixture, judgement.sd, options, among, n_threads).direct[among]
+        judge_all(
+            f,
+            kinds,
+            among,
+            judgement.mixture,
+            sd=judgement.sd,
+            is_dale=options.is_dale,
+            is_sure=among,
+            n_threads=n_threads,
+        ).direct[among]
         for f in found.shifted
     ]
     decoys = scale * sum(int(np.count_nonzero(direct >= worst)) for direct in false)

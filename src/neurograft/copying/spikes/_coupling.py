@@ -19,7 +19,7 @@ from neurograft.copying.spikes._windows import Selection, selection_table, stron
 from neurograft.errors import CopyError
 from neurograft.units import MS
 
-_RIDGE = 1e-2
+RIDGE = 1e-2
 _MOST_BOXES_TOGETHER = 3
 _TILE = 512
 _MOST_DOUBLE = 3000  # regressors; with more, single precision: z to 1 in 1,000, half the time and memory
@@ -218,7 +218,7 @@ def _inverse(gram: Float[ndarray, "regressors regressors"]) -> Float[ndarray, "r
     from scipy.linalg.lapack import dpotrf, dpotri, spotrf, spotri
 
     factorise, invert = (dpotrf, dpotri) if gram.dtype == np.float64 else (spotrf, spotri)
-    ridge = _RIDGE
+    ridge = RIDGE
     diagonal = np.arange(gram.shape[0])
     while True:
         lifted = gram.copy(order="F")

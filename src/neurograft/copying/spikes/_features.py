@@ -14,6 +14,7 @@ from numpy import ndarray
 from neurograft.copying.spikes._correlogram import LagGrid
 from neurograft.copying.spikes._coupling import BoxOptions, BoxScores, box_scores, counted_z, lift_of
 from neurograft.copying.spikes._latent import DriveOptions, are_drives_told, excess, high_passed, remove_drives
+from neurograft.copying.spikes._network import drives_beside
 from neurograft.copying.spikes._scan import (
     Baseline,
     Contrasts,
@@ -74,12 +75,18 @@ def describe(
     drives: DriveOptions,
     boxes: BoxOptions,
     progress: Progress,
+    clear: Bool[ndarray, "pre post"] | None = None,
 ) -> Described:
-    """Return the features of all ordered pairs; what silent neurons take part in means nothing."""
+    """Return the features of all ordered pairs; what silent neurons take part in means nothing.
+
+    Drives are estimated beside the ``clear`` synapses, where some are known already.
+    """
     n = counts.shape[0]
     raw, mean = excess(counts, exposed)
     progress("common drive", 0, 1)
     undriven = remove_drives(raw, grid, drives)
+    if clear is not None and undriven.n_drives:
+        undriven = drives_beside(raw, undriven, clear, grid, drives=drives, lags=boxes, n_bins_seen=n_bins_seen)
     clean, even, n_drives = undriven.values, undriven.even(mean), undriven.n_drives
     del undriven
     is_separable = are_drives_told(n, drives)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, UInt32
+from jaxtyping import Bool, Float32, Float64, UInt32
 from numpy import ndarray
 
 from neurograft.copying.spikes._correlogram import Events, LagGrid, block_stops, count_block
@@ -64,8 +64,9 @@ def joint_statistics(
     n_bins_seen: float,
     threads: int,
     progress: Progress,
+    clear: Bool[ndarray, "pre post"] | None = None,
 ) -> Joint:
-    """Return the statistics of all ordered pairs after common drive has been taken away."""
+    """Return the statistics of all ordered pairs after common drive has been taken away, beside ``clear`` synapses."""
     counts = all_correlograms(spikes, grid, threads=threads, progress=progress)
     near = np.abs(np.arange(-grid.n_half, grid.n_half + 1)) < first_causal_bin(grid, first_lag_s)
     zero_counts = counts[:, :, near].sum(axis=2, dtype=np.float64)
@@ -78,6 +79,7 @@ def joint_statistics(
         drives=drives,
         boxes=boxes,
         progress=progress,
+        clear=clear,
     )
     del counts
     values, mean = described.clean, described.mean

@@ -103,8 +103,32 @@ def remove_drives(values: Float32[ndarray, "neurons neurons bins"], grid: LagGri
     most = min(options.most_drives, values.shape[0] // options.neurons_per_drive)
     n_drives = min(most, int(np.count_nonzero(eigenvalues > options.strength * usual)))
     if n_drives == 0:
-        return Undriven(_centred(values), 0, None)
-    loading = vectors[:, -n_drives:]
+        return Undriven(centred(values), 0, None)
+    fit = low_rank(values, _settled(thin, vectors[:, -n_drives:], options))
+    return Undriven(centred(values - fit), n_drives, fit)
+
+
+class Drives(NamedTuple):
+    """What drives put into all correlograms: the excess U M(lag) U'."""
+
+    loading: Float64[ndarray, "neurons drives"]  # U, orthonormal
+    middle: Float32[ndarray, "drives drives bins"]  # M
+
+
+def fitted_drives(
+    values: Float32[ndarray, "neurons neurons bins"], grid: LagGrid, options: DriveOptions, n_drives: int
+) -> Drives:
+    """Return so many drives, one or more, that explain most of the excess."""
+    thin = _smoothed(values, grid)
+    loading = _settled(thin, _shared(thin, options)[1][:, -n_drives:], options)
+    return Drives(loading, _middle(values, loading))
+
+
+def _settled(
+    thin: ndarray, loading: Float64[ndarray, "neurons drives"], options: DriveOptions
+) -> Float64[ndarray, "neurons drives"]:
+    """Return the loadings after rounds in which what stands out was clipped."""
+    n_drives = loading.shape[1]
     for _ in range(_N_ROUNDS):
         fit = low_rank(thin, loading)
         rest = thin - fit
@@ -113,8 +137,7 @@ def remove_drives(values: Float32[ndarray, "neurons neurons bins"], grid: LagGri
         diagonal = np.arange(len(fit))
         fit[diagonal, diagonal] = low_rank(fit, loading)[diagonal, diagonal]
         loading = _shared(fit, options)[1][:, -n_drives:]
-    fit = low_rank(values, loading)
-    return Undriven(_centred(values - fit), n_drives, fit)
+    return loading
 
 
 def _shared(values: ndarray, options: DriveOptions) -> tuple[ndarray, Float64[ndarray, "neurons vectors"]]:
@@ -126,7 +149,7 @@ def _shared(values: ndarray, options: DriveOptions) -> tuple[ndarray, Float64[nd
     return eigenvalues[order], vectors[:, order]
 
 
-def _centred(values: Float32[ndarray, "neurons neurons bins"]) -> Float32[ndarray, "neurons neurons bins"]:
+def centred(values: Float32[ndarray, "neurons neurons bins"]) -> Float32[ndarray, "neurons neurons bins"]:
     """Return the excess around its mean without outlying bins: a strong synapse had lifted the mean."""
     centred = np.empty_like(values)
     for i, row in enumerate(values):
@@ -161,6 +184,14 @@ def low_rank(
     values: Float32[ndarray, "neurons neurons bins"], loading: Float64[ndarray, "neurons drives"]
 ) -> Float32[ndarray, "neurons neurons bins"]:
     """Return the least-squares fit of U M(lag) U' to all pairs of different neurons, diagonal filled in."""
+    u = loading.astype(np.float32)
+    return np.einsum("ia,abl,jb->ijl", u, _middle(values, loading), u, optimize=True)
+
+
+def _middle(
+    values: Float32[ndarray, "neurons neurons bins"], loading: Float64[ndarray, "neurons drives"]
+) -> Float32[ndarray, "drives drives bins"]:
+    """Return the M(lag) of that fit."""
     n, k = loading.shape
     off = values.copy()
     off[np.arange(n), np.arange(n)] = 0.0
@@ -169,8 +200,7 @@ def low_rank(
     pairs = (loading[:, :, None] * loading[:, None, :]).reshape(n, k * k)
     # The missing diagonal: what M itself says there has to be left out of U'U = 1.
     inner = np.linalg.solve(np.eye(k * k) - pairs.T @ pairs + 1e-9 * np.eye(k * k), right.astype(np.float64))
-    middle = inner.reshape(k, k, -1).astype(np.float32)
-    return np.einsum("ia,abl,jb->ijl", u, middle, u, optimize=True)
+    return inner.reshape(k, k, -1).astype(np.float32)
 
 
 def _smoothed(values: Float32[ndarray, "neurons neurons bins"], grid: LagGrid) -> ndarray:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple, cast, final
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from neurograft.copying.spikes._correlogram import Events, LagGrid, count_listed, count_pair, events, exposure
@@ -18,6 +18,7 @@ from neurograft.copying.spikes._input import grid_of, impossible, is_on_grid, re
 from neurograft.copying.spikes._joint import Joint, joint_statistics
 from neurograft.copying.spikes._judge import Verdict, jittered, q_values, trained_judge, verdict
 from neurograft.copying.spikes._latent import DriveOptions
+from neurograft.copying.spikes._network import CLEAR_CHANCE, FEWEST_CLEAR
 from neurograft.copying.spikes._pairs import PairStatistics, pair_statistics
 from neurograft.copying.spikes._scan import onset_s
 from neurograft.copying.spikes._strength import GainTable, StandardNeuron, gain_table
@@ -44,6 +45,7 @@ class SpikesOptions:
     most_joint_neurons: int = 1000  # 7 GB; with more, each correlogram is judged alone by the hollow test
     decoys: int = 1  # jittered copies of the recording that the judge sees too; each costs as much as the recording
     most_decoy_neurons: int = 300  # with more neurons no decoys are made: the share that they measure is the finer
+    most_network_neurons: int = 300  # with more, drives are not estimated anew beside the clear synapses: time
     seed: int = 1  # of the decoys
     standard: StandardNeuron = field(default_factory=StandardNeuron)
     gain_window_s: float = 10 * MS  # extra spikes are counted from 2 ms before the peak to this long after it
@@ -110,24 +112,21 @@ def copy_spikes(
     repeated = repeats(spikes)
     is_duplicate = repeated.is_twin
     spikes = without(spikes, is_duplicate)
-    found, joint = _statistics(trains, spikes, options, progress)
+    is_left_out = is_duplicate | is_impossible
+    found, joint, judged = _known(trains, spikes, is_left_out, options, progress)
     decisions = decide(
         found,
         np.where(is_impossible, 0, trains.counts()),
         is_duplicate,
         fdr=options.fdr,
-        is_drive_separable=joint is not None and joint.is_drive_separable,
+        is_drive_separable=judged is not None,
     )
     decoy_calls = None
-    if joint is not None and joint.is_drive_separable:
-        decisions, decoy_calls = _judged(
-            trains,
-            joint,
-            plain=decisions,
-            is_left_out=is_duplicate | is_impossible,
-            options=options,
-            progress=progress,
-        )
+    if judged is not None:
+        decoys = _decoys(trains, is_left_out, options, progress)
+        decisions = decide_judged(decisions, judged, q_values(judged, decoys), fdr=options.fdr)
+        if decoys:
+            decoy_calls = sum(int(np.sum(q_values(decoy, []) <= options.fdr)) for decoy in decoys)
     decisions = _left_out(decisions, is_impossible)
     rates_hz = trains.rates_hz()
     gains = gain_table(options.standard, window_s=options.gain_window_s, rates_hz=rates_hz)
@@ -193,30 +192,45 @@ def _left_out(decisions: Decisions, is_impossible: ndarray) -> Decisions:
     return decisions._replace(undecidable=undecidable, z=z, is_synapse=decisions.is_synapse & ~pairs)
 
 
-def _judged(
+def _known(
     trains: SpikeTrains,
-    joint: Joint,
-    *,
-    plain: Decisions,
-    is_left_out: ndarray,
+    spikes: Events,
+    is_left_out: Bool[ndarray, " neurons"],
     options: SpikesOptions,
     progress: Progress,
-) -> tuple[Decisions, int | None]:
-    """Return the trained judge's decisions, and how many pairs of jittered recordings, if any, it would have called."""
-    judge, tested = trained_judge(), ~np.isnan(plain.z)
-    mine = verdict(joint.described, tested, judge)
+) -> tuple[PairStatistics, Joint | None, Verdict | None]:
+    """Return the statistics, joint where memory allows, and the trained judge's verdict where he may be asked.
+
+    He is asked twice where there are drives: what he finds clear at first is no drive.
+    """
+    found, joint = _statistics(trains, spikes, options, progress)
+    if joint is None or not joint.is_drive_separable:
+        return found, joint, None
+    is_judged = ~is_left_out & (trains.counts() > 0)
+    tested = is_judged[:, None] & is_judged[None, :] & ~np.isnan(found.z)
+    judged = verdict(joint.described, tested, trained_judge())
+    clear = np.nan_to_num(judged.chance) > CLEAR_CHANCE
+    is_network = np.count_nonzero(clear) >= FEWEST_CLEAR * trains.n_neurons
+    if joint.described.n_drives and is_network and trains.n_neurons <= options.most_network_neurons:
+        found, joint = _statistics(trains, spikes, options, progress, clear=clear)
+        assert joint is not None
+        judged = verdict(joint.described, tested, trained_judge())
+    return found, joint, judged
+
+
+def _decoys(
+    trains: SpikeTrains, is_left_out: Bool[ndarray, " neurons"], options: SpikesOptions, progress: Progress
+) -> list[Verdict]:
+    """Return the judge's verdicts on jittered copies of the recording, none where neurons are too many."""
     decoys: list[Verdict] = []
     n_decoys = options.decoys if trains.n_neurons <= options.most_decoy_neurons else 0
     for rng in np.random.default_rng(options.seed).spawn(n_decoys):
         bin_s = options.lags.bin_s if is_on_grid(trains, options.lags.bin_s) else None
-        moved = without(
-            events(jittered(trains, bin_s, rng), options.lags, is_gap_real_time=options.is_gap_real_time), is_left_out
-        )
-        other = _statistics(trains, moved, options, progress)[1]
-        assert other is not None
-        decoys.append(verdict(other.described, tested, judge))
-    decoy_calls = sum(int(np.sum(q_values(decoy, [])[tested] <= options.fdr)) for decoy in decoys)
-    return decide_judged(plain, mine, q_values(mine, decoys), fdr=options.fdr), decoy_calls if decoys else None
+        moved = events(jittered(trains, bin_s, rng), options.lags, is_gap_real_time=options.is_gap_real_time)
+        judged = _known(trains, without(moved, is_left_out), is_left_out, options, progress)[2]
+        assert judged is not None
+        decoys.append(judged)
+    return decoys
 
 
 def correlogram(trains: SpikeTrains, pre: int, post: int, *, options: SpikesOptions = DEFAULT_OPTIONS) -> Correlogram:
@@ -235,7 +249,11 @@ def correlogram(trains: SpikeTrains, pre: int, post: int, *, options: SpikesOpti
 
 
 def _statistics(
-    trains: SpikeTrains, spikes: Events, options: SpikesOptions, progress: Progress
+    trains: SpikeTrains,
+    spikes: Events,
+    options: SpikesOptions,
+    progress: Progress,
+    clear: Bool[ndarray, "pre post"] | None = None,
 ) -> tuple[PairStatistics, Joint | None]:
     """Return the joint statistics where memory allows, else those of each correlogram alone."""
     n_bins_seen = trains.duration_s / options.lags.bin_s
@@ -254,6 +272,7 @@ def _statistics(
         n_bins_seen=n_bins_seen,
         threads=options.threads,
         progress=progress,
+        clear=clear,
     )
     return joint.statistics, joint
 

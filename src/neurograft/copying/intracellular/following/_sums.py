@@ -7,7 +7,6 @@ sum so far.  Nothing that was summed is looked at again, and how far the coeffic
 always known.
 """
 
-# ruff: noqa: PLR0917  (kernels take their arrays by position)
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -78,7 +77,8 @@ class OfTargets(NamedTuple):
 
     def moments(self, total: Float64[ndarray, " columns"]) -> Moments:
         """Return what the regression asks for beside the coefficients; ``sums`` are what the coefficients lack."""
-        return Moments(self.lacking, self.kept(total).T, *self.plain, self.near_e2)
+        weight, sum_e, sum_e2 = self.plain
+        return Moments(self.lacking, self.kept(total).T, weight, sum_e, sum_e2, self.near_e2)
 
 
 class Rows(NamedTuple):
@@ -161,28 +161,17 @@ def _recentre(gram, before, after, weight_before, weight_after):
 
 
 def add_chunks(
-    traces: Traces,
-    whitener: Whitener,
-    boxes: LagBoxes,
-    trains: tuple[Int64[ndarray, " _"], ...],
-    worth: Float64[ndarray, " rows"],
-    chunks: range,
-    shared: Shared,
-    blocks: list[OfTargets],
+    each: list[Traces], chunks: range, rows: list[Rows], whitener: Whitener, blocks: list[OfTargets]
 ) -> None:
-    """Add the rows of some chunks to all sums; ``trains`` are of the neurons with columns, ``worth`` of all rows."""
-    spans = [span_of(traces, k) for k in chunks]
-    each = [Rows.of(trains, boxes, worth, span) for span in spans]
+    """Add the rows of some chunks to the sums of all targets; ``each`` are the traces as each chunk is to see them."""
 
     def add(mine: OfTargets) -> None:
-        parts = prepared(traces, mine.targets, chunks=slice(chunks.start, chunks.stop))
-        for part, rows in zip(parts, each, strict=True):
-            add_rows(mine, part, rows, whitener.of(mine.targets))
+        for traces, k, own in zip(each, chunks, rows, strict=True):
+            (part,) = prepared(traces, mine.targets, chunks=slice(k, k + 1))
+            add_rows(mine, part, own, whitener.of(mine.targets))
 
-    for _ in in_order(traces.n_threads, add, blocks):
+    for _ in in_order(each[0].n_threads, add, blocks):
         pass
-    # rows between segments weigh nothing, so that one range holds all
-    shared.add(Rows.of(trains, boxes, worth, (spans[0][0], spans[-1][1])), traces.n_threads)
 
 
 def span_of(traces: Traces, chunk: int) -> tuple[int, int]:

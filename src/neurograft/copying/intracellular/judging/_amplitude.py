@@ -1,6 +1,7 @@
 """From lag coefficients to amplitudes: every template fitted alone, by generalised least squares."""
 
 # ruff: noqa: PLR0917  (a fit is told by its parts)
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying.intracellular.judging._scores import NEVER_V2, score_pairs
+from neurograft.copying.intracellular.judging._side_by_side import in_blocks, run, scores_lanes
 from neurograft.copying.intracellular.judging._templates import (
     Family,
     OwnCourses,
@@ -22,7 +24,7 @@ from neurograft.copying.intracellular.regression._slow import MIN_SHARE, baselin
 
 _STRONG_Z, _STRONG_CLEARED_Z = 6.0, 3.0
 _SHAPE_NEURONS, _SHAPE_TARGETS = 200, 1024  # as many presynaptic and postsynaptic neurons decide the common shape
-_TARGETS_AT_ONCE, _LONGER = 512, 24
+_TARGETS_AT_ONCE, _SCORED_AT_ONCE, _LONGER = 512, 64, 24
 
 
 class Scores(NamedTuple):
@@ -44,7 +46,7 @@ def scores(fit: Fit, kinds: Templates, pre: Int64[ndarray, " pre"]) -> Scores:
     bursts meet the other's membrane at the same phases again and again, which looks like nothing and like everything.
     """
     by_target = _by_target(kinds.image)
-    talk, under = int(np.argmax(kinds.family == Family.CROSS_TALK)), _run(kinds.is_under_talk)
+    talk, under = int(np.argmax(kinds.family == Family.CROSS_TALK)), run(kinds.is_under_talk)
     out = _nothing(len(kinds.image), pre, fit.beta.shape[2])
     for k, i in enumerate(pre):
         if fit.n_spikes[i] > 0:
@@ -62,27 +64,17 @@ def alone(
     fit: Fit, image: Float64[ndarray, "templates boxes neurons"], pre: Int64[ndarray, " pre"], *, n_threads: int = 1
 ) -> Scores:
     """Return the fit of each image with nothing else."""
-    by_target, none = _by_target(image), np.zeros((0, *image.shape[1:]))
-    out = _nothing(len(image), pre, image.shape[2])
+    z, information = np.zeros((2, len(image), len(pre), image.shape[2]))
+    by_target = _by_target(image)
 
-    def fill(k: int) -> None:
-        i = int(pre[k])
-        if fit.n_spikes[i] > 0:
-            _score(fit, i, by_target, (0, 0), -1, none, out, k)
-            out.z[:, k, i] = out.information[:, k, i] = 0.0
+    def fill(some: Int64[ndarray, " some"]) -> None:
+        found = scores_lanes(fit, by_target, pre[some])
+        z[:, some], information[:, some] = (part.transpose(1, 2, 0) for part in found)
 
-    for _ in in_order(n_threads, fill, range(len(pre))):
+    for _ in in_order(n_threads, fill, in_blocks(np.flatnonzero(fit.n_spikes[pre] > 0))):
         pass
-    return out
-
-
-def _run(mask: Bool[ndarray, " templates"]) -> tuple[int, int]:
-    """Return the first and one past the last of the templates that a mask marks, which follow each other."""
-    marked = np.flatnonzero(mask)
-    if not marked.size:
-        return 0, 0
-    assert np.ptp(marked) == len(marked) - 1
-    return int(marked[0]), int(marked[-1]) + 1
+    z[:, np.arange(len(pre)), pre] = information[:, np.arange(len(pre)), pre] = 0.0
+    return Scores(z, information)
 
 
 def _nothing(n_templates: int, pre: Int64[ndarray, " pre"], n: int) -> Scores:
@@ -160,21 +152,23 @@ def choose_shape(
         few = np.concatenate([_by_target(each[k]) for k in some], axis=2)
 
         def fill(
-            k: int,
+            block: tuple[ndarray, ndarray],
             near: Fit = near,
             talk: OwnCourses = talk,
             by_target: ndarray = by_target,
             few: ndarray = few,
-            part: slice = part,
+            first: int = first,
         ) -> None:
-            i = int(pre[k])
-            plain, clear = (_nothing(y.shape[2], pre[:1], len(y)) for y in (by_target, few))
-            _score(near, i, by_target, (0, 0), -1, np.zeros((0, *by_target.shape[1::-1])), plain, 0)
-            _score(near, i, few, (0, few.shape[2]), -1, talk.pulses(i), clear, 0)
-            best[:, k, part] = np.max(plain.z.reshape(len(shapes), -1, len(by_target)) ** 2, axis=1)
-            cleared[k, part] = np.max(clear.z[:, 0] ** 2, axis=0)
+            mine, there = block
+            fits, own = near.to(there), talk._replace(whitener=talk.whitener.of(there))
+            plain, _ = scores_lanes(fits, by_target[there], pre[mine], dtype=np.float32)
+            clear, _ = scores_lanes(fits, few[there], pre[mine], own, np.float32)
+            z2 = np.max((plain**2).reshape(len(there), len(shapes), -1, len(mine)), axis=2)
+            best[np.ix_(np.arange(len(shapes)), mine, first + there)] = z2.transpose(1, 2, 0)
+            cleared[np.ix_(mine, first + there)] = np.max(clear**2, axis=1).T
 
-        for _ in in_order(n_threads, fill, range(len(pre))):
+        few_targets = np.array_split(np.arange(len(by_target)), -(-len(by_target) // _SCORED_AT_ONCE))
+        for _ in in_order(n_threads, fill, product(in_blocks(np.arange(len(pre))), few_targets)):
             pass
     best[:, pre[:, None] == post] = 0.0
     strong = (np.max(best, axis=0, initial=0.0) > _STRONG_Z**2) & (cleared > _STRONG_CLEARED_Z**2)

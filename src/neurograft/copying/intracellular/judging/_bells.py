@@ -4,10 +4,14 @@
 under 1e-12.  ``tail`` is erfcx(y) = exp(y^2) erfc(y) for y >= 0: (1 + 2 y) erfcx(y) as a polynomial in
 (y - 3.75) / (y + 3.75) (Shepherd and Laframboise 1981, Math. Comp. 36, 249), here of degree 20 and fitted to
 ``scipy.special.erfcx`` at 200 Chebyshev nodes; relative error under 1e-14.
+
+``decay_32`` and ``tail_32`` are the same of 32 bits, to 1e-6: 2 to a whole number is that number in the exponent's
+bits, times a polynomial of degree 5 for what is left (fitted at 400 Chebyshev nodes); the tail's has degree 11.
 """
 
 from typing import no_type_check
 
+import numpy as np
 from numba import njit
 
 
@@ -71,4 +75,43 @@ def tail(y):
     p = p * u + 0.0035854154857962728
     p = p * u - 0.14024059858550691
     p = p * u + 1.2375126308378261
+    return p * above * q
+
+
+_ONE, _TWO, _HALF, _MIDDLE = np.float32(1.0), np.float32(2.0), np.float32(0.5), np.float32(3.75)
+_PER_E, _LOWEST = np.float32(1.4426950408889634), np.float32(-125.0)
+_BIAS, _MANTISSA = np.int32(127), np.int32(23)
+_E0, _E1, _E2, _E3, _E4, _E5 = (
+    np.float32(v)
+    for v in (1.0000001192092896, 0.6931471824645996, 0.2402210682630539, 0.05550327152013779, 0.009676037356257439,
+              0.0013400432653725147)
+)  # fmt: skip
+_T0, _T1, _T2, _T3, _T4, _T5, _T6, _T7, _T8, _T9, _T10, _T11 = (
+    np.float32(v)
+    for v in (1.2375125885009766, -0.1402406543493271, 0.0035862703807651997, 0.08227842301130295, -0.10881426930427551,
+              0.09229076653718948, -0.05864685773849487, 0.02840925194323063, -0.009844494983553886,
+              0.0016759121790528297, 0.0003963076160289347, -0.00022411675308831036)
+)  # fmt: skip
+
+
+@njit(cache=True, inline="always", error_model="numpy")
+@no_type_check
+def decay_32(x):
+    """Return exp(x) of a number that is not positive; about 1e-38 far below."""
+    y = max(x * _PER_E, _LOWEST)
+    whole = np.floor(y + _HALF)
+    r = y - whole
+    p = ((((_E5 * r + _E4) * r + _E3) * r + _E2) * r + _E1) * r + _E0
+    return p * np.int32((np.int32(whole) + _BIAS) << _MANTISSA).view(np.float32)
+
+
+@njit(cache=True, inline="always", error_model="numpy")
+@no_type_check
+def tail_32(y):
+    """Return exp(y^2) erfc(y) of a number that is not negative, up to 1e18."""
+    above, below = y + _MIDDLE, _ONE + _TWO * y
+    q = _ONE / (above * below)
+    u = (y - _MIDDLE) * below * q
+    p = ((((_T11 * u + _T10) * u + _T9) * u + _T8) * u + _T7) * u + _T6
+    p = (((((p * u + _T5) * u + _T4) * u + _T3) * u + _T2) * u + _T1) * u + _T0
     return p * above * q

@@ -1,6 +1,7 @@
 """From posteriors to calls: synapses at a false-discovery rate, rivals by name, limits of what can be found."""
 
 # ruff: noqa: PLR0917  (a call is told by its parts)
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from neurograft.copying.intracellular.judging._crosstalk import MIN_RATE_HZ, Cro
 from neurograft.copying.intracellular.judging._electrical import may_be_junction, passes_on
 from neurograft.copying.intracellular.judging._mixture import Judged, expected_fdr
 from neurograft.copying.intracellular.judging._templates import Family
-from neurograft.copying.intracellular.judging._triggered import averages
+from neurograft.copying.intracellular.judging._triggered import Averages, RunningAverages, averages
 from neurograft.copying.intracellular.neurons._neurons import Neurons
 from neurograft.copying.intracellular.regression._boxes import box_z
 from neurograft.copying.intracellular.regression._design import ZERO
@@ -23,7 +24,9 @@ from neurograft.units import MS, MV
 
 POWER_Z = 0.8416212335729143  # a synapse at the detection limit is found four times in five
 SURE = 0.95  # posterior from which a sign or a rival is stated
+BEFORE_S, AFTER_S = 3 * MS, 8 * MS  # of the spike, that full-rate averages tell
 _SUSPECT, _SUSPECT_Z = 0.5, 3.5
+_LATE_S = 60.0  # of a recording, that tell of suspects that were none when it was followed
 _ONE_WAY = 0.2  # posterior that the weaker direction of an electrical synapse needs
 
 
@@ -58,12 +61,21 @@ def call(
     *,
     fdr: float,
     plausible_v: float,
+    averaged: RunningAverages | None = None,
     n_threads: int = 1,
     progress: Progress,
 ) -> Called:
-    """Return which pairs are synapses at this false-discovery rate, and why the others are not."""
+    """Return which pairs are synapses at this false-discovery rate, and why the others are not.
+
+    Full-rate averages that were kept up while the recording grew need no other look at its samples; of suspects
+    that are not among them a minute is read.
+    """
     undecidable = undecidable.copy()
-    talk, rejected = _cross_talk(recording, cells, fit, judged, ~np.isnan(judged.direct), n_threads, progress)
+
+    def average(pairs: Int64[ndarray, "pairs 2"]) -> Averages:
+        return _full_rate(recording, cells, pairs, averaged, n_threads, progress)
+
+    talk, rejected = _cross_talk(recording, cells, fit, judged, ~np.isnan(judged.direct), average)
     is_open = ~np.isnan(judged.direct) & (undecidable == Undecidable.DECIDED) & ~talk
     undecidable[talk] = Undecidable.CROSS_TALK
     is_electrical = _electrical(recording, fit, judged, is_open)
@@ -106,19 +118,37 @@ def _limits(judged: Judged, called: ndarray, *, n_tests: int, fdr: float) -> Flo
     return (needed + POWER_Z) * judged.se_v
 
 
-def _cross_talk(
-    recording: Recording, cells: Neurons, fit: Fit, judged: Judged, is_open: ndarray, n_threads: int, progress: Progress
-) -> tuple[Bool[ndarray, "pre post"], tuple[RejectedPair, ...]]:
-    """Return the pairs that are an amplifier's, by the rows alone or by the full-rate traces, and say why."""
+def suspects(fit: Fit, judged: Judged, is_open: Bool[ndarray, "pre post"]) -> Int64[ndarray, "pairs 2"]:
+    """Return the pairs that answer in the spike's own row, or are likelier something than nothing."""
     at_once = np.nan_to_num(np.abs(box_z(fit, ZERO))) > _SUSPECT_Z
     other = np.nansum(judged.family, axis=0) > _SUSPECT
+    return np.argwhere(is_open & (at_once | other)).astype(np.int64)
+
+
+def with_own(pairs: Int64[ndarray, "pairs 2"]) -> Int64[ndarray, "more 2"]:
+    """Return the pairs, and after them each of their presynaptic neurons with itself: its action potential."""
+    pre = np.unique(pairs[:, 0])
+    return np.concatenate([pairs, np.column_stack([pre, pre])])
+
+
+def _cross_talk(
+    recording: Recording,
+    cells: Neurons,
+    fit: Fit,
+    judged: Judged,
+    is_open: ndarray,
+    average: Callable[[Int64[ndarray, "pairs 2"]], Averages],
+) -> tuple[Bool[ndarray, "pre post"], tuple[RejectedPair, ...]]:
+    """Return the pairs that are an amplifier's, by the rows alone or by the full-rate traces, and say why."""
     is_talk = is_open & (judged.family[Family.CROSS_TALK] > SURE)
     why = {(int(i), int(j)): "cross-talk: up and at once back down after the spike" for i, j in np.argwhere(is_talk)}
-    suspects = np.argwhere(is_open & (at_once | other)).astype(np.int64)
-    if len(suspects) and recording.rate_hz >= MIN_RATE_HZ:
-        seen = _full_rate(recording, cells, suspects, n_threads, progress)
+    asked = suspects(fit, judged, is_open)
+    if len(asked) and recording.rate_hz >= MIN_RATE_HZ:
+        found, n = average(with_own(asked)), len(asked)
+        own = np.unique(asked[:, 0], return_inverse=True)[1]
+        seen = cross_talk(found.select(np.arange(n)), found.select(n + own.ravel()))
         for k in np.flatnonzero(seen.is_cross_talk):
-            i, j = (int(m) for m in suspects[k])
+            i, j = (int(m) for m in asked[k])
             is_talk[i, j] = True
             why[i, j] = _why(seen, int(k))
     labels = [recording.channel_labels[c] for c in cells.channel]
@@ -126,17 +156,33 @@ def _cross_talk(
 
 
 def _full_rate(
-    recording: Recording, cells: Neurons, suspects: Int64[ndarray, "pairs 2"], n_threads: int, progress: Progress
-) -> CrossTalk:
-    """Average the full-rate traces of the suspects and of their presynaptic neurons, and judge them."""
-    pre, own = np.unique(suspects[:, 0], return_inverse=True)
-    frames = {int(i): cells.frames(int(i)) for i in np.unique(suspects)}
-    both = np.concatenate([suspects, np.column_stack([pre, pre])])
-    found = averages(
-        recording, frames, cells.channel, both, before_s=3 * MS, after_s=8 * MS, n_threads=n_threads, progress=progress
-    )
-    n = len(suspects)
-    return cross_talk(found.select(np.arange(n)), found.select(n + own.ravel()))
+    recording: Recording,
+    cells: Neurons,
+    pairs: Int64[ndarray, "pairs 2"],
+    averaged: RunningAverages | None,
+    n_threads: int,
+    progress: Progress,
+) -> Averages:
+    """Return averages of full-rate traces, from what was kept up with the recording where that knows of a pair."""
+
+    def read(some: Int64[ndarray, "some 2"], most_s: float) -> Averages:
+        frames = {int(i): cells.frames(int(i)) for i in np.unique(some)}
+        return averages(
+            recording, frames, cells.channel, some, before_s=BEFORE_S, after_s=AFTER_S, most_s=most_s,
+            n_threads=n_threads, progress=progress,
+        )  # fmt: skip
+
+    if averaged is None:
+        return read(pairs, np.inf)
+    place = averaged.places(pairs)
+    late = np.flatnonzero(place < 0)
+    if len(late) == len(pairs):
+        return read(pairs, _LATE_S)
+    found = averaged.averages().select(place)
+    if late.size:
+        more = read(pairs[late], _LATE_S)
+        found.mean_v[late], found.se_v[late], found.n_spikes[late] = more.mean_v, more.se_v, more.n_spikes
+    return found
 
 
 def _why(talk: CrossTalk, k: int) -> str:

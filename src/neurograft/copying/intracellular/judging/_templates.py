@@ -94,6 +94,11 @@ class OwnCourses(NamedTuple):
     whitener: Whitener
     boxes: LagBoxes
 
+    @property
+    def n_pulses(self) -> int:
+        """How many there are of each neuron."""
+        return 2 + len(_EDGE_ROWS)
+
     def pulses(self, pre: int) -> Float64[ndarray, "pulses boxes neurons"]:
         """Return images of the neuron's course, of its slope (seen from outside), and of single rows around its spike.
 
@@ -106,9 +111,21 @@ class OwnCourses(NamedTuple):
         whitener = Whitener(self.whitener.coefficient[:, post : post + 1])
         return images_of(self._copies(pre), self.first, whitener, self.boxes)[:, :, 0]
 
+    def moving(self, pre: Int64[ndarray, " some"]) -> Float64[ndarray, "two some rows"]:
+        """Return the pulses that differ between presynaptic neurons: their courses and slopes."""
+        mine = self.course[pre]
+        return np.stack([mine, np.diff(mine, axis=1, prepend=mine[:, :1])])
+
+    def edges(self) -> Float64[ndarray, "edges boxes neurons"]:
+        """Return images of the pulses that do not."""
+        return images_of(self._edge_rows(), self.first, self.whitener, self.boxes)
+
+    def _edge_rows(self) -> Float64[ndarray, "edges rows"]:
+        rows = np.arange(self.first, self.first + self.course.shape[1])
+        return np.stack([np.where(rows == k, 1.0, 0.0) for k in _EDGE_ROWS])
+
     def _copies(self, pre: int) -> Float64[ndarray, "pulses rows"]:
-        rows, mine = np.arange(self.first, self.first + self.course.shape[1]), self.course[pre]
-        return np.stack([mine, np.diff(mine, prepend=mine[0]), *(np.where(rows == k, 1.0, 0.0) for k in _EDGE_ROWS)])
+        return np.concatenate([self.moving(np.array([pre]))[:, 0], self._edge_rows()])
 
 
 def no_courses(whitener: Whitener, boxes: LagBoxes) -> OwnCourses:
@@ -226,11 +243,8 @@ def means_by_lag(
 ) -> Float64[ndarray, "lags courses boxes"]:
     """Return means in every box of courses that come 0 to ``order`` rows later: an image is a weighted sum of them."""
     n, n_rows = courses.shape
-    out = np.empty((order + 1, n, len(boxes.low)))
-    later = np.zeros((n, n_rows + order))
+    mean, later = np.zeros((n_rows, len(boxes.low))), np.zeros((n, n_rows + order))
+    for b, (low, high) in enumerate(zip(boxes.low - first, boxes.high - first, strict=True)):
+        mean[low:high, b] = 1.0 / (high - low)
     later[:, order:] = courses
-    for lag in range(order + 1):
-        shifted = later[:, order - lag : order - lag + n_rows]
-        for b, (low, high) in enumerate(zip(boxes.low - first, boxes.high - first, strict=True)):
-            out[lag, :, b] = shifted[:, low:high].mean(axis=1)
-    return out
+    return np.stack([later[:, order - lag : order - lag + n_rows] @ mean for lag in range(order + 1)])

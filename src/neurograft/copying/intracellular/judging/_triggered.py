@@ -1,7 +1,9 @@
 """Averages of full-rate traces around spikes: what the eye checks, and what tells cross-talk from a synapse."""
 
 # ruff: noqa: PLR0917  (kernels take their arrays by position)
-from typing import NamedTuple, no_type_check
+from collections.abc import Sequence
+from copy import copy
+from typing import NamedTuple, final, no_type_check
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -85,51 +87,137 @@ def averages(
     *,
     before_s: float,
     after_s: float,
+    most_s: float = np.inf,
     n_threads: int = 1,
     progress: Progress = silent,
 ) -> Averages:
     """Return the averages of all pairs (pre, post); reads the recording once, in threads, and looks at spikes alone.
 
     ``frames`` holds segment and frame of every spike of each neuron named in ``pairs``.  A pair of a neuron
-    with itself gives its action potential.
+    with itself gives its action potential.  Of a recording over ``most_s``, stretches all over it tell that much.
     """
-    rate_hz = recording.rate_hz
-    before, after = round(before_s * rate_hz), round(after_s * rate_hz)
-    base = max(round(3 * MS * rate_hz), 1), max(round(0.7 * MS * rate_hz), 1)
-    before = max(before, base[0])
-    own = (round(_OWN_S[1] * rate_hz) + before, round(_OWN_S[0] * rate_hz) + after)
-    n_lags = before + after + 1
-    total, square = np.zeros((len(pairs), n_lags)), np.zeros((len(pairs), n_lags))
-    count = np.zeros(len(pairs), dtype=np.int64)
-    size = affordable_frames(recording, _CHUNK_S, LARGEST // n_threads)
-    spans = [(k, f) for k, n in enumerate(recording.segment_frames) for f in range(0, n, size)]
+    running = RunningAverages(recording, channel, pairs, before_s=before_s, after_s=after_s)
+    size = round(_CHUNK_S * recording.rate_hz)
+    spans = [
+        Span(k, first, min(first + size, n))
+        for k, n in enumerate(recording.segment_frames)
+        for first in range(0, n, size)
+    ]
+    if len(spans) * _CHUNK_S > most_s:
+        some = np.linspace(0, len(spans) - 1, max(int(most_s / _CHUNK_S), 1))
+        spans = [spans[k] for k in np.unique(np.round(some).astype(np.int64))]
+    running.add(recording, frames, spans, n_threads=n_threads, progress=progress)
+    return running.averages()
 
-    posts, place = np.unique(channel[pairs[:, 1]], return_inverse=True)
 
-    def read(span: tuple[int, int]) -> tuple[Chunk, Float32[ndarray, "channels frames"]]:
-        segment, first = span
-        stop = min(first + size, recording.segment_frames[segment])
-        chunk = next(cut(recording, segment, (first, stop), chunk_frames=size, margin_frames=before + after + 1))
-        traces = np.empty((len(posts), len(chunk.volts)), dtype=np.float32)
-        _turn(chunk.volts, posts, traces)
-        return chunk._replace(volts=np.empty((0, 0), dtype=np.float32)), traces
+class Span(NamedTuple):
+    """Frames ``first`` to ``stop`` - 1 of one segment."""
 
-    far = max(recording.segment_frames) + 4 * (own[0] + own[1])  # a segment's frames, and what lies near them
-    keys = [f[:, 0] * far + f[:, 1] for f in (frames.get(i, _NO_FRAMES) for i in range(len(channel)))]
-    spikes, start = np.concatenate(keys), np.concatenate([[0], np.cumsum([len(mine) for mine in keys])])
-    for done, (chunk, traces) in enumerate(in_order(n_threads, read, spans)):
-        progress("averaging traces around spikes", done, len(spans))
-        first = chunk.segment * far + chunk.first - chunk.before
-        own_frames = chunk.before, chunk.before + chunk.stop - chunk.first
-        _add_all(
-            traces, flat_frames(recording), first, own_frames, spikes, start, pairs, place, before, own, base, total,
-            square, count,
+    segment: int
+    first: int
+    stop: int
+
+
+@final
+class RunningAverages:
+    """Averages of pairs that a recording is added to, span after span, as it grows.
+
+    Spans added in the order of their frames give bit for bit what all frames at once give, wherever they are cut.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        channel: Int64[ndarray, " neurons"],
+        pairs: Int64[ndarray, "pairs 2"],
+        *,
+        before_s: float,
+        after_s: float,
+    ) -> None:
+        """Hold nothing yet of these pairs (pre, post), neurons whose traces are those of ``channel``."""
+        rate_hz = recording.rate_hz
+        self.pairs, self._channel, self._rate_hz, self._after = pairs, channel, rate_hz, round(after_s * rate_hz)
+        self._base = max(round(3 * MS * rate_hz), 1), max(round(0.7 * MS * rate_hz), 1)
+        self._before, self._flat = max(round(before_s * rate_hz), self._base[0]), flat_frames(recording)
+        self._own = (
+            round(_OWN_S[1] * rate_hz) + self._before,
+            round(_OWN_S[0] * rate_hz) + self._after,
         )  # fmt: skip
-    some = np.maximum(count, 1)[:, None]
-    mean_v = np.where(count[:, None] > 0, total / some, np.nan)
-    variance = np.maximum(square / some - mean_v**2, 0.0) * some / np.maximum(some - 1, 1)
-    se_v = np.where(count[:, None] > 1, np.sqrt(variance / some), np.nan)
-    return Averages(np.arange(-before, after + 1) / rate_hz, mean_v, se_v, count)
+        shape = len(pairs), self._before + self._after + 1
+        self._total, self._square = np.zeros(shape), np.zeros(shape)
+        self._count = np.zeros(len(pairs), dtype=np.int64)
+
+    @property
+    def reach_frames(self) -> int:
+        """So many frames, and action potentials in them, must be known beyond a span that is added."""
+        return max(self._after + self._flat, self._own[1])
+
+    def add(
+        self,
+        recording: Recording,
+        frames: dict[int, Int64[ndarray, "_ 2"]],
+        spans: Sequence[Span],
+        *,
+        n_threads: int = 1,
+        progress: Progress = silent,
+    ) -> None:
+        """Add the spikes in some spans, which follow those that were added before; reads these spans alone.
+
+        ``frames`` holds segment and frame of each neuron's spikes: all in these spans, and all that are near them.
+        """
+        posts, place = np.unique(self._channel[self.pairs[:, 1]], return_inverse=True)
+        size, margin = affordable_frames(recording, _CHUNK_S, LARGEST // n_threads), self._before + self.reach_frames
+
+        def read(span: Span) -> tuple[Chunk, Float32[ndarray, "channels frames"]]:
+            inside = span.first, span.stop
+            chunk = next(cut(recording, span.segment, inside, chunk_frames=size, margin_frames=margin))
+            traces = np.empty((len(posts), len(chunk.volts)), dtype=np.float32)
+            _turn(chunk.volts, posts, traces)
+            return chunk._replace(volts=np.empty((0, 0), dtype=np.float32)), traces
+
+        each = [
+            Span(span.segment, first, min(first + size, span.stop))
+            for span in spans
+            for first in range(span.first, span.stop, size)
+        ]
+        far = max(recording.segment_frames) + 4 * sum(self._own)  # a segment's frames, and what lies near them
+        keys = [f[:, 0] * far + f[:, 1] for f in (frames.get(i, _NO_FRAMES) for i in range(len(self._channel)))]
+        spikes, start = np.concatenate(keys), np.concatenate([[0], np.cumsum([len(mine) for mine in keys])])
+        for done, (chunk, traces) in enumerate(in_order(n_threads, read, each)):
+            progress("averaging traces around spikes", done, len(each))
+            first = chunk.segment * far + chunk.first - chunk.before
+            inside = chunk.before, chunk.before + chunk.stop - chunk.first
+            _add_all(
+                traces, self._flat, first, inside, spikes, start, self.pairs, place, self._before, self._own,
+                self._base, self._total, self._square, self._count,
+            )  # fmt: skip
+
+    def beside(self, other: "RunningAverages") -> "RunningAverages":
+        """Return these pairs and others that are new, to which as much was added or less, as one."""
+        out = copy(self)
+        out.pairs = np.concatenate([self.pairs, other.pairs])
+        out._total, out._square = (
+            np.concatenate([self._total, other._total]),
+            np.concatenate([self._square, other._square]),
+        )  # fmt: skip
+        out._count = np.concatenate([self._count, other._count])
+        return out
+
+    def places(self, pairs: Int64[ndarray, "some 2"]) -> Int64[ndarray, " some"]:
+        """Return the place of each pair among these, -1 where it is none of them."""
+        n = len(self._channel)
+        mine, asked = (p[:, 0] * n + p[:, 1] for p in (self.pairs, pairs))
+        order = np.argsort(mine, kind="stable")
+        near = order[np.minimum(np.searchsorted(mine, asked, sorter=order), len(mine) - 1)] if len(mine) else asked
+        return np.where(mine[near] == asked, near, -1) if len(mine) else np.full(len(pairs), -1)
+
+    def averages(self) -> Averages:
+        """Return the averages of what was added."""
+        count, some = self._count, np.maximum(self._count, 1)[:, None]
+        mean_v = np.where(count[:, None] > 0, self._total / some, np.nan)
+        variance = np.maximum(self._square / some - mean_v**2, 0.0) * some / np.maximum(some - 1, 1)
+        se_v = np.where(count[:, None] > 1, np.sqrt(variance / some), np.nan)
+        return Averages(np.arange(-self._before, self._after + 1) / self._rate_hz, mean_v, se_v, count.copy())
 
 
 @njit(cache=True, nogil=True)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
-from neurograft.copying.intracellular.neurons._detect import Events, running_amplitude_v
+from neurograft.copying.intracellular.neurons._detect import Events, amplitude_step, running_amplitude_v
 from neurograft.recordings import Recording, Signal, n_channels
 
 MIN_EVENTS = 5  # with fewer action potentials a pad's coupling is not known
@@ -49,12 +49,24 @@ def coupling(recording: Recording, events: Events, *, action_potential_v: float,
         amplitude_v = events.amplitude_v[mine]
         is_known[c] = len(time_s) >= MIN_EVENTS
         if is_known[c]:
-            # events of one step of the running median share a value: one knot, at their mean time
             running_v = running_amplitude_v(time_s, amplitude_v, window_s=window_s)
-            step = np.concatenate([[0], np.cumsum(np.diff(running_v) != 0)])
-            knots.append(np.bincount(step, time_s) / np.bincount(step))
-            gains.append(action_potential_v * np.bincount(step) / np.bincount(step, running_v))
+            time, gain = gain_knots(time_s, running_v, action_potential_v=action_potential_v, window_s=window_s)
+            knots.append(time)
+            gains.append(gain)
         else:
             knots.append(np.zeros(1))
             gains.append(np.ones(1))
     return Coupling(tuple(knots), tuple(gains), is_known)
+
+
+def gain_knots(
+    time_s: Float64[ndarray, " events"],
+    running_v: Float64[ndarray, " events"],
+    *,
+    action_potential_v: float,
+    window_s: float,
+) -> tuple[Float64[ndarray, " knots"], Float64[ndarray, " knots"]]:
+    """Return times and gains; events of one step of the running amplitude share it: one knot, at their mean time."""
+    step = np.unique(amplitude_step(time_s, window_s), return_inverse=True)[1]
+    count = np.bincount(step)
+    return np.bincount(step, time_s) / count, action_potential_v * count / np.bincount(step, running_v)

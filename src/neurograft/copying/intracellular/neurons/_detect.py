@@ -41,8 +41,10 @@ class Detected(NamedTuple):
         return self.presence.noise_v
 
 
-def detect(recording: Recording, reading: Reading, options: DetectionOptions) -> Detected:
-    """Return action potentials of every channel."""
+def detect(
+    recording: Recording, reading: Reading, options: DetectionOptions, there: Presence | None = None
+) -> Detected:
+    """Return action potentials of every channel; what ``there`` tells of channels need not be told by this reading."""
     parts = reading.results
     segment = np.repeat([p.segment for p in reading.pieces], [len(r["frame"]) for r in parts])
     channel = np.concatenate([r["channel"] for r in parts]).astype(np.int64)
@@ -50,7 +52,7 @@ def detect(recording: Recording, reading: Reading, options: DetectionOptions) ->
     amplitude_v, width, dip_v = values
     candidates = Events(channel, segment.astype(np.int64), frame, amplitude_v, width / recording.rate_hz, dip_v)
     order = np.lexsort((candidates.frame, candidates.segment, candidates.channel))
-    return _judge(candidates.select(order), recording, options, presence(recording, reading))
+    return _judge(candidates.select(order), recording, options, there or presence(recording, reading))
 
 
 def running_amplitude_v(
@@ -64,6 +66,11 @@ def running_amplitude_v(
     out = np.empty(len(time_s))
     _running_amplitude(time_s, amplitude_v, window_s, out)
     return out
+
+
+def amplitude_step(time_s: Float64[ndarray, " events"], window_s: float) -> Float64[ndarray, " events"]:
+    """Return the number of the sixth of a window in which each event lies; those of one share a running amplitude."""
+    return np.floor(6 * time_s / window_s)
 
 
 @njit(cache=True, nogil=True)

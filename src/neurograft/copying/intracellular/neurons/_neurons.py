@@ -50,8 +50,8 @@ def neurons(recording: Recording, found: Detected) -> Neurons:
         is_outside[:] = False
     is_bad |= is_outside
     events = found.events.select(~is_bad[found.events.channel])
-    window = max(round(COINCIDENCE_S * recording.rate_hz), 1)
-    events, artefact = _without_artefacts(events, window, n_active=len(np.unique(events.channel)))
+    window = coincidence_frames(recording.rate_hz)
+    events, artefact = without_artefacts(events, window, n_active=len(np.unique(events.channel)))
     together, counts = _coincidences(events, window, recording, n)
     smaller = np.maximum(np.minimum(counts[:, None], counts), 1)
     share = together / smaller
@@ -73,6 +73,11 @@ def neurons(recording: Recording, found: Detected) -> Neurons:
     return Neurons(channel, number[stands_for], events, artefact, is_bad, is_outside, shared)
 
 
+def coincidence_frames(rate_hz: float) -> int:
+    """Return how many frames apart, either side, events count as one moment."""
+    return max(round(COINCIDENCE_S * rate_hz), 1)
+
+
 def _outside(events: Events, n: int) -> Bool[ndarray, " channels"]:
     """Tell which channels' events are far smaller than the other channels' or begin with a trough."""
     amplitude_v, dip = np.full(n, np.nan), np.full(n, np.nan)
@@ -84,7 +89,7 @@ def _outside(events: Events, n: int) -> Bool[ndarray, " channels"]:
     return (dip > OUTSIDE_DIP) | (amplitude_v < OUTSIDE_AMPLITUDE * usual_v)
 
 
-def _without_artefacts(events: Events, window: int, *, n_active: int) -> tuple[Events, Int64[ndarray, "artefacts 2"]]:
+def without_artefacts(events: Events, window: int, *, n_active: int) -> tuple[Events, Int64[ndarray, "artefacts 2"]]:
     """Drop events that half of the active channels (at least four) have at one moment."""
     order = np.lexsort((events.frame, events.segment))
     segment, frame = events.segment[order], events.frame[order]

@@ -19,7 +19,7 @@ from numpy import ndarray
 from neurograft.copying.intracellular.judging._mixture import Judged
 from neurograft.copying.intracellular.judging._templates import OwnCourses
 from neurograft.copying.intracellular.properties._events import Events, events
-from neurograft.copying.intracellular.properties._plasticity import Plastic, joined_plastic, plastic
+from neurograft.copying.intracellular.properties._plasticity import PAIRED_S, Plastic, joined_plastic, plastic
 from neurograft.copying.intracellular.properties._shapes import Shaped, ShapeGrid, shape_grid, shaped, whitened
 from neurograft.copying.intracellular.properties._vesicles import (
     AmplitudeHistogram,
@@ -111,6 +111,53 @@ def properties(
         plasticity=about,
         vesicles=joined_vesicles(small or [vesicles([], about)]),
         histograms=tuple((place, drawn) for _, place, drawn in clear),
+    )
+
+
+def mean_sizes(
+    traces: Traces, below_v: Float64[ndarray, " neurons"], judged: Judged, is_synapse: Bool[ndarray, "pre post"]
+) -> Properties:
+    """Return the called synapses' mean potentials as they were judged, without another look at the rows.
+
+    Spent vesicles are not added back, and courses, plasticity and vesicles are NaN.
+    """
+    pairs = np.argwhere(is_synapse).astype(np.int64)
+    i, j = pairs.T
+    n, unknown, sign = len(pairs), np.full(len(pairs), np.nan), judged.sign[i, j]
+    amplitude_v, se_v = judged.amplitude_v[i, j], judged.se_v[i, j]
+    factor, error = _driving_force(traces, below_v[j], sign)
+    size_v, intervals = amplitude_v * factor, np.full((n, len(PAIRED_S)), np.nan)
+    return Properties(
+        pairs=pairs,
+        rest_v=size_v,
+        rest_se_v=np.abs(size_v) * np.sqrt((se_v / np.abs(amplitude_v)) ** 2 + error**2),
+        shape=Shaped(
+            amplitude_v=amplitude_v,
+            amplitude_sd_v=se_v,
+            latency_s=judged.latency_s[i, j],
+            latency_sd_s=judged.latency_sd_s[i, j],
+            rise_s=unknown,
+            rise_sd_s=unknown,
+            decay_s=unknown,
+            decay_sd_s=unknown,
+            best=np.zeros(n, dtype=np.int64),
+        ),
+        plasticity=Plastic(
+            rested=unknown,
+            log_rested_sd=unknown,
+            use=unknown,
+            use_sd=unknown,
+            recovery_s=unknown,
+            facilitation_s=unknown,
+            paired=intervals,
+            paired_sd=intervals,
+            excess=unknown,
+            efficacy=(),
+        ),
+        vesicles=Vesicles(
+            failure=unknown, failure_sd=unknown, quantum_v=unknown, sites=unknown, release=unknown, to_noise=unknown
+        ),
+        histograms=(),
     )
 
 

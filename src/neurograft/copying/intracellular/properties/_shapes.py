@@ -15,6 +15,7 @@ from jaxtyping import Float64, Int64
 from numba import njit
 from numpy import ndarray
 
+from neurograft.copying.intracellular.judging._bells import decay
 from neurograft.copying.intracellular.judging._scores import NEVER_V2, score_pairs
 from neurograft.copying.intracellular.judging._templates import OwnCourses, means_by_lag, reach
 from neurograft.copying.intracellular.properties._pooled import pooled
@@ -134,9 +135,9 @@ def shaped(
 
     def fill(mine: Int64[ndarray, " some"]) -> None:
         image = by_lag[0] - np.tensordot(whitener.coefficient[:, pairs[mine[0], 1]], by_lag[1:], axes=(0, 0))
-        twice = np.concatenate([image, image]).T.copy()[None]  # without pulses, and beneath them
+        image = image.T.copy()[None]
         for k in mine:
-            score, known = _with_or_without_pulses(fit, own, int(pairs[k, 0]), int(pairs[k, 1]), twice)
+            score, known = _with_or_without_pulses(fit, own, int(pairs[k, 0]), int(pairs[k, 1]), image)
             _sum_groups(score, known, about, start, log_bayes[k], likeliest[k], best[k], means[k])
 
     for _ in in_order(n_threads, fill, np.split(by_post, np.flatnonzero(np.diff(pairs[by_post, 1])) + 1) if n else []):
@@ -162,28 +163,39 @@ def whitened(
 
 
 def _with_or_without_pulses(
-    fit: Fit, own: OwnCourses, pre: int, post: int, twice: Float64[ndarray, "one boxes two_grids"]
+    fit: Fit, own: OwnCourses, pre: int, post: int, image: Float64[ndarray, "one boxes grid"]
 ) -> tuple[Float64[ndarray, " grid"], Float64[ndarray, " grid"]]:
     """Return each course's score and information, V^-1 and V^-2, cleared of slow changes.
 
-    And of the amplifier's pulses, where they earn their number (Schwarz 1978).
+    And of the amplifier's pulses, where they earn their number (Schwarz 1978).  Pulses and a course together explain no
+    more than all that is there: where that would not do, they are not tried.
     """
-    n = twice.shape[2] // 2
-    share = fit.share[pre, :, post : post + 1].astype(np.float64)
+    share = fit.share[pre, :, post].astype(np.float64)
     seen = np.sqrt(np.where(share >= MIN_SHARE, share, 0.0))
-    noise2 = np.maximum(fit.noise[pre, post : post + 1] ** 2, NEVER_V2)
-    pulses = own.pulses_at(pre, post)
-    z, known, gained, excess = np.empty((2 * n, 1)), np.empty((2 * n, 1)), np.empty(1), np.empty(1)
-    score_pairs(
-        fit.beta[pre, :, post : post + 1].astype(np.float64), seen, np.linalg.inv(fit.inverse_block[pre]), noise2,
-        np.maximum(fit.slow_v[:, post : post + 1] ** 2, NEVER_V2), baseline(fit.boxes, 1)[:, :, 0], pulses[None],
-        twice, (n, 2 * n), -1, z, known, gained, excess,
-    )  # fmt: skip
-    score = z[:, 0] * np.sqrt(known[:, 0])
-    plain, under = (_log_bayes(score[part], known[part, 0]).max() for part in (slice(n), slice(n, None)))
-    gain = gained[0] - len(pulses) * np.log(max(float(fit.n_kept[pre, post]), 2.0))
-    chosen = slice(n, None) if 0.5 * gain + under > plain + _SURELY else slice(n)
-    return score[chosen], known[chosen, 0]
+    beta, noise2 = fit.beta[pre, :, post].astype(np.float64), max(float(fit.noise[pre, post]) ** 2, NEVER_V2)
+    precision = np.linalg.inv(fit.inverse_block[pre])
+    slow2 = np.maximum(fit.slow_v[:, post : post + 1] ** 2, NEVER_V2)
+
+    def scored(pulses: Float64[ndarray, "pulses boxes"]) -> tuple[ndarray, ndarray, float]:
+        n = image.shape[2]
+        z, known, gained, excess = np.empty((n, 1)), np.empty((n, 1)), np.empty(1), np.empty(1)
+        score_pairs(
+            beta[:, None], seen[:, None], precision, np.array([noise2]), slow2, baseline(fit.boxes, 1)[:, :, 0],
+            pulses[None], image, (0, n) if len(pulses) else (0, 0), -1, z, known, gained, excess,
+        )  # fmt: skip
+        return z[:, 0] * np.sqrt(known[:, 0]), known[:, 0], float(gained[0])
+
+    score, known, _ = scored(np.zeros((0, len(beta))))
+    plain = _log_bayes(score, known).max()
+    penalty = np.log(max(float(fit.n_kept[pre, post]), 2.0))
+    everything = (seen * beta) @ precision @ (seen * beta) / noise2
+    if 0.5 * (everything - own.n_pulses * penalty) <= plain + _SURELY:
+        return score, known
+    beneath, known_beneath, gained = scored(own.pulses_at(pre, post))
+    gain = gained - own.n_pulses * penalty
+    if 0.5 * gain + _log_bayes(beneath, known_beneath).max() > plain + _SURELY:
+        return beneath, known_beneath
+    return score, known
 
 
 def _log_bayes(score: Float64[ndarray, " grid"], known: Float64[ndarray, " grid"]) -> Float64[ndarray, " grid"]:
@@ -192,7 +204,7 @@ def _log_bayes(score: Float64[ndarray, " grid"], known: Float64[ndarray, " grid"
     return 0.5 * (score**2 / precise - np.log(precise * _SIZE_V**2))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
 @no_type_check
 def _sum_groups(score, known, about, start, log_bayes, likeliest, best, means):
     """Sum up one pair's courses by groups of time constants: within one all are as likely a priori.
@@ -201,21 +213,26 @@ def _sum_groups(score, known, about, start, log_bayes, likeliest, best, means):
     """
     n_values, prior = len(about), _SIZE_V**-2
     each = 0.5 * (score**2 / (known + prior) - np.log((known + prior) / prior))
+    weight = np.empty(len(each))
     for g in range(len(start)):
         stop = start[g + 1] if g + 1 < len(start) else len(each)
         top = start[g]
         for k in range(start[g], stop):
             if each[k] > each[top]:
                 top = k
-        total = 0.0
+        most, total, first, second = each[top], 0.0, 0.0, 0.0
         for k in range(start[g], stop):
-            weight, precise = np.exp(each[k] - each[top]), known[k] + prior
+            weight[k] = decay(each[k] - most)
+        for k in range(start[g], stop):
+            precise = known[k] + prior
             amplitude = score[k] / precise
-            total += weight
-            means[g, 0] += weight * amplitude
-            means[g, 1] += weight * (1.0 / precise + amplitude**2)
-            for v in range(n_values):
-                means[g, v + 2] += weight * about[v, k]
-        for v in range(n_values + 2):
-            means[g, v] /= total
-        best[g], likeliest[g], log_bayes[g] = top, 1.0 / total, each[top] + np.log(total)
+            total += weight[k]
+            first += weight[k] * amplitude
+            second += weight[k] * (1.0 / precise + amplitude**2)
+        means[g, 0], means[g, 1] = first / total, second / total
+        for v in range(n_values):
+            mean = 0.0
+            for k in range(start[g], stop):
+                mean += weight[k] * about[v, k]
+            means[g, v + 2] = mean / total
+        best[g], likeliest[g], log_bayes[g] = top, 1.0 / total, most + np.log(total)

@@ -42,9 +42,11 @@ class Budget:
         """Return of how many single potentials sums may be kept: 60 bytes each, in a quarter of the memory."""
         return max(self.n_bytes // 240, 1 << 20)
 
-    def require(self, *, n_neurons: int, n_firing: int, n_boxes: int) -> None:
+    def require(self, *, n_neurons: int, n_firing: int, n_boxes: int, is_followed: bool = False) -> None:
         """Refuse a network whose matrices do not fit."""
         needed = needed_bytes(n_neurons=n_neurons, n_firing=n_firing, n_boxes=n_boxes)
+        if is_followed:  # coefficients, what they lack and what is blanked stay beside the matrix
+            needed += 3 * _bytes_each(n_firing * n_boxes) * n_firing * n_boxes * n_neurons
         if needed > self.n_bytes:
             raise CopyError(
                 f"{n_firing} neurons that fire, of {n_neurons}, need {needed / 1e9:.1f} GB for their Gram matrix, "
@@ -56,8 +58,12 @@ class Budget:
 def needed_bytes(*, n_neurons: int, n_firing: int, n_boxes: int) -> int:
     """Return what a copy takes besides what is cut to size: the factor, coefficients and shares, and pairs."""
     columns = n_firing * n_boxes
-    each = 8 if columns <= MOST_COLUMNS_OF_64_BITS else 4
+    each = _bytes_each(columns)
     factor = each * columns**2
     coefficients = 2 * each * n_neurons**2 * n_boxes
     solving = 8 * 8 * columns * min(SOLVED_AT_ONCE, n_neurons)
     return _PROGRAM + factor + coefficients + solving + 8 * _PAIR_MATRICES * n_neurons**2
+
+
+def _bytes_each(n_columns: int) -> int:
+    return 8 if n_columns <= MOST_COLUMNS_OF_64_BITS else 4

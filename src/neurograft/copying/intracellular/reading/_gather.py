@@ -61,6 +61,13 @@ class Work:
 def read_all(recording: Recording, options: ReadOptions, work: Work, progress: Progress) -> Reading:
     """Return all pieces' results, read now or taken from the store."""
     pieces = pieces_of(recording, options.factor)
+    return Reading(pieces, read_pieces(recording, pieces, options, work, progress))
+
+
+def read_pieces(
+    recording: Recording, pieces: list[Piece], options: ReadOptions, work: Work, progress: Progress
+) -> list[Arrays]:
+    """Return the results of some pieces, the recording's last among them if it has no end yet."""
     keys = _keys(recording, pieces, options)
     known = {k: kept for k, key in enumerate(keys) if (kept := work.store.get(key)) is not None}
     missing = [k for k in range(len(pieces)) if k not in known]
@@ -68,7 +75,7 @@ def read_all(recording: Recording, options: ReadOptions, work: Work, progress: P
         is_tail = work.is_growing and k == len(pieces) - 1
         known[k] = result if is_tail else work.store.put(_key(recording, pieces, keys, k, options), result)
         progress(_READING, len(known), len(pieces))
-    return Reading(pieces, [known[k] for k in range(len(pieces))])
+    return [known[k] for k in range(len(pieces))]
 
 
 def read_share(recording: Recording, options: ReadOptions, work: Work, progress: Progress) -> tuple[int, int]:

@@ -45,11 +45,11 @@ def presence(recording: Recording, reading: Reading) -> Presence:
         noise_v=np.nanmedian(noise_v, axis=0),
         since_s=np.where((first > 0) & ~never, begin_s, np.nan),
         until_s=np.where((last < n_pieces - 1) & ~never, end_s, np.nan),
-        unusable_s=_unusable_s(recording, reading),
+        unusable_s=unusable_s(recording, reading),
     )
 
 
-def _unusable_s(recording: Recording, reading: Reading) -> Float64[ndarray, "stretches 2"]:
+def unusable_s(recording: Recording, reading: Reading) -> Float64[ndarray, "stretches 2"]:
     """Return the stretches of all pieces, joined where they touch."""
     out: list[list[float]] = []
     touches_s = 0.5 / recording.rate_hz

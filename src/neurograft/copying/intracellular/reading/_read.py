@@ -20,7 +20,7 @@ from neurograft.copying.intracellular.reading._work import MAPPED, Arrays, diges
 from neurograft.recordings import Recording, n_channels
 
 PIECE_S = 10.0
-_MARGIN_S = 0.05
+MARGIN_S = 0.05
 _NOISE_RISES = 5000
 _MAD_TO_SD = 1.4826
 _KNOWN_BY_FRAMES = 8  # of a piece, which tell it from another recording's
@@ -55,7 +55,7 @@ class Reading(NamedTuple):
 def pieces_of(recording: Recording, factor: int) -> list[Piece]:
     """Return all pieces of all segments, in order; each holds whole rows, but for a segment's last."""
     size = max(round(PIECE_S * recording.rate_hz / factor), 1) * factor
-    margin = round(_MARGIN_S * recording.rate_hz)
+    margin = round(MARGIN_S * recording.rate_hz)
     out: list[Piece] = []
     for segment, n in enumerate(recording.segment_frames):
         for first in range(0, n, size):
@@ -85,7 +85,7 @@ def read_piece(
     lag = max(round(detection.rise_s * rate_hz), 1)
     widest = max(round(detection.width_s[1] * rate_hz), 1)
     size = max(affordable_frames(recording, PIECE_S, most_samples) // factor, 1) * factor
-    margin = round(_MARGIN_S * rate_hz)
+    margin = round(MARGIN_S * rate_hz)
     parts = _Parts(recording, piece, size, margin, max(held_samples, size * n_channels(recording)))
     noise_v = _noise_v(parts, piece, lag)
     n = n_channels(recording)

@@ -6,15 +6,16 @@ close to their inverse, so that few steps do; each takes one product of the Gram
 over the blanked rows.
 
 A step leaves .25 of the error where neurons fire evenly, with as many columns a row as 2,000 neurons have in 19
-minutes; .30 to .36 where two of five spikes lie in bursts of 150 ms whose rows weigh a quarter to a half of others,
-and .43 where they weigh as much.  What is left is told by the residual (``distance``), to a sixth of itself.
+minutes; .30 to .37 where two of five spikes lie in bursts of 150 ms whose rows weigh a quarter to a half of others, .45
+where they weigh as much.  What is left is told by the residual (``distance``), a tenth to a fifth too small.  With a
+third of the rows steps leave .5 to .7, and two fifths too little may be told (``benchmarks/copy_steps.py``).
 
     equations = Equations.of(matrix, Near.of(matrix, n_boxes, rng), design, moments, blanked)
     state = step(equations, State.left(beta, residual))  # of an older answer; equations.residual(beta) takes a product
     beta = state.finished(equations)
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
@@ -23,16 +24,25 @@ from numpy import ndarray
 from neurograft.copying.intracellular.reading._threads import in_order
 from neurograft.copying.intracellular.regression._factored import Design
 from neurograft.copying.intracellular.regression._moments import Moments
-from neurograft.copying.intracellular.regression._near import Near, times
+from neurograft.copying.intracellular.regression._near import times
 from neurograft.copying.intracellular.regression._slow import MIN_SHARE
 from neurograft.copying.intracellular.regression._solve import refill
+
+
+@runtime_checkable
+class NearInverse(Protocol):
+    """What is near the inverse of the Gram matrix of all rows: ``Near``, or an older one of it."""
+
+    def apply(self, right: Float[ndarray, "targets columns"]) -> Float[ndarray, "targets columns"]:
+        """Return what is near the inverse times each row."""
+        ...
 
 
 class Equations(NamedTuple):
     """Those of some targets: what they observed, what each keeps, and the matrix that all share."""
 
     matrix: Float[ndarray, "columns columns"]  # centred, with its ridge; the upper half counts
-    near: Near
+    near: NearInverse
     design: Design
     observed: Float[ndarray, "targets columns"]
     kept: Float[ndarray, "targets columns"]
@@ -44,7 +54,7 @@ class Equations(NamedTuple):
     def of(
         cls,
         matrix: Float[ndarray, "columns columns"],
-        near: Near,
+        near: NearInverse,
         design: Design,
         m: Moments,
         blanked: list[Int64[ndarray, "_ 2"]],
@@ -100,11 +110,21 @@ def distance(
 ) -> Float64[ndarray, " targets"]:
     """Return how far each target's coefficients are from their solution: root mean square, in standard errors.
 
-    Nearly solving for the residual tells the error to within its own contraction, a quarter to a half of it.
+    What nearly solves for the residual is the error but for what the next step would leave, and comes out too small by
+    a tenth to two fifths; divided by sqrt(1 - what a step leaves) it is right to a tenth.
     """
-    error = equations.nearly_solved(residual)
+    return in_standard_errors(equations, equations.nearly_solved(residual), inverse_block, noise)
+
+
+def in_standard_errors(
+    equations: Equations,
+    change: Float[ndarray, "targets columns"],
+    inverse_block: Float64[ndarray, "firing boxes boxes"],
+    noise: Float64[ndarray, " targets"],
+) -> Float64[ndarray, " targets"]:
+    """Return the root mean square of a change of each target's coefficients."""
     share = equations.share()
     own = np.einsum("iaa->ia", inverse_block).reshape(-1)
     seen = equations.kept > 0
-    total = np.einsum("tc,tc->t", np.where(seen, error, 0) ** 2, share / own)
+    total = np.einsum("tc,tc->t", np.where(seen, change, 0) ** 2, share / own)
     return np.sqrt(total / np.maximum(seen.sum(axis=1), 1)) / np.where(noise > 0, noise, np.inf)

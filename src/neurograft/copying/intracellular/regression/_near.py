@@ -24,7 +24,7 @@ from neurograft.copying.intracellular.regression._conjugate import State, step
 _BEYOND_CHANCE = 1.2  # times the edges of what random columns would have (Marchenko and Pastur 1967)
 _FIRST_DIRECTIONS, _MOST_DIRECTIONS = 64, 256
 _PASSES = 3  # of the subspace iteration; directions that chance hides need no more
-_PROBES, _PROBE_STEPS = 32, 12
+_PROBES, _PROBE_STEPS = 32, 6  # their products with what is found err by the square of what a step leaves
 _TARGETS_AT_ONCE = 512
 _NEURONS_AT_ONCE = 16
 _MOST_SHARED = 0.999  # of a neuron's variance that others may explain, so that errors stay finite

@@ -77,7 +77,7 @@ def fits(
     All designs have the same boxes and row weights.  ``n_steps`` = 0 gives the plain division by the kept share.
     """
     n = len(traces.channel)
-    out = [_Made.empty(d, n) for d in designs]
+    out = [Made.empty(d, n) for d in designs]
     coefficient = np.zeros((traces.options.ar_order, n))
     about = _about(traces, designs, whitener)
     for targets, seen in _groups(traces, designs, whitener, progress):
@@ -105,7 +105,7 @@ def fits(
     ]
 
 
-class _Made(NamedTuple):
+class Made(NamedTuple):
     """A fit's arrays while targets are filled in."""
 
     beta: Float[ndarray, "pre boxes post"]
@@ -114,7 +114,7 @@ class _Made(NamedTuple):
     n_kept: Float64[ndarray, "pre post"]
 
     @classmethod
-    def empty(cls, d: Design, n: int) -> "_Made":
+    def empty(cls, d: Design, n: int) -> "Made":
         shape = (len(d.n_spikes), len(d.boxes.low), n)
         dtype = d.factor.dtype
         return cls(np.zeros(shape, dtype), np.zeros(shape, dtype), np.zeros(shape[::2]), np.zeros(shape[::2]))

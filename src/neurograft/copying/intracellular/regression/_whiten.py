@@ -311,12 +311,12 @@ class Unrest(NamedTuple):
     """
 
     power: Float64[ndarray, " rows"]
-    count: Float64[ndarray, " rows"]
+    seen: Float64[ndarray, " rows"]
 
     def usual(self, traces: Traces) -> float:
         """Return the median, of the rows that any neuron tells of, of a neuron's mean square; 0 where none does."""
         power, seen = self._smooth(traces)
-        inside = self.count > 0
+        inside = self.seen > 0
         return float(np.median(power[inside] / np.maximum(seen[inside], 1e-9))) if inside.any() else 0.0
 
     def worth(self, traces: Traces, usual: float) -> Float64[ndarray, " rows"]:
@@ -332,7 +332,7 @@ class Unrest(NamedTuple):
         from scipy.ndimage import gaussian_filter1d
 
         sd = traces.options.unrest_s * traces.line.rate_hz
-        return gaussian_filter1d(self.power, sd), gaussian_filter1d(self.count, sd)
+        return gaussian_filter1d(self.power, sd), gaussian_filter1d(self.seen, sd)
 
 
 def unrest(

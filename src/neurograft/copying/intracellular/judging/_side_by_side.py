@@ -18,7 +18,7 @@ from neurograft.copying.intracellular.judging._templates import Family, OwnCours
 from neurograft.copying.intracellular.regression._regression import Fit
 from neurograft.copying.intracellular.regression._slow import MIN_SHARE, baseline
 
-LANES = 64  # what is worked in then fits the second cache of one core
+LANES = 96  # what is worked in then fits the second cache of one core
 _HELD = 16  # targets, whose numbers share lines of memory
 
 

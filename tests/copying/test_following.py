@@ -142,7 +142,7 @@ def test_the_map_is_nearly_the_batch_s_and_says_what_it_lacks(membranes, at_once
 
 
 def test_full_rate_averages_of_suspects_are_kept_up_from_a_minute_before_they_were_suspected():
-    recording = grow(Bench(n=5, seconds=105, seed=2, rate_hz=5000.0, n_gap=1)).recording
+    recording = grow(Bench(n=5, seconds=111, seed=2, rate_hz=5000.0, n_gap=1)).recording
     ahead = Ahead(IntracellularOptions(), Work(), calibrated_on_s=CALIBRATED_S)
     now = until(recording, 100 * 5000)
     while ahead.step(now):
@@ -150,17 +150,18 @@ def test_full_rate_averages_of_suspects_are_kept_up_from_a_minute_before_they_we
     state = ahead.state
     assert len(state.averaged.pairs) == 0
     map_now(state)
-    begin_s = max(state.until_s - 60.0, 0.0)
-    assert begin_s == 0.0  # 50 of 100 s were added by now
-    pairs = state.averaged.pairs
+    assert state.until_s < 60.0  # so that the last minute is all of it
+    pairs, learnt = state.averaged.pairs, state.learnt
     assert len(pairs) > 0
-    ahead.finish(recording)
-    span = Span(0, round(begin_s * 5000), 105 * 5000)
+    assert learnt.until_s == state.until_s
+    while ahead.take(recording):
+        pass
     whole = RunningAverages(recording, state.heard.cells().channel, pairs, before_s=BEFORE_S, after_s=AFTER_S)
-    whole.add(recording, frames_of(state.heard.cells()), [span])
+    whole.add(recording, frames_of(state.heard.cells()), [Span(0, 0, round(state.until_s * 5000))])
     for mine, theirs in zip(state.averaged.averages(), whole.averages(), strict=True):
         assert np.array_equal(mine, theirs, equal_nan=True)
-    map_now(state)
+    told = map_now(state).map.provenance.parameters["followed"]
+    assert told["until_s"] > told["learnt_until_s"] == learnt.until_s
     assert len(state.averaged.pairs) >= len(pairs)
 
 

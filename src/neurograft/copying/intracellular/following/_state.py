@@ -31,6 +31,7 @@ from neurograft.recordings import Signal
 
 _TARGETS = 256  # whose sums lie together, and whose coefficients are improved at a time
 _CHUNKS_AT_ONCE = 6
+_LEARNT_FOR = 2.0  # times the recording that it was learnt from
 
 
 class Learnt(NamedTuple):
@@ -42,6 +43,10 @@ class Learnt(NamedTuple):
     mixture: Mixture
     sd: float  # of z at designs that are turned
     null: NullEvidence
+
+    def is_old(self, until_s: float) -> bool:
+        """Whether it is of under half of the rows that a map would be of."""
+        return until_s > _LEARNT_FOR * self.until_s
 
 
 @final

@@ -39,6 +39,7 @@ class Following:
 
         self._ahead = Ahead(options, work) if is_wanted else None
         self._last_s, self._took_s, self._until_s = -1e9, 0.0, 0.0  # of the last map
+        self._is_behind = True
 
     @property
     def is_following(self) -> bool:
@@ -56,7 +57,8 @@ class Following:
         if self._ahead is None:
             return False
         try:
-            return self._ahead.step(recording, progress)
+            self._is_behind = self._ahead.take(recording, progress)
+            return self._is_behind or self._ahead.improve(progress)
         except WorkError:  # of a recording that cannot be read on
             raise
         except CopyError as problem:
@@ -83,8 +85,9 @@ class Following:
         return Early(copied, state.until_s, state.left_se)
 
     def _is_soon(self, now_s: float) -> bool:
-        """Whether the next map has to wait, so that maps leave time for the work ahead."""
+        """Whether the next map has to wait, for rows and coefficients or to leave time for the work ahead."""
         state = None if self._ahead is None else self._ahead.state
-        is_old = state is not None and state.learnt is not None and state.learnt.is_old(state.until_s)
-        pause = _SHORT_PAUSE if is_old else _PAUSE
+        if state is None or self._is_behind or not state.is_begun:
+            return True
+        pause = _SHORT_PAUSE if state.learnt is not None and state.learnt.is_old(state.until_s) else _PAUSE
         return now_s < self._last_s + (1 + pause) * self._took_s

@@ -39,7 +39,6 @@ from neurograft.provenance import JsonValue
 
 _PATIENCE_S = 2.0  # for which coefficients are improved before a map
 _MOST_LEFT = 0.9  # by a step
-_VISITS = 2  # that all have had before the first
 _NOT_YET = ("course", "plasticity and what it adds at rest", "vesicles", "membrane noise")
 
 
@@ -80,7 +79,7 @@ def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
     recording, cells = state.seen, state.heard.cells()
     progress("correcting coefficients", 0, 1)
     begin = time.monotonic()
-    while state.visits.min() < _VISITS or time.monotonic() - begin + state.visit_s < _PATIENCE_S:
+    while not state.is_begun or time.monotonic() - begin + state.visit_s < _PATIENCE_S:
         if not state.improve():
             break
     corrected = fit_now(state)

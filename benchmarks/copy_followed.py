@@ -39,16 +39,8 @@ def main() -> None:
 
 def run(told: argparse.Namespace, folder: Path) -> None:
     """Follow a recording that is made as it is read."""
-    from neurograft.copying import (
-        Ahead,
-        Budget,
-        IntracellularOptions,
-        Threads,
-        Work,
-        WorkFolder,
-        copy_intracellular,
-        map_now,
-    )
+    from neurograft.cli._copy_ahead import Following
+    from neurograft.copying import Budget, IntracellularOptions, Threads, Work, WorkFolder, copy_intracellular
 
     made = Made(firing=told.firing, channels=told.channels, seconds=round(60 * told.minutes))
     made.fetch(0, 0, 100)  # compiled
@@ -58,32 +50,34 @@ def run(told: argparse.Namespace, folder: Path) -> None:
         memory=memory, n_threads=told.threads, store=WorkFolder(folder),
         workers=Threads(told.threads, memory.samples_at_once(told.threads), memory.samples_held(told.threads)),
     )  # fmt: skip
-    ahead, begin = Ahead(IntracellularOptions(), work), time.perf_counter()
-    while_recorded, idle_s, longest_s = Steps(is_quiet=True), 0.0, 0.0
+    following, begin = Following(IntracellularOptions(), work, is_wanted=True), time.perf_counter()
+    while_recorded, longest_s = Steps(is_quiet=True), 0.0
+    early: list[tuple[int, int]] = []
     while (elapsed_s := told.pace * (time.perf_counter() - begin)) * RATE_HZ < made.frames:
-        now = time.perf_counter()
-        n_frames = int(elapsed_s * RATE_HZ)
-        if n_frames < RATE_HZ or not ahead.step(made.until(n_frames), while_recorded):
+        now, n_frames = time.perf_counter(), max(int(elapsed_s * RATE_HZ), RATE_HZ)
+        growing = made.until(n_frames)
+        published = following.map_of(growing, is_growing=True, progress=while_recorded)
+        if published is not None:
+            early.append((round(published.until_s), published.copied.map.n_synapses))
+        elif not following.step(growing, while_recorded):
             while_recorded("waiting", 0, 1)
             time.sleep(0.1)
-            idle_s += time.perf_counter() - now
         longest_s = max(longest_s, time.perf_counter() - now)
     while_recorded("end", 1, 1)
     late_s = time.perf_counter() - begin - made.frames / RATE_HZ / told.pace
     while_recorded.table()
     recording, steps = made.until(made.frames), Steps()
-    before_s = 0.0 if ahead.state is None else ahead.state.until_s
-    ahead.finish(recording, steps)
-    assert ahead.state is not None
-    copied = map_now(ahead.state, steps)
+    found = following.map_of(recording, is_growing=False, progress=steps)
     steps("end", 1, 1)
     steps.table()
+    assert found is not None
+    copied = found.copied
     assert copied.map.provenance is not None
     after_s = sum(row[0] for row in steps.took.values())
     print(json.dumps({
         "firing": told.firing, "channels": told.channels, "minutes": told.minutes, "pace": told.pace,
         "after_the_last_sample_s": round(late_s + after_s, 1), "of_which_late_s": round(late_s, 1),
-        "idle_s": round(idle_s, 1), "longest_step_s": round(longest_s, 1), "added_before_s": before_s,
+        "longest_step_s": round(longest_s, 1), "published_before": early,
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2), "gflops_32_bit": round(limit),
         **made.score(copied.map.pre, copied.map.post), "followed": copied.map.provenance.parameters["followed"],
     }))  # fmt: skip

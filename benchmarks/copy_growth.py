@@ -165,15 +165,17 @@ class Measured:
         return len(d.rows) * self.channels, timed(gather) / (spikes * n) / self.threads
 
     def gram(self) -> tuple[float, float]:
-        """Spike pairs within the boxes' reach, each once; and the walk along two trains."""
+        """Spike pairs within the boxes' reach, each once, and sorted by neuron."""
         from neurograft.copying.intracellular.regression._design import joined
-        from neurograft.copying.intracellular.regression._gram import _fill_gram
+        from neurograft.copying.intracellular.regression._gram import _fill_gram, _overlaps
 
         rows, start = joined(self.trains)
-        running = np.arange(self.n_rows + 1, dtype=np.float64)
+        order, who = np.argsort(rows, kind="stable"), np.repeat(np.arange(self.firing, dtype=np.int32), np.diff(start))
+        edges, by_time, parts = self.boxes.edges, (rows[order], who[order]), _overlaps(self.boxes.edges)
+        running = np.arange(self.n_rows + 1 + 2 * (edges[-1] - edges[0]), dtype=np.float64)
         some = 4
         upper = np.zeros((some * len(self.boxes.low), self.columns), dtype=np.float32)
-        seconds = timed(lambda: _fill_gram(rows, start, self.boxes.edges, running, 0, some, upper))
+        seconds = timed(lambda: _fill_gram(rows, start, *by_time, edges, *parts, running, 0, some, upper))
         span = int(self.boxes.high[-1] - self.boxes.low[0]) * 2 / ROW_HZ
         pairs = len(rows) ** 2 / (self.n_rows / ROW_HZ) * span / 2
         return pairs, seconds / (some / self.firing * 2 * pairs) / self.threads
@@ -249,10 +251,11 @@ class Measured:
 
         d = self.design()
         blank = np.column_stack([self.trains[0] - 2, self.trains[0] + 9])
-        beta, out = np.random.default_rng(0).standard_normal(self.columns), np.zeros(self.columns)
-        edges, of_lags = self.boxes.edges, self.boxes.of_lags
+        n_lags, out = len(self.boxes.of_lags), np.zeros(self.columns)
+        by_lag = np.random.default_rng(0).standard_normal(self.firing * n_lags, dtype=np.float32)
+        sums, low = np.zeros(len(by_lag)), int(self.boxes.low[0])
         fill_s = timed(
-            lambda: _fill(d.sorted_rows, d.sorted_who, edges, of_lags, d.row_weight, d.running, blank, beta, 0.1, out)
+            lambda: _fill(d.sorted_rows, d.sorted_who, low, n_lags, d.row_weight, d.running, blank, by_lag, 0.1, sums)
         )
         kept_s = timed(lambda: add_blanked(d.sorted_rows, d.sorted_who, self.boxes, d.running, blank, out))
         return float(self.firing), (2 * fill_s + kept_s) / self.threads

@@ -17,6 +17,7 @@ from numpy import ndarray
 from neurograft.copying.intracellular.regression._conjugate import State, step
 from neurograft.copying.intracellular.regression._design import add_box_sums, lag_boxes
 from neurograft.copying.intracellular.regression._factored import Design, design
+from neurograft.copying.intracellular.regression._gram import Factor
 from neurograft.copying.intracellular.regression._iterated import Equations, distance
 from neurograft.copying.intracellular.regression._moments import Moments
 from neurograft.copying.intracellular.regression._near import Near
@@ -94,8 +95,10 @@ def show(trains: tuple[ndarray, ...], worth: ndarray, e: ndarray, keep: ndarray,
     """Print how far coefficients are from the exact ones after each step, and what the residual tells of it."""
     d = design(trains, BOXES, worth)
     m, blanked = moments(d, e, keep)
+    assert isinstance(d.factor, Factor)
     matrix = d.factor.unfactorised()
     before = design(tuple(train[train < n_old - BOXES.reach] for train in trains), BOXES, worth[:n_old])
+    assert isinstance(before.factor, Factor)
     near = Near.of(before.factor.unfactorised(), len(BOXES.low), np.random.default_rng(0))
     blocks = Near.of(matrix, len(BOXES.low), np.random.default_rng(0)).inverse_blocks(matrix, np.random.default_rng(1))
     exact, variance = solved(d, m, blanked, 60, 1)

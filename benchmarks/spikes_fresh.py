@@ -20,7 +20,7 @@ from neurograft.network import run, steady_drive
 from neurograft.spikes import SpikeOptions, SpikeTrains, open_spikes, spike_trains
 from neurograft.units import MS, MV
 
-STRONG_MV = (1.0, 2.0, 4.0, 5.0, 7.0)
+STRONG_MV = (1.0, 2.0, 3.0, 4.0, 5.0)
 
 
 def scored(trains: SpikeTrains, weight: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@ import pytest
 
 from neurograft.copying.intracellular.judging._electrical import may_be_junction, passes_on
 from neurograft.copying.intracellular.judging._templates import Shape, TemplateOptions, templates
+from neurograft.copying.intracellular.regression._boxes import box_z, z_at
 from neurograft.copying.intracellular.regression._design import lag_boxes
 from neurograft.copying.intracellular.regression._regression import Fit
 from neurograft.copying.intracellular.regression._whiten import Whitener
@@ -86,3 +87,15 @@ def test_a_weak_hint_counts_where_the_electrical_explanation_is_likely():
     assert not may_be_junction(fit, minus, electric, no_talk)[0, 1]
     electric[1, 0] = 0.3
     assert may_be_junction(fit, minus, electric, no_talk)[0, 1]
+
+
+def test_z_of_some_pairs_is_that_of_all():
+    rng, fit = np.random.default_rng(3), fit_of(SPIKELET, both_ways=True)
+    noise, n_spikes = fit.noise * rng.uniform(0.5, 2.0, (N, N)), fit.n_spikes.copy()
+    noise[:, 2], n_spikes[4] = 0.0, 0
+    fit = fit._replace(noise=noise, n_spikes=n_spikes, share=rng.uniform(0.0, 1.0, fit.share.shape))
+    pre, post = np.nonzero(~np.eye(N, dtype=bool))
+    for box in (0, 7):
+        whole = box_z(fit, box)[pre, post]
+        assert z_at(fit, box, pre, post) == pytest.approx(whole, rel=1e-12, nan_ok=True)
+        assert 0.2 < np.isnan(whole).mean() < 0.8

@@ -13,6 +13,9 @@ from neurograft.copying.intracellular._options import IntracellularOptions
 from neurograft.copying.intracellular._traces_of import sources
 from neurograft.copying.intracellular.following._ahead import Ahead
 from neurograft.copying.intracellular.following._first_map import fit_now, map_now
+from neurograft.copying.intracellular.following._watched import frames_of
+from neurograft.copying.intracellular.judging._calls import AFTER_S, BEFORE_S
+from neurograft.copying.intracellular.judging._triggered import RunningAverages, Span
 from neurograft.copying.intracellular.neurons._coupling import coupling
 from neurograft.copying.intracellular.reading._gather import Work, read_all
 from neurograft.copying.intracellular.reading._peaks import DetectionOptions
@@ -90,7 +93,7 @@ def test_sums_are_those_of_the_whole_recording_under_the_same_calibration(kind, 
         assert np.allclose(mine, theirs, atol=exact * np.abs(theirs).max())
 
 
-@settings(deadline=None, max_examples=5)
+@settings(deadline=None, max_examples=3)
 @given(steps_s=st.lists(st.floats(CALIBRATED_S, SECONDS - 1), max_size=4).map(sorted))
 def test_a_recording_that_grows_in_any_steps_has_the_same_sums(pads, at_once, steps_s):
     once, now = at_once[pads.signal], followed(pads, [CALIBRATED_S + 1, *steps_s])
@@ -136,6 +139,30 @@ def test_the_map_is_nearly_the_batch_s_and_says_what_it_lacks(membranes, at_once
     assert told["left_se"] < 0.01
     assert told["fired_late"] == []
     assert np.isnan(made.map.extra["release_probability"]).all()
+
+
+def test_full_rate_averages_of_suspects_are_kept_up_from_a_minute_before_they_were_suspected():
+    recording = grow(Bench(n=5, seconds=111, seed=2, rate_hz=5000.0, n_gap=1)).recording
+    ahead = Ahead(IntracellularOptions(), Work(), calibrated_on_s=CALIBRATED_S)
+    now = until(recording, 100 * 5000)
+    while ahead.step(now):
+        pass
+    state = ahead.state
+    assert len(state.averaged.pairs) == 0
+    map_now(state)
+    assert state.until_s < 60.0  # so that the last minute is all of it
+    pairs, learnt = state.averaged.pairs, state.learnt
+    assert len(pairs) > 0
+    assert learnt.until_s == state.until_s
+    while ahead.take(recording):
+        pass
+    whole = RunningAverages(recording, state.heard.cells().channel, pairs, before_s=BEFORE_S, after_s=AFTER_S)
+    whole.add(recording, frames_of(state.heard.cells()), [Span(0, 0, round(state.until_s * 5000))])
+    for mine, theirs in zip(state.averaged.averages(), whole.averages(), strict=True):
+        assert np.array_equal(mine, theirs, equal_nan=True)
+    told = map_now(state).map.provenance.parameters["followed"]
+    assert told["until_s"] > told["learnt_until_s"] == learnt.until_s
+    assert len(state.averaged.pairs) >= len(pairs)
 
 
 def test_neurons_that_fire_late_are_named_and_blanked_all_the_same(membranes):

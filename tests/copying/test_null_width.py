@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from neurograft.copying.intracellular.judging._null_width import null_width
+from neurograft.copying.intracellular.judging._null_width import _middle_half, null_width
 
 N = 60
 OPEN = ~np.eye(N, dtype=bool)
@@ -32,3 +34,13 @@ def test_what_is_as_wide_as_stated_stays():
 def test_neurons_with_few_pairs_keep_what_is_stated():
     z = 0.5 * np.random.default_rng(4).standard_normal((7, 12, 12))
     assert np.all(null_width(z, ~np.eye(12, dtype=bool)) == 1.0)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 30))
+def test_the_middle_half_is_that_of_numpy(seed, n_templates, n):
+    rng = np.random.default_rng(seed)
+    z, width = rng.standard_normal((n_templates, 40)), rng.uniform(0.5, 2.0, 40)
+    known = np.sort(rng.choice(40, n, replace=False))
+    low, high = np.quantile(z[:, known] / width[known], [0.25, 0.75])
+    assert _middle_half(z, width, known) == pytest.approx(high - low, rel=1e-12, abs=1e-15)

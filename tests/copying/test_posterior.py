@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from _written_out import judge_written_out
+from _written_out import judge_written_out, learn_written_out
 from test_mixture import KINDS, OPEN, N, made
 from test_scores import uneven
 
@@ -78,3 +78,15 @@ def test_a_mixture_that_was_learnt_calls_the_same():
     assert np.array_equal(quick.sign[OPEN][quick.direct[OPEN] > 0.5], slow.sign[OPEN][quick.direct[OPEN] > 0.5])
     known = OPEN & (slow.log_odds < 600)  # more is no number when it is not a logarithm
     assert quick.log_odds[known] == pytest.approx(slow.log_odds[known], rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize(("seed", "is_dale"), [(6, True), (7, False)])
+def test_shares_are_those_learnt_with_64_bits(seed, is_dale):
+    fit, _ = made(seed)
+    found = scores(fit, KINDS, np.arange(N))
+    mixture = learn(found, KINDS, OPEN, sd=1.1, is_dale=is_dale)
+    nothing, direct, rival = learn_written_out(found, KINDS, OPEN, sd=1.1, is_dale=is_dale)
+    assert mixture.nothing == pytest.approx(nothing, abs=1e-6)
+    assert mixture.direct == pytest.approx(direct, rel=1e-3, abs=1e-6)
+    assert mixture.rival == pytest.approx(rival, rel=1e-3, abs=1e-6)
+    assert mixture.direct.max() > 0.01

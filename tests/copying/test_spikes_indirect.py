@@ -73,7 +73,11 @@ def test_a_path_over_a_third_neuron_is_gone_where_that_did_not_fire(is_direct):
     times[1] = np.append(times[1], caused(rng, times[0], 0.5, 3.0))
     times[2] = np.concatenate([times[2], caused(rng, times[1], 0.5, 3.0), caused(rng, times[0], 0.25 * is_direct, 6.0)])
     calls = calls_of((0, 1, 0.5, 3.0), (1, 2, 0.5, 3.0), (0, 2, 0.25 + 0.25 * is_direct, 6.0))
-    assert explained_elsewhere(calls, spikes_of(*times), RATES_HZ).tolist() == [False, False, not is_direct]
+    assert explained_elsewhere(calls, spikes_of(*times), RATES_HZ, is_thorough=True).tolist() == [
+        False,
+        False,
+        not is_direct,
+    ]
 
 
 @pytest.mark.parametrize("is_direct", [False, True])
@@ -83,7 +87,11 @@ def test_what_one_neuron_does_to_two_is_gone_where_it_did_not_fire(is_direct):
     times[1] = np.append(times[1], caused(rng, times[0], 0.6, 2.0))
     times[2] = np.concatenate([times[2], caused(rng, times[0], 0.6, 6.0), caused(rng, times[1], 0.2 * is_direct, 4.0)])
     calls = calls_of((0, 1, 0.6, 2.0), (0, 2, 0.6, 6.0), (1, 2, 0.25 + 0.2 * is_direct, 4.0))
-    assert explained_elsewhere(calls, spikes_of(*times), RATES_HZ).tolist() == [False, False, not is_direct]
+    assert explained_elsewhere(calls, spikes_of(*times), RATES_HZ, is_thorough=True).tolist() == [
+        False,
+        False,
+        not is_direct,
+    ]
 
 
 @pytest.mark.parametrize("is_direct", [False, True])
@@ -94,7 +102,36 @@ def test_a_neuron_that_makes_most_of_anothers_spikes_is_asked_though_it_has_no_c
     times[2] = np.concatenate([times[2], caused(rng, times[0], 0.5, 5.0), caused(rng, times[1], 0.4 * is_direct, 2.0)])
     calls = calls_of((0, 1, 0.9, 3.0), (1, 2, 0.4 + 0.3 * is_direct, 2.0))
     rates_hz = np.array([t.size / SECONDS for t in times])
-    assert explained_elsewhere(calls, spikes_of(*times), rates_hz).tolist() == [False, not is_direct]
+    assert explained_elsewhere(calls, spikes_of(*times), rates_hz, is_thorough=True).tolist() == [False, not is_direct]
+
+
+@pytest.mark.parametrize("is_direct", [False, True])
+def test_a_neuron_on_the_way_is_asked_though_it_has_no_call_itself(is_direct):
+    rng = np.random.default_rng(5)
+    times = [rng.uniform(0, SECONDS, 3000) for _ in range(3)]
+    times[1] = np.append(times[1], caused(rng, times[0], 0.6, 2.0))
+    times[2] = np.concatenate([times[2], caused(rng, times[1], 0.5, 2.0), caused(rng, times[0], 0.3 * is_direct, 4.0)])
+    calls = calls_of((0, 1, 0.6, 2.0), (0, 2, 0.3 + 0.3 * is_direct, 4.0))
+    spikes = spikes_of(*times)
+    assert explained_elsewhere(calls, spikes, RATES_HZ, is_thorough=True).tolist() == [False, not is_direct]
+    assert not explained_elsewhere(calls, spikes, RATES_HZ, is_thorough=False).any()
+
+
+@pytest.mark.parametrize("is_inhibited", [False, True])
+def test_a_target_that_has_just_fired_itself_is_not_inhibited_by_who_fires_after_it(is_inhibited):
+    rng = np.random.default_rng(6)
+    target = np.cumsum(12 * MS + rng.exponential(30 * MS, 9000))
+    target = target[target < SECONDS]
+    source = rng.uniform(0, SECONDS, 3000)
+    if is_inhibited:
+        since_s = target - np.sort(source)[np.maximum(np.searchsorted(np.sort(source), target) - 1, 0)]
+        target = target[~((since_s > 1 * MS) & (since_s < 9 * MS) & (rng.random(target.size) < 0.8))]
+    else:
+        source = np.append(source[::3], caused(rng, target, 0.3, 3.0))
+    calls = calls_of((0, 1, -0.1, 1.0))
+    rates_hz = np.array([10.0, 20.0])
+    found = explained_elsewhere(calls, spikes_of(source, target), rates_hz, is_thorough=True)
+    assert found.tolist() == [not is_inhibited]
 
 
 def test_what_is_explained_explains_nothing():
@@ -105,7 +142,7 @@ def test_what_is_explained_explains_nothing():
         times[i + 1] = np.append(times[i + 1], caused(rng, times[i], 0.6, 2.0))
     steps = [(0, 1, 0.6, 2.0), (1, 2, 0.6, 2.0), (2, 3, 0.6, 2.0)]
     detours = [(0, 2, 0.36, 4.0), (1, 3, 0.36, 4.0), (0, 3, 0.2, 6.0)]
-    found = explained_elsewhere(calls_of(*steps, *detours), spikes_of(*times), RATES_HZ)
+    found = explained_elsewhere(calls_of(*steps, *detours), spikes_of(*times), RATES_HZ, is_thorough=True)
     assert found.tolist() == [False, False, False, True, True, True]
 
 
@@ -122,16 +159,17 @@ def test_stretches_of_time_are_those_of_a_ruler(stretches, asked):
 
 
 @pytest.mark.slow
-def test_strong_synapses_leave_few_false_calls():
+@pytest.mark.parametrize("psp_mv", [2, 5])
+def test_strong_synapses_leave_few_false_calls(psp_mv):
     false = n = 0
-    for seed in (5, 6, 7):  # the share that detours may have was chosen on 1 and 2
+    for seed in (7, 8, 9):  # numbers were chosen on 1 to 6 and 11 to 20
         rng = np.random.default_rng(seed)
         wired = rng.random((14, 14)) < 0.25
         np.fill_diagonal(wired, val=False)
         pre, post = np.nonzero(wired)
         sign = np.where(rng.random(14) < 0.2, -1.0, 1.0)
         m = synapse_map(
-            n_neurons=14, pre=pre, post=post, weight_v=2 * MV * sign[pre] * rng.lognormal(0, 0.5, pre.size),
+            n_neurons=14, pre=pre, post=post, weight_v=psp_mv * MV * sign[pre] * rng.lognormal(0, 0.5, pre.size),
             delay_s=rng.uniform(1 * MS, 4 * MS, pre.size),
         )  # fmt: skip
         drive = steady_drive(14, mean_v=12 * MV, noise_sd_v=4 * MV)
@@ -139,4 +177,4 @@ def test_strong_synapses_leave_few_false_calls():
         n += found.pre.size
         false += int(np.count_nonzero(~wired[found.pre, found.post]))
     assert n > 60
-    assert false < 0.1 * n  # one in five without
+    assert false <= 0.06 * n  # at 5 mV one in three without

@@ -17,6 +17,7 @@ from neurograft.copying.spikes._judge import (
     calibrated,
     jittered,
     q_values,
+    recording_signs,
     regularity,
     trained_judge,
     verdict,
@@ -144,6 +145,14 @@ def test_calibration_is_a_line_in_odds_and_signs_and_inhibition_has_terms_of_its
     by_hand = [-0.5 + 0.7 * each - 0.4 * 2.5 + 0.2 * 0.4 - 0.3 * -0.7 for each in odds]
     assert up == pytest.approx(by_hand)
     assert down == pytest.approx([by_hand[2] + 0.6, by_hand[1] + 0.6 - 1.5, by_hand[0] + 0.6])
+
+
+@pytest.mark.parametrize(("synchrony_z", "counted"), [(2.5, 2.5), (6.0, 6.0), (40.0, 7.5)])
+def test_synchrony_beyond_what_calibration_has_seen_counts_no_more(synchrony_z, counted):
+    names = ("clean zero lag, top", "course z", "course over bump", "course over backward")
+    rows = np.array([[synchrony_z, 9.0, -1.0, 2.0], [synchrony_z, 9.0, 3.0, 2.0], [synchrony_z, 1.0, -1.0, -2.0]])
+    signs = recording_signs(names, rows.astype(np.float32))
+    assert signs == pytest.approx([counted, np.log(1.5 / 1.5), np.log(0.5 / 2.5)])
 
 
 def test_a_target_is_regular_where_spikes_are_missing_around_its_own():

@@ -5,13 +5,15 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from neurograft.errors import CopyError
+from neurograft.progress import silent
 
 if TYPE_CHECKING:
     from neurograft.copying import IntracellularCopy, IntracellularOptions, Work
+    from neurograft.progress import Progress
     from neurograft.recordings import Recording
 
 _MOST_ANEW = 500  # channels of recordings that are copied anew for each map of the first minutes
-_PAUSE = 3.0  # times what the last map took, for the work ahead
+_PAUSE = 9.0  # times what the last map took, for the work ahead
 
 
 class Early(NamedTuple):
@@ -48,18 +50,18 @@ class Following:
 
         return self._ahead is not None and n_channels(recording) > _MOST_ANEW
 
-    def step(self, recording: "Recording") -> bool:
+    def step(self, recording: "Recording", progress: "Progress" = silent) -> bool:
         """Do a little of what the next map needs."""
         if self._ahead is None:
             return False
         try:
-            return self._ahead.step(recording)
+            return self._ahead.step(recording, progress)
         except CopyError as problem:
             print(f"neurograft: not copied ahead, but anew for each map. {problem}", file=sys.stderr)
             self._ahead = None
             return False
 
-    def map_of(self, recording: "Recording", *, is_growing: bool) -> Early | None:
+    def map_of(self, recording: "Recording", *, is_growing: bool, progress: "Progress" = silent) -> Early | None:
         """Return the map of what has been added; None where nothing was added since the last, or that was just now."""
         from neurograft.copying import map_now
 
@@ -67,11 +69,13 @@ class Following:
         if self._ahead is None or (is_growing and begin_s < self._not_before_s):
             return None
         if not is_growing:
-            self._ahead.finish(recording)
+            self._ahead.finish(recording, progress)
         state = self._ahead.state
         if state is None or state.until_s <= self._until_s:
             return None
-        copied = map_now(state)
+        copied = map_now(state, progress)
+        if not is_growing:
+            self._ahead = None  # its sums make room for the map of the whole
         now_s = time.monotonic()
         self._not_before_s, self._until_s = now_s + _PAUSE * (now_s - begin_s), state.until_s
         return Early(copied, state.until_s, state.left_se)

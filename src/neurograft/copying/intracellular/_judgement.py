@@ -116,6 +116,19 @@ def judged_pairs(
     some = np.sort(np.random.default_rng(options.seed).permutation(n)[: max(_LEARNT_FROM // n, 1)])
     sample = scores(found.fit, found.kinds, some)
     mixture = learn(sample, found.kinds, is_open[some], sd=sd, is_dale=options.is_dale)
+    return judged_as(found, undecidable, mixture, sd, options, n_threads)
+
+
+def judged_as(
+    found: Explained,
+    undecidable: UInt8[ndarray, "pre post"],
+    mixture: Mixture,
+    sd: float,
+    options: IntracellularOptions,
+    n_threads: int,
+) -> Judgement:
+    """Judge all pairs by how common explanations are known to be."""
+    is_open = open_pairs(undecidable)
     can_rank = is_open | (undecidable == Undecidable.TOO_FEW_SPIKES)  # such a pair has evidence, if no call
     judged = judge_all(
         found.fit, found.kinds, can_rank, mixture, sd=sd, is_dale=options.is_dale, is_sure=is_open, n_threads=n_threads

@@ -17,9 +17,9 @@ _LATE = (
 )
 _IMPOSSIBLE = "left out: no neuron fires so fast. Look for noise on their channels"
 _FOLLOWER = (
-    "kept, though they fire at one lag to a tenth of a millisecond after another unit, or with it after a third: they "
-    "also fire on their own just before, and then miss their turn, as a strongly driven neuron does and one seen twice "
-    "does not"
+    "kept, though they fire at one lag to a tenth of a millisecond after another unit, or with it after a third: "
+    "just before it they fire on their own and then miss their turn, as a strongly driven neuron "
+    "does and one seen twice does not"
 )
 
 

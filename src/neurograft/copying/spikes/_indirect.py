@@ -8,8 +8,10 @@ so does what j does to both.  So every call whose gain detours over other calls 
 where none of the target's other callers has just fired: spikes of the target there, over the time of the target
 there, against the same at lags far away.  A synapse is left with most of its gain, a detour with next to nothing.
 
-A neuron that makes much of what another fires may hide behind it: the regression gives the one's synapses to the
-other, and there is no call of the one to ask.  So whoever drives a neuron that strongly is asked about all its calls.
+Two neurons of which one makes the other fire hide behind each other: the regression gives the one's synapses to the
+other, and there is no call to ask.  So whoever makes much of what a neuron fires is asked about all its calls, and so
+are those that it makes fire before a call's delay is over.  Of inhibition the target itself is asked: it has just
+been reset where it fired, whoever fired with it.
 """
 
 from typing import NamedTuple
@@ -24,11 +26,15 @@ from neurograft.units import MS
 _SLACK_S = 5 * MS  # a neuron on the way fires that much sooner or later than the delays say
 _SUSPECT_SHARE = 0.05  # of a gain that detours could make: with less a call is believed
 _MADE_SHARE = 0.3  # of a neuron's spikes: who makes so many is asked about its calls
+_FIRED_GAIN = 0.2  # a neuron that fires after so many of another's spikes is asked about the other's calls
+_SHORTEST_S = 1 * MS  # from one neuron to the next, for such a neuron to be on the way
+_RESET_S = 15 * MS  # after a spike, in which the target fires less
 _LEAST_LEFT = 0.4  # of the gain, where no other caller has fired; .15 to .5 do as well on seeds 1 and 2
 _LEAST_Z = 2.0
 _BEFORE_S = 1 * MS  # of the delay: its error
 _AFTER_S = 9 * MS  # of the delay: the course of the effect
 _SOONEST_S = 0.5 * MS
+_RESET_FROM_S = 1e-6  # the spike itself is seen
 _FAR_S = ((-45 * MS, -20 * MS), (35 * MS, 60 * MS))  # lags of the baseline
 
 
@@ -47,22 +53,25 @@ class _Effect(NamedTuple):
 
 
 def explained_elsewhere(
-    calls: Calls, spikes: Events, rates_hz: Float64[ndarray, " neurons"]
+    calls: Calls, spikes: Events, rates_hz: Float64[ndarray, " neurons"], *, is_thorough: bool
 ) -> Bool[ndarray, " calls"]:
     """Tell which calls are gone where no other caller of their target has just fired; the emptiest first.
 
-    A call that is explained explains nothing itself.
+    A call that is explained explains nothing itself.  ``is_thorough``: detours of either sign are looked for, and
+    neurons without a call are asked too.  The trained judge has read of detours, and of its calls that would take
+    true ones only.
     """
     is_explained = np.zeros(calls.pre.size, dtype=np.bool_)
-    makers = _makers(calls, rates_hz)
-    is_suspect = (detour_shares(calls, rates_hz) > _SUSPECT_SHARE) | np.any(makers, axis=0)[calls.pre]
+    asked: list[list[_Asked]] = _without_calls(calls, rates_hz) if is_thorough else [[]] * calls.pre.size
+    is_suspect = detour_shares(calls, rates_hz, is_signed=not is_thorough) > _SUSPECT_SHARE
+    is_suspect |= np.array([bool(each) for each in asked], dtype=np.bool_)
     for target in np.unique(calls.post[is_suspect]):
         here = np.flatnonzero(calls.post == target)
         while True:
             left = here[~is_explained[here]]
             emptiest, least = -1, _LEAST_LEFT
             for call in left[is_suspect[left]]:
-                share = _share_left(calls, spikes, int(call), left[left != call], makers)
+                share = _share_left(calls, spikes, int(call), left[left != call], asked[call])
                 if share < least:
                     emptiest, least = int(call), share
             if emptiest < 0:
@@ -71,16 +80,19 @@ def explained_elsewhere(
     return is_explained
 
 
-def detour_shares(calls: Calls, rates_hz: Float64[ndarray, " neurons"]) -> Float64[ndarray, " calls"]:
-    """Return what share of each gain detours over other calls come to, at the call's own lags; signs do not count.
+def detour_shares(
+    calls: Calls, rates_hz: Float64[ndarray, " neurons"], *, is_signed: bool = False
+) -> Float64[ndarray, " calls"]:
+    """Return what share of each gain detours over other calls come to, at the call's own lags.
 
     In gains a detour i > j > k has about the product of its two steps, and a neuron j before both gives i the share
-    rate_j / rate_i of the product of its own.  Detours of the other sign count too: they bend the correlogram, what
-    the regression leaves of them is of either sign.
+    rate_j / rate_i of the product of its own.  Unless ``is_signed``, detours of the other sign count as well: they
+    bend the correlogram, and what a linear regression leaves of them is of either sign.
     """
     n = rates_hz.size
+    gain = calls.gain if is_signed else np.abs(calls.gain)
     step, delay = np.zeros((n, n)), np.full((n, n), np.nan)
-    step[calls.pre, calls.post], delay[calls.pre, calls.post] = np.abs(calls.gain), calls.delay_s
+    step[calls.pre, calls.post], delay[calls.pre, calls.post] = gain, calls.delay_s
     answer = np.zeros(calls.pre.size)
     for c, (i, k) in enumerate(zip(calls.pre.tolist(), calls.post.tolist(), strict=True)):
         with np.errstate(invalid="ignore"):
@@ -92,30 +104,43 @@ def detour_shares(calls: Calls, rates_hz: Float64[ndarray, " neurons"]) -> Float
     return answer
 
 
-def _makers(calls: Calls, rates_hz: Float64[ndarray, " neurons"]) -> Float64[ndarray, "pre post"]:
-    """Return the delay of every call that makes much of what its target fires, else 0."""
-    made = calls.gain * rates_hz[calls.pre] > _MADE_SHARE * rates_hz[calls.post]
-    delay_s = np.zeros((rates_hz.size, rates_hz.size))
-    delay_s[calls.pre[made], calls.post[made]] = calls.delay_s[made]
-    return delay_s
+class _Asked(NamedTuple):
+    """A neuron, and from when to when after its spikes it may have done what a call says."""
+
+    neuron: int
+    from_s: float
+    to_s: float
+
+
+def _without_calls(calls: Calls, rates_hz: Float64[ndarray, " neurons"]) -> list[list[_Asked]]:
+    """Return for each call the neurons that may do its effect without a call of their own to the target."""
+    n = rates_hz.size
+    gain, delay_s = np.zeros((n, n)), np.full((n, n), np.nan)
+    gain[calls.pre, calls.post], delay_s[calls.pre, calls.post] = calls.gain, calls.delay_s
+    is_maker = gain * rates_hz[:, None] > _MADE_SHARE * rates_hz
+    answer: list[list[_Asked]] = []
+    for i, k, size, lag_s in zip(*(column.tolist() for column in calls), strict=True):
+        is_fired = (gain[i] > _FIRED_GAIN) & (delay_s[i] + _SHORTEST_S <= lag_s)
+        asked = [
+            _Asked(j, _SOONEST_S, delay_s[j, i] + lag_s + _AFTER_S) for j in np.flatnonzero(is_maker[:, i]).tolist()
+        ]
+        asked += [_Asked(j, _SOONEST_S, lag_s - delay_s[i, j] + _AFTER_S) for j in np.flatnonzero(is_fired).tolist()]
+        asked = [each for each in asked if each.neuron != k]
+        answer.append([*asked, _Asked(k, _RESET_FROM_S, _RESET_S)] if size < 0 else asked)
+    return answer
 
 
 def _share_left(
-    calls: Calls, spikes: Events, call: int, others: Int64[ndarray, " others"], makers: Float64[ndarray, "pre post"]
+    calls: Calls, spikes: Events, call: int, others: Int64[ndarray, " others"], asked: list[_Asked]
 ) -> float:
     """Return what share of a call's gain is left where none of the others has just fired; 0 where it is not clear."""
-    i, k = int(calls.pre[call]), int(calls.post[call])
-    pre, post, delay_s = _of(spikes, i), _of(spikes, k), float(calls.delay_s[call])
+    pre, post = _of(spikes, int(calls.pre[call])), _of(spikes, int(calls.post[call]))
+    delay_s = float(calls.delay_s[call])
     parts = [_after(_of(spikes, int(calls.pre[o])), float(calls.delay_s[o])) for o in others]
-    # What a maker does to the target itself may come sooner than over the neuron that it makes fire.
-    parts += [
-        _between(_of(spikes, int(j)), _SOONEST_S, float(makers[j, i]) + delay_s + _AFTER_S)
-        for j in np.flatnonzero(makers[:, i])
-        if j != k
-    ]
+    parts += [_between(_of(spikes, j), low_s, high_s) for j, low_s, high_s in asked]
     hidden = _joined(parts)
     alone = _effect(pre, post, delay_s, hidden)
-    whole = _effect(pre, post, delay_s, np.zeros((0, 2), dtype=np.int64))
+    whole = _effect(pre, post, delay_s, _joined([]))
     if abs(alone.gain) < _LEAST_Z * alone.se or whole.gain == 0:
         return 0.0
     return alone.gain / whole.gain

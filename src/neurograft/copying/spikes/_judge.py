@@ -27,6 +27,7 @@ JITTER_S = 20 * MS
 _ROWS_AT_ONCE = 200_000
 _CLEAR_Z = 5.0
 N_SIGNS = 3
+_MOST_SYNCHRONY_Z = 7.5  # that the calibration has seen; its line says nothing of recordings beyond
 
 
 class Verdict(NamedTuple):
@@ -74,7 +75,8 @@ def recording_signs(names: tuple[str, ...], rows: Float32[ndarray, "pairs featur
 
     The z of the most synchronous hundredth of pairs, at lags too short for a synapse; and of the clear peaks the
     odds (logarithm) that they are rather a bump, as unseen neurons make them, than a synapse's course, and that they
-    are rather a course read backwards.
+    are rather a course read backwards.  Synchrony counts as far as it is known what it means: strong synapses of
+    neurons that are seen make much more of it, for one neuron's targets fire together.
     """
     column = {name: rows[:, k] for k, name in enumerate(names)}
     if not len(rows):
@@ -82,7 +84,7 @@ def recording_signs(names: tuple[str, ...], rows: Float32[ndarray, "pairs featur
     clear = column["course z"] > _CLEAR_Z
     odd = [np.count_nonzero(clear & (column[f"course over {rival}"] < 0)) for rival in ("bump", "backward")]
     odds = [np.log(n + 0.5) - np.log(np.count_nonzero(clear) - n + 0.5) for n in odd]
-    return np.array([float(column["clean zero lag, top"][0]), *odds])
+    return np.array([min(float(column["clean zero lag, top"][0]), _MOST_SYNCHRONY_Z), *odds])
 
 
 def regularity(names: tuple[str, ...], rows: Float32[ndarray, "pairs features"]) -> Float64[ndarray, " pairs"]:

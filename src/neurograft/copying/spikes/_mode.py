@@ -144,7 +144,9 @@ def copy_spikes(
     )
     agrees = strengths.gain * direction > strengths.gain_se
     calls = Calls(pre[agrees], post[agrees], strengths.gain[agrees], strengths.delay_s[agrees])
-    agrees[agrees] = ~explained_elsewhere(calls, spikes, rates_hz)
+    agrees[agrees] = ~explained_elsewhere(
+        calls, spikes, rates_hz, is_thorough=joint is not None and not joint.is_drive_separable
+    )
     decisions = _withdraw(decisions, pre[~agrees], post[~agrees])
     evidence = _evidence(found, decisions, trains, gains, options)
     pre, post, direction = pre[agrees], post[agrees], direction[agrees]

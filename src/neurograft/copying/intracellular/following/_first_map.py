@@ -9,27 +9,36 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from numpy import ndarray
 
 from neurograft.copying.intracellular._chart import chart
 from neurograft.copying.intracellular._copied import IntracellularCopy, provenance_of
-from neurograft.copying.intracellular._judgement import explanations, judged_pairs, open_pairs
+from neurograft.copying.intracellular._judgement import (
+    Explained,
+    Judgement,
+    explanations,
+    judged_as,
+    judged_pairs,
+    open_pairs,
+)
 from neurograft.copying.intracellular._null import null_evidence
 from neurograft.copying.intracellular._traces_of import spikes_of, untestable
 from neurograft.copying.intracellular.following._improving import equations, noise
-from neurograft.copying.intracellular.following._state import State
-from neurograft.copying.intracellular.judging._calls import call
+from neurograft.copying.intracellular.following._state import Learnt, State
+from neurograft.copying.intracellular.following._watched import watched
+from neurograft.copying.intracellular.judging._calls import call, suspects, with_own
 from neurograft.copying.intracellular.judging._null_width import narrowed
 from neurograft.copying.intracellular.properties._properties import mean_sizes
 from neurograft.copying.intracellular.reading._presence import unusable_s
-from neurograft.copying.intracellular.regression._iterated import distance
+from neurograft.copying.intracellular.regression._iterated import in_standard_errors
 from neurograft.copying.intracellular.regression._regression import Fit, Made
 from neurograft.maps import MembraneNoise
 from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue
 
 _PATIENCE_S = 2.0  # for which coefficients are improved before a map
+_LEARNT_FOR = 2.0  # times the rows that it was learnt from
 _VISITS = 2  # that all have had before the first
 _NOT_YET = ("course", "plasticity and what it adds at rest", "vesicles", "membrane noise")
 
@@ -48,8 +57,8 @@ def fit_now(state: State) -> Corrected:
     for mine in state.blocks:
         own = equations(mine, design, state.shared, near, state.work.n_threads)
         lacking = np.ascontiguousarray(mine.lacking.T)
-        correction[mine.targets] = distance(own, lacking, near.blocks, noise(mine))
         change = own.nearly_solved(lacking)
+        correction[mine.targets] = in_standard_errors(own, change, near.blocks, noise(mine))
         explained = np.einsum("tc,tc->t", change, lacking, dtype=np.float64)  # nearly: A change is what they lack
         variance = np.maximum(mine.left[2] - explained, 0.0) / np.maximum(mine.left[0], 1.0)
         targets = slice(int(mine.targets[0]), int(mine.targets[-1]) + 1)
@@ -65,24 +74,25 @@ def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
     recording, cells = state.seen, state.heard.cells()
     progress("correcting coefficients", 0, 1)
     begin = time.monotonic()
-    while (state.visits.min() < _VISITS or time.monotonic() - begin < _PATIENCE_S) and state.improve():
-        pass
+    while state.visits.min() < _VISITS or time.monotonic() - begin + state.visit_s < _PATIENCE_S:
+        if not state.improve():
+            break
     fit, correction = fit_now(state)
     state.left_se = float(np.sqrt(np.mean(correction**2))) * state.leaves
-    found = explanations(
-        state.traces, known.known.boxes, known.whitener, fit, known.null, known.shifted, known.own, options, progress
-    )
     undecidable = untestable(cells, known.known.gains, fit)
-    progress("judging pairs", 0, 1)
-    found = found._replace(fit=narrowed(fit, found.kinds, open_pairs(undecidable), n_threads=work.n_threads))
-    judgement = judged_pairs(found, undecidable, options, work.n_threads)
+    found, judgement = _judged(state, fit, undecidable, progress)
+    asked = with_own(suspects(found.fit, judgement.judged, ~np.isnan(judgement.judged.direct)))
+    state.averaged = watched(state.averaged, recording, cells, asked, state.spans, work.n_threads, progress)
     called = call(
-        recording, cells, found.fit, judgement.judged, undecidable,
+        recording, cells, found.fit, judgement.judged, undecidable, averaged=state.averaged,
         fdr=options.fdr, plausible_v=options.plausible_v, n_threads=work.n_threads, progress=progress,
     )  # fmt: skip
     spikes, n = spikes_of(recording, cells), len(cells.channel)
     single = mean_sizes(state.traces, known.own.below_v, judgement.judged, called.is_synapse)
-    progress("testing the map on designs that are turned", 0, 1)
+    if state.learnt is None:
+        progress("testing the map on designs that are turned", 0, 1)
+        null = null_evidence(found, judgement, called, undecidable, options, single, work.n_threads)
+        state.learnt = Learnt(state.until_s, found.shape, found.kinds, judgement.mixture, judgement.sd, null)
     unusable = unusable_s(recording, state.reading)
     there = known.known.found.presence._replace(unusable_s=unusable)
     provenance = provenance_of(options, known.flags, recording, known.known.found._replace(presence=there))
@@ -97,7 +107,7 @@ def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
             noise=MembraneNoise(np.full(n, np.nan), np.full(n, np.nan)),
         ),
         spikes=spikes,
-        null=null_evidence(found, judgement, called, undecidable, options, single, work.n_threads),
+        null=state.learnt.null,
         shape=found.shape,
         mixture=judgement.mixture,
         flags=known.flags,
@@ -106,6 +116,35 @@ def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
         properties=single,
         unusable_s=unusable,
     )  # fmt: skip
+
+
+def _judged(
+    state: State, fit: Fit, undecidable: UInt8[ndarray, "pre post"], progress: Progress
+) -> tuple[Explained, Judgement]:
+    """Return the posteriors of all pairs, by what an earlier map learnt where it was of half of the rows at least."""
+    known, options, n_threads, learnt = state.known, state.options, state.work.n_threads, state.learnt
+    assert state.traces is not None
+    if learnt is not None and state.until_s <= _LEARNT_FOR * learnt.until_s:
+        shape, kinds = learnt.shape, learnt.kinds
+        found = Explained(known.whitener, fit, known.shifted, known.null, shape, kinds, known.own.below_v)
+    else:
+        learnt = state.learnt = None
+        found = explanations(
+            state.traces,
+            known.known.boxes,
+            known.whitener,
+            fit,
+            known.null,
+            known.shifted,
+            known.own,
+            options,
+            progress,
+        )
+    progress("judging pairs", 0, 1)
+    found = found._replace(fit=narrowed(fit, found.kinds, open_pairs(undecidable), n_threads=n_threads))
+    if learnt is None:
+        return found, judged_pairs(found, undecidable, options, n_threads)
+    return found, judged_as(found, undecidable, learnt.mixture, learnt.sd, options, n_threads)
 
 
 def _followed(state: State, correction: Float64[ndarray, " targets"]) -> dict[str, JsonValue]:
@@ -119,6 +158,7 @@ def _followed(state: State, correction: Float64[ndarray, " targets"]) -> dict[st
         "corrected_se": float(np.sqrt(np.mean(correction**2))),
         "left_se": state.left_se,
         "most_left_se": float(correction.max(initial=0.0)) * state.leaves,
+        "learnt_until_s": None if state.learnt is None else state.learnt.until_s,  # shape, shares of kinds, evidence
         "not_yet": list[JsonValue](_NOT_YET),
         "fired_late": list[JsonValue](np.flatnonzero(late).tolist()),  # neurons whose outputs are not in the map yet
     }

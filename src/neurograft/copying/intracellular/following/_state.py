@@ -1,18 +1,24 @@
 """Where the copy of a recording that grows stands: its sums under a calibration, and the coefficients they led to."""
 
+import time
 from dataclasses import replace
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from neurograft.copying.intracellular._null import NullEvidence
 from neurograft.copying.intracellular._options import IntracellularOptions, read_options
 from neurograft.copying.intracellular.following._calibration import Calibration
 from neurograft.copying.intracellular.following._heard import Heard
 from neurograft.copying.intracellular.following._improving import ENOUGH, Nearly, design_so_far, improve
 from neurograft.copying.intracellular.following._sums import OfTargets, Rows, Shared, add_chunks, span_of
 from neurograft.copying.intracellular.following._until import Until
+from neurograft.copying.intracellular.following._watched import frames_of, nobody
+from neurograft.copying.intracellular.judging._mixture import Mixture
+from neurograft.copying.intracellular.judging._templates import Shape, Templates
+from neurograft.copying.intracellular.judging._triggered import Span
 from neurograft.copying.intracellular.reading._budget import MOST_COLUMNS_OF_64_BITS
 from neurograft.copying.intracellular.reading._gather import Work
 from neurograft.copying.intracellular.reading._read import Reading
@@ -25,6 +31,17 @@ from neurograft.recordings import Signal
 
 _TARGETS = 256  # whose sums lie together, and whose coefficients are improved at a time
 _CHUNKS_AT_ONCE = 6
+
+
+class Learnt(NamedTuple):
+    """What the pairs of a map told of all pairs."""
+
+    until_s: float
+    shape: Shape
+    kinds: Templates
+    mixture: Mixture
+    sd: float  # of z at designs that are turned
+    null: NullEvidence
 
 
 @final
@@ -47,6 +64,10 @@ class State:
         targets = np.array_split(np.arange(n), -(-n // _TARGETS))
         self.blocks = [OfTargets.empty(block, n_firing, n_columns, dtype) for block in targets]
         self.far = [np.full(len(block), np.inf) for block in targets]  # standard errors from each target's solution
+        self.averaged = nobody(seen, known.known.cells)
+        self.spans: list[Span] = []  # of frames, whose rows were added
+        self.learnt: Learnt | None = None
+        self.visit_s = 0.0  # what the last step of a block's coefficients took
         self.visits = np.zeros(len(targets), dtype=np.int64)  # of each block's coefficients
         self.leaves = 1.0  # what the last step left of its targets' distance
         self.left_se = np.inf  # of the last map's coefficients, what its correction left
@@ -55,7 +76,9 @@ class State:
         self.seen: Until | None = None
         self.reading = reading
         self._unrest = Unrest(np.zeros(0), np.zeros(0))
-        self._n_unrest = self._n_summed = self._next = 0
+        self._n_unrest = self._n_summed = self._next = self._looked_at = (
+            0  # the last: pieces, which led to no more rows
+        )
         self._near: Nearly | None = None
         self._design: Design | None = None
 
@@ -73,7 +96,7 @@ class State:
         How restless the network is must be known a chunk ahead, because it is smoothed over some rows.
         """
         self.heard.hear(seen, reading, is_over=is_over)
-        if self.heard.n_pieces == 0:
+        if self.heard.n_pieces == (0 if is_over else self._looked_at):
             return False
         traces = self._traces(seen, reading)
         chunks = chunks_of(traces)
@@ -83,6 +106,7 @@ class State:
             ready += 1
         stop = ready if is_over and ready == len(chunks) else ready - 1
         if stop <= self._n_summed:
+            self._looked_at = self.heard.n_pieces
             return False
         self._add_unrest(traces, range(self._n_unrest, ready))
         self.worth = self._unrest.worth(traces, self.known.usual)
@@ -97,6 +121,11 @@ class State:
         whole = Rows.of(trains, self.known.known.boxes, self.worth, (edges[0][0], edges[-1][1]))
         self.shared.add(whole, self.work.n_threads)
         self._n_unrest, self._n_summed = ready, stop
+        spans = [Span(chunks[k][0], *(f * traces.line.factor for f in _inside(traces, k))) for k in span]
+        if len(self.averaged.pairs) and not is_over:  # the last half minute changes little, and is waited for
+            frames = frames_of(self.heard.cells())
+            self.averaged.add(seen, frames, spans, n_threads=self.work.n_threads, progress=progress)
+        self.spans += spans
         self.traces, self.seen, self.reading = traces, seen, reading
         self._design = None
         for far in self.far:
@@ -109,9 +138,11 @@ class State:
             k, self._next = self._next, (self._next + 1) % len(self.blocks)
             if self.far[k].max(initial=0.0) >= ENOUGH:
                 progress("improving coefficients", 0, 1)
+                begin_s = time.monotonic()
                 found = improve(self.blocks[k], self.design(), self.shared, self.near(), self.work.n_threads)
                 self.far[k], self.leaves = found.after, found.leaves
                 self.visits[k] += 1
+                self.visit_s = time.monotonic() - begin_s
                 return True
         return False
 
@@ -163,3 +194,10 @@ class State:
     def _heard_row(self, traces: Traces, reading: Reading) -> int:
         last = reading.pieces[self.heard.n_pieces - 1]
         return int(traces.line.offset[last.segment]) + last.stop // traces.line.factor
+
+
+def _inside(traces: Traces, chunk: int) -> tuple[int, int]:
+    """Return a chunk's first row in its segment, and one past its last."""
+    offset = int(traces.line.offset[chunks_of(traces)[chunk][0]])
+    first, stop = span_of(traces, chunk)
+    return first - offset, stop - offset

@@ -1,7 +1,6 @@
 """From lag coefficients to amplitudes: every template fitted alone, by generalised least squares."""
 
 # ruff: noqa: PLR0917  (a fit is told by its parts)
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying.intracellular.judging._scores import NEVER_V2, score_pairs
-from neurograft.copying.intracellular.judging._side_by_side import in_blocks, run, scores_lanes
+from neurograft.copying.intracellular.judging._side_by_side import best_lanes, in_blocks, run, scores_lanes
 from neurograft.copying.intracellular.judging._templates import (
     Family,
     OwnCourses,
@@ -24,7 +23,7 @@ from neurograft.copying.intracellular.regression._slow import MIN_SHARE, baselin
 
 _STRONG_Z, _STRONG_CLEARED_Z = 6.0, 3.0
 _SHAPE_NEURONS, _SHAPE_TARGETS = 200, 1024  # as many presynaptic and postsynaptic neurons decide the common shape
-_TARGETS_AT_ONCE, _SCORED_AT_ONCE, _LONGER = 512, 64, 24
+_TARGETS_AT_ONCE, _LONGER = 512, 24
 
 
 class Scores(NamedTuple):
@@ -152,23 +151,17 @@ def choose_shape(
         few = np.concatenate([_by_target(each[k]) for k in some], axis=2)
 
         def fill(
-            block: tuple[ndarray, ndarray],
+            mine: ndarray,
             near: Fit = near,
             talk: OwnCourses = talk,
             by_target: ndarray = by_target,
             few: ndarray = few,
-            first: int = first,
+            part: slice = part,
         ) -> None:
-            mine, there = block
-            fits, own = near.to(there), talk._replace(whitener=talk.whitener.of(there))
-            plain, _ = scores_lanes(fits, by_target[there], pre[mine], dtype=np.float32)
-            clear, _ = scores_lanes(fits, few[there], pre[mine], own, np.float32)
-            z2 = np.max((plain**2).reshape(len(there), len(shapes), -1, len(mine)), axis=2)
-            best[np.ix_(np.arange(len(shapes)), mine, first + there)] = z2.transpose(1, 2, 0)
-            cleared[np.ix_(mine, first + there)] = np.max(clear**2, axis=1).T
+            best[:, mine, part] = best_lanes(near, by_target, pre[mine], None, len(shapes)).transpose(1, 2, 0)
+            cleared[mine, part] = best_lanes(near, few, pre[mine], talk, 1)[:, 0].T
 
-        few_targets = np.array_split(np.arange(len(by_target)), -(-len(by_target) // _SCORED_AT_ONCE))
-        for _ in in_order(n_threads, fill, product(in_blocks(np.arange(len(pre))), few_targets)):
+        for _ in in_order(n_threads, fill, in_blocks(np.arange(len(pre)))):
             pass
     best[:, pre[:, None] == post] = 0.0
     strong = (np.max(best, axis=0, initial=0.0) > _STRONG_Z**2) & (cleared > _STRONG_CLEARED_Z**2)

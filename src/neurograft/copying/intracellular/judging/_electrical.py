@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
-from neurograft.copying.intracellular.regression._boxes import box_z
+from neurograft.copying.intracellular.regression._boxes import box_z, z_at
 from neurograft.copying.intracellular.regression._design import ZERO
 from neurograft.copying.intracellular.regression._regression import Fit
 
@@ -44,6 +44,7 @@ def may_be_junction(
 
 
 def _goes_up_and_down(fit: Fit, up_z: float, down_z: float, boxes: tuple[int, ...]) -> Bool[ndarray, "pre post"]:
-    up = np.nan_to_num(box_z(fit, ZERO)) > up_z
-    down = np.min([np.nan_to_num(box_z(fit, box)) for box in boxes], axis=0) < -down_z
-    return up & down
+    goes = np.nan_to_num(box_z(fit, ZERO)) > up_z
+    up = np.nonzero(goes)  # few: the other boxes of all pairs need not be looked at
+    goes[up] = np.min([np.nan_to_num(z_at(fit, box, *up)) for box in boxes], axis=0) < -down_z
+    return goes

@@ -16,7 +16,7 @@ import math
 from typing import NamedTuple, no_type_check
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from numba import njit
 from numpy import ndarray
 
@@ -201,3 +201,88 @@ def _log_mean_of_pulses(z, information, shares, work):
                     total[k] += decay_32(x - top[k]) * np.sqrt(flat)
     for k in range(n_lanes):
         talk[k] = np.float32(math.log(max(total[k], _LEAST) / (n_pulses * len(shares.rival_v2)))) + top[k]
+
+
+class Ratios(NamedTuple):
+    """Bayes factors of all templates and sizes against nothing, each pair's over a scale, and one over that scale."""
+
+    plus: Float32[ndarray, "pairs sizes direct"]
+    minus: Float32[ndarray, "pairs sizes direct"]
+    rival: Float32[ndarray, "pairs rival_sizes rivals"]
+    nothing: Float32[ndarray, " pairs"]
+
+
+def ratios(
+    z: Float32[ndarray, "pairs templates"],
+    information: Float32[ndarray, "pairs templates"],
+    *,
+    direct: Int64[ndarray, " direct"],
+    is_under: Bool[ndarray, " direct"],
+    rival: Int64[ndarray, " rivals"],
+    is_talk: Bool[ndarray, " rivals"],
+    direct_v2: Float32[ndarray, " sizes"],
+    rival_v2: Float32[ndarray, " rival_sizes"],
+) -> Ratios:
+    """Return what a mixture is learnt from."""
+    n, f = len(z), np.float32
+    plus, minus = np.empty((2, n, len(direct_v2), len(direct)), f)
+    out = Ratios(plus, minus, np.empty((n, len(rival_v2), len(rival)), f), np.empty(n, f))
+    _fill_ratios(z[:, direct], information[:, direct], is_under.astype(f), z[:, rival], information[:, rival], is_talk,
+                 direct_v2, rival_v2, *out)  # fmt: skip
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@no_type_check
+def _fill_ratios(
+    z, known, under, rival_z, rival_known, is_talk, direct_v2, rival_v2, plus, minus, rival, nothing
+):  # fmt: skip
+    n_direct, n_rivals = len(under), len(is_talk)
+    largest, rival_largest = direct_v2.max(), rival_v2.max()
+    power, rival_power = np.empty(n_direct, np.float32), np.empty(n_rivals, np.float32)
+    add, bare = np.empty(n_direct, np.float32), np.empty(n_direct, np.float32)
+    for p in range(len(z)):
+        for t in range(n_direct):
+            power[t] = _HALF * z[p, t] * z[p, t]
+        pulses, rest, n_pulses = _ZERO, _ZERO, 0
+        for t in range(n_rivals):
+            rival_power[t] = _HALF * rival_z[p, t] * rival_z[p, t]
+            r = rival_known[p, t] * rival_largest
+            x = rival_power[t] * r / (_ONE + r)
+            rest = max(rest, x)
+            if is_talk[t]:
+                pulses, n_pulses = max(pulses, x), n_pulses + 1
+        talk, total = 0.0, 0.0
+        for t in range(n_rivals):
+            if is_talk[t]:
+                for s in range(len(rival_v2)):
+                    r = rival_known[p, t] * rival_v2[s]
+                    total += math.exp(rival_power[t] * r / (_ONE + r) - pulses) / math.sqrt(_ONE + r)
+        if n_pulses > 0:
+            talk = math.log(total / (n_pulses * len(rival_v2))) + pulses
+        top = rest
+        for t in range(n_direct):
+            r = known[p, t] * largest
+            top = max(top, power[t] * r / (_ONE + r) + under[t] * np.float32(max(talk, 0.0)))
+        nothing[p] = math.exp(-np.float64(top))
+        for t in range(n_direct):
+            add[t] = under[t] * np.float32(talk) - top
+        for t in range(n_direct):
+            bare[t] = decay_32(min(add[t], _ZERO))
+        for s in range(len(direct_v2)):
+            v2, up, down = direct_v2[s], plus[p, s], minus[p, s]
+            for t in range(n_direct):
+                r = known[p, t] * v2
+                flat = _ONE / (_ONE + r)
+                half = power[t] * r * flat
+                size = np.sqrt(flat)
+                other = size * tail_32(np.sqrt(half)) * bare[t]
+                seen = _TWO * size * decay_32(half + add[t]) - other
+                up[t] = other if z[p, t] < _ZERO else seen
+                down[t] = seen if z[p, t] < _ZERO else other
+        for s in range(len(rival_v2)):
+            v2, row = rival_v2[s], rival[p, s]
+            for t in range(n_rivals):
+                r = rival_known[p, t] * v2
+                flat = _ONE / (_ONE + r)
+                row[t] = np.sqrt(flat) * decay_32(rival_power[t] * r * flat - top)

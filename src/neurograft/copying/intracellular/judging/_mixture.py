@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying.intracellular.judging._amplitude import Scores
-from neurograft.copying.intracellular.judging._evidence import BULK, EARLY, LATE
+from neurograft.copying.intracellular.judging._evidence import BULK, EARLY, LATE, ratios
 from neurograft.copying.intracellular.judging._templates import Family, Templates
 from neurograft.units import MV
 
@@ -25,7 +25,6 @@ _PRIOR = 0.03, 0.03  # of direct, of all rivals: what few pairs fall back on
 _PRIOR_PAIRS = 50.0  # as many pairs the prior counts for
 _ODD_SIGN = 0.01  # of a neuron's synapses may have the other sign; without Dale's law one half
 _STEPS = 80
-_PAIRS_AT_ONCE = 4000
 _FAIR_MODE = 0.3  # of the densest latency's density: a mode of direct synapses
 _MODE_SHARE, _VALLEY = 0.03, 0.25  # of that mode's density: synapses are rare; a valley before paths
 
@@ -54,14 +53,6 @@ class Judged(NamedTuple):
     excitatory: Float64[ndarray, " pre"]  # pooled over a neuron's outputs
 
 
-class _Evidence(NamedTuple):
-    """Log Bayes factors against nothing, a row a pair."""
-
-    plus: Float64[ndarray, "pairs direct sizes"]
-    minus: Float64[ndarray, "pairs direct sizes"]
-    rival: Float64[ndarray, "pairs rivals rival_sizes"]
-
-
 def learn(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], *, sd: float, is_dale: bool) -> Mixture:
     """Return the mixture that makes these pairs likeliest; ``sd`` is that of z where there is no synapse."""
     direct, pre = kinds.family == Family.DIRECT, np.nonzero(is_open)[0]
@@ -72,33 +63,38 @@ def learn(found: Scores, kinds: Templates, is_open: Bool[ndarray, "pre post"], *
         np.full(shapes[1], _PRIOR[1] / np.prod(shapes[1])),
         np.ones(shapes[0][0], dtype=np.bool_),
     )
-    plus, minus, rival = (np.empty((len(pre), *shape)) for shape in (shapes[0], *shapes))
-    top = np.empty(len(pre))
-    z, information = found.z[:, is_open].T / sd, found.information[:, is_open].T / sd**2
-    for first in range(0, len(pre), _PAIRS_AT_ONCE):
-        part = slice(first, first + _PAIRS_AT_ONCE)
-        evidence = _evidence(z[part], information[part], kinds)
-        top[part] = np.maximum(_top(evidence), 0.0)
-        for whole, factors in zip((plus, minus, rival), evidence, strict=True):
-            np.exp(factors - top[part, None, None], out=whole[part])
-    nothing, now = np.exp(-top), start
-    excitatory = np.full(is_open.shape[0], 0.5)
-    n_pairs = len(top) + _PRIOR_PAIRS
-    flat = [part.reshape(len(part), part.shape[1] * part.shape[2]) for part in (plus, minus, rival)]
+    f = np.float32
+    seen = ratios(
+        np.ascontiguousarray(found.z[:, is_open].T / sd, f),
+        np.ascontiguousarray(found.information[:, is_open].T / sd**2, f),
+        direct=np.flatnonzero(direct),
+        is_under=kinds.is_under_talk[direct],
+        rival=np.flatnonzero(~direct),
+        is_talk=kinds.family[~direct] == Family.CROSS_TALK,
+        direct_v2=(DIRECT_SD_V**2).astype(f),
+        rival_v2=(RIVAL_SD_V**2).astype(f),
+    )
+    plus, minus, rival = (part.reshape(len(part), part.shape[1] * part.shape[2]) for part in seen[:3])
+    nothing, now = seen.nothing.astype(np.float64), start
+    excitatory, n_pairs = np.full(is_open.shape[0], 0.5), len(nothing) + _PRIOR_PAIRS
 
     def come_to(m: Mixture) -> tuple[ndarray, ndarray, ndarray]:
-        up, down = (part @ m.direct.ravel() for part in flat[:2])
-        return up, down, flat[2] @ m.rival.ravel() + nothing * m.nothing
+        direct, rest = (share.T.ravel().astype(f) for share in (m.direct, m.rival))
+        up, down, rivals = (part.astype(np.float64) for part in (plus @ direct, minus @ direct, rival @ rest))
+        return up, down, rivals + nothing * m.nothing
+
+    def shared(weight: ndarray, part: ndarray, shape: tuple[int, int]) -> ndarray:
+        return (weight.astype(f) @ part).astype(np.float64).reshape(shape[::-1]).T
 
     up, down, rest = come_to(now)
     for _ in range(_STEPS):
         chance = chance_of(excitatory, is_dale)[pre]
         total = up * chance + down * (1 - chance) + rest
-        direct = (chance / total) @ flat[0] + ((1 - chance) / total) @ flat[1]
+        direct = shared(chance / total, plus, shapes[0]) + shared((1 - chance) / total, minus, shapes[0])
         now = Mixture(
             (float(np.sum(nothing / total)) * now.nothing + _PRIOR_PAIRS * start.nothing) / n_pairs,
-            (direct.reshape(shapes[0]) * now.direct + _PRIOR_PAIRS * start.direct) / n_pairs,
-            (((1 / total) @ flat[2]).reshape(shapes[1]) * now.rival + _PRIOR_PAIRS * start.rival) / n_pairs,
+            (direct * now.direct + _PRIOR_PAIRS * start.direct) / n_pairs,
+            (shared(1 / total, rival, shapes[1]) * now.rival + _PRIOR_PAIRS * start.rival) / n_pairs,
             now.is_bulk,
         )
         up, down, rest = come_to(now)
@@ -120,36 +116,6 @@ def expected_fdr(chance: Float64[ndarray, " pairs"]) -> Float64[ndarray, " pairs
     q = np.empty(len(chance))
     q[order] = np.cumsum(chance[order]) / np.arange(1, len(chance) + 1)
     return q
-
-
-def _evidence(
-    z: Float64[ndarray, "pairs templates"], information: Float64[ndarray, "pairs templates"], kinds: Templates
-) -> _Evidence:
-    """Log Bayes factors of half-normal (direct) and normal (rival) amplitudes against none (Wakefield 2009, eq. 2)."""
-    from scipy.special import log_ndtr
-
-    direct = kinds.family == Family.DIRECT
-
-    def factors(mine: ndarray, sizes_v: ndarray) -> tuple[ndarray, ndarray]:
-        ratio = information[:, mine, None] * sizes_v**2
-        shrunk = ratio / (1 + ratio)
-        return 0.5 * (z[:, mine, None] ** 2 * shrunk - np.log1p(ratio)), z[:, mine, None] * np.sqrt(shrunk)
-
-    both, standard = factors(direct, DIRECT_SD_V)
-    rival, _ = factors(~direct, RIVAL_SD_V)
-    plus, minus = both + np.log(2) + log_ndtr(standard), both + np.log(2) + log_ndtr(-standard)
-    under = kinds.is_under_talk[direct]
-    if under.any():
-        pulses = rival[:, kinds.family[~direct] == Family.CROSS_TALK]
-        n_each = int(np.prod(pulses.shape[1:]))
-        talk = np.logaddexp.reduce(pulses.reshape(len(pulses), n_each), axis=1) - np.log(n_each)
-        plus[:, under] += talk[:, None, None]
-        minus[:, under] += talk[:, None, None]
-    return _Evidence(plus, minus, rival)
-
-
-def _top(evidence: _Evidence) -> Float64[ndarray, " pairs"]:
-    return np.max([np.max(part, axis=(1, 2), initial=-np.inf) for part in evidence], axis=0)
 
 
 def chance_of(excitatory: Float64[ndarray, " pre"], is_dale: bool) -> Float64[ndarray, " pre"]:

@@ -6,8 +6,11 @@ its errors are stated too large: on one driven culture pairs seen mostly in burs
 where shifted designs, which have nothing to take out, had 1.00.
 """
 
+from typing import no_type_check
+
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
+from numba import njit
 from numpy import ndarray
 
 from neurograft.copying.intracellular.judging._amplitude import alone
@@ -42,12 +45,35 @@ def null_width(
             def measure(
                 k: int, each: ndarray = each, mine: ndarray = mine, spread: ndarray = spread, so_far: ndarray = so_far
             ) -> None:
-                known = np.flatnonzero(mine[k])
-                low, high = np.quantile(spread[:, k, known] / so_far[k, known], [0.25, 0.75])
-                each[k] = max((high - low) / _MIDDLE_HALF_OF_NORMAL, _NARROWEST)
+                middle_half = _middle_half(spread[:, k], so_far[k], np.flatnonzero(mine[k]))
+                each[k] = max(middle_half / _MIDDLE_HALF_OF_NORMAL, _NARROWEST)
 
             enough = np.flatnonzero(np.count_nonzero(is_open, axis=1 - axis) >= _LEAST_PAIRS)
             for _ in in_order(n_threads, measure, enough.tolist()):
                 pass
             width = width * (each[:, None] if axis == 0 else each[None, :])
     return np.clip(_CHANCE * width, _NARROWEST, 1.0)
+
+
+def _middle_half(
+    z: Float64[ndarray, "templates pairs"], width: Float64[ndarray, " pairs"], known: Int64[ndarray, " known"]
+) -> float:
+    """Return how far the quartiles of some pairs' statistics, each over its width, are apart.
+
+    They are those of ``numpy.quantile``; sorting is three times as quick as looking for them.
+    """
+    values = np.empty(len(z) * len(known))
+    _gather(z, width, known, values)
+    values.sort()
+    low, high = np.interp([0.25 * (len(values) - 1), 0.75 * (len(values) - 1)], np.arange(len(values)), values)
+    return float(high - low)
+
+
+@njit(cache=True, nogil=True)
+@no_type_check
+def _gather(z, width, known, values):
+    n = 0
+    for row in z:
+        for c in known:
+            values[n] = row[c] / width[c]
+            n += 1

@@ -18,7 +18,7 @@ from neurograft.copying.intracellular.judging._templates import Family, OwnCours
 from neurograft.copying.intracellular.regression._regression import Fit
 from neurograft.copying.intracellular.regression._slow import MIN_SHARE, baseline
 
-LANES = 64  # what is worked in then fits the second cache of one core
+LANES = 96  # what is worked in then fits the second cache of one core
 _HELD = 16  # targets, whose numbers share lines of memory
 
 
@@ -108,29 +108,40 @@ def weighed_lanes(
 
 
 def scores_lanes(
+    fit: Fit, by_target: Float64[ndarray, "post boxes templates"], pre: Int64[ndarray, " lanes"]
+) -> tuple[Float64[ndarray, "post templates lanes"], Float64[ndarray, "post templates lanes"]]:
+    """Return z and information of each image with nothing else at all targets of these neurons, which have fired."""
+    some, n_lanes, (n, n_boxes, n_templates) = given(fit, pre, None), len(pre), by_target.shape
+    work = room(n_boxes, len(some.slow), n_templates, n_lanes, np.float64)
+    z, information = np.empty((2, n, n_templates, n_lanes))
+    _score_all(some, _tile(some), by_target, work, z, information)
+    return z, information
+
+
+def best_lanes(
     fit: Fit,
     by_target: Float64[ndarray, "post boxes templates"],
     pre: Int64[ndarray, " lanes"],
-    own: OwnCourses | None = None,
-    dtype: type[np.floating] = np.float64,
-) -> tuple[Float[ndarray, "post templates lanes"], Float[ndarray, "post templates lanes"]]:
-    """Return z and information of each image at all targets of these neurons, which have fired.
+    own: OwnCourses | None,
+    n_groups: int,
+) -> Float32[ndarray, "post groups lanes"]:
+    """Return the largest z squared of each group of as many images that follow each other; of 32 bits.
 
     Images stand alone, or beneath all pulses where own courses are given.
     """
-    some = given(fit, pre, own)
-    n_lanes, (n, n_boxes, n_templates) = len(pre), by_target.shape
+    some, n_lanes, (n, n_boxes, n_templates) = given(fit, pre, own), len(pre), by_target.shape
     n_besides = len(some.slow) + some.copies.shape[1] + some.edges.shape[1]
-    work = room(n_boxes, n_besides, n_templates, n_lanes, dtype)
-    z, information = np.empty((2, n, n_templates, n_lanes), dtype)
+    work = room(n_boxes, n_besides, n_templates, n_lanes, np.float32)
+    z, information = np.zeros((2, n_templates, n_lanes), np.float32)
+    out = np.zeros((n, n_groups, n_lanes), np.float32)
     under = (0, 0) if own is None else (0, n_templates)
-    _score_all(some, _tile(some), by_target, under, work, z, information)
-    return z, information
+    _best_all(some, _tile(some), by_target, under, work, z, information, out)
+    return out
 
 
 def in_blocks(neurons: Int64[ndarray, " some"]) -> list[Int64[ndarray, " lanes"]]:
     """Return presynaptic neurons as they are taken side by side, however many threads there are."""
-    return [neurons[first : first + LANES] for first in range(0, len(neurons), LANES)]
+    return np.array_split(neurons, -(-len(neurons) // LANES)) if len(neurons) else []
 
 
 def run(mask: ndarray) -> tuple[int, int]:
@@ -188,7 +199,7 @@ def _weigh_all(some, tile, by_target, under, talk, work, desk, shares, z, inform
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _score_all(some, tile, by_target, under, work, z, information):
+def _score_all(some, tile, by_target, work, z, information):
     n = len(by_target)
     for j in range(n):
         if j % _HELD == 0:
@@ -197,8 +208,27 @@ def _score_all(some, tile, by_target, under, work, z, information):
         at = j % _HELD
         score_lanes(
             tile.beta[at], tile.seen[at], some.precision, tile.noise2[at], tile.prior, len(some.slow), tile.penalty[at],
-            by_target[j], under, -1, work, z[j], information[j],
+            by_target[j], (0, 0), -1, work, z[j], information[j],
         )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _best_all(some, tile, by_target, under, work, z, information, out):
+    n, n_each = len(by_target), len(z) // out.shape[1]
+    for j in range(n):
+        if j % _HELD == 0:
+            _fill_tile(some, j, min(j + _HELD, n), tile)
+        _fill_besides(some, j, tile, work.besides)
+        at, best = j % _HELD, out[j]
+        score_lanes(
+            tile.beta[at], tile.seen[at], some.precision, tile.noise2[at], tile.prior, len(some.slow), tile.penalty[at],
+            by_target[j], under, -1, work, z, information,
+        )  # fmt: skip
+        for t in range(len(z)):
+            group = t // n_each
+            for k in range(z.shape[1]):
+                best[group, k] = max(best[group, k], z[t, k] * z[t, k])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

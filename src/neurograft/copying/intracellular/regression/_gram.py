@@ -186,54 +186,87 @@ def add_gram(
     n_threads: int = 1,
 ) -> None:
     """Add X'WX of some rows to the upper half; spikes outside of them, which count from the first, reach in."""
-    n = len(spike_row)
+    n, (first_of, offset, cell) = len(spike_row), _overlaps(boxes.edges)
     running = np.concatenate([[0.0], np.cumsum(row_weight)])
+    running = np.pad(running, int(boxes.edges[-1] - boxes.edges[0]), mode="edge")
     rows, start = joined(spike_row)
+    order = np.argsort(rows, kind="stable")
+    by_time = rows[order], np.repeat(np.arange(n, dtype=np.int32), np.diff(start))[order]
 
     def fill(first: int) -> None:
-        _fill_gram(rows, start, boxes.edges, running, first, min(first + _NEURONS_AT_ONCE, n), upper)
+        last = min(first + _NEURONS_AT_ONCE, n)
+        _fill_gram(rows, start, *by_time, boxes.edges, first_of, offset, cell, running, first, last, upper)
 
     with ThreadPoolExecutor(n_threads) as pool:
         list(pool.map(fill, range(0, n, _NEURONS_AT_ONCE)))
 
 
+def _overlaps(
+    edges: Int64[ndarray, " edges"],
+) -> tuple[Int64[ndarray, " lags"], Int64[ndarray, " parts"], Int64[ndarray, " parts"]]:
+    """Return what two spikes' boxes have in common, for each number of rows from one to the other.
+
+    Between two edges that follow each other, of either, both spikes are in one box each.  Of each such part it is told
+    where it begins, in rows after the one spike, and its place in a matrix of boxes; of each distance, from the least
+    on, its first part.  The last part of each is none, but where the one before ends.
+    """
+    reach, n_boxes = int(edges[-1] - edges[0]), len(edges) - 1
+    first_of, offset, cell = [0], [], []
+    for apart in range(1 - reach, reach):
+        both = np.union1d(edges, edges + apart)
+        both = both[(both >= max(edges[0], edges[0] + apart)) & (both <= min(edges[-1], edges[-1] + apart))]
+        b, c = (np.searchsorted(edges, both - turned, side="right") - 1 for turned in (0, apart))
+        offset.extend(both)
+        cell.extend(b * n_boxes + c)
+        first_of.append(len(offset))
+    return np.array(first_of), np.array(offset), np.array(cell)
+
+
 @njit(cache=True, nogil=True)
 @no_type_check
-def _fill_gram(rows, start, edges, running, first, stop, upper):
-    """Add to the blocks of neurons ``first`` to ``stop`` - 1 with all from themselves on."""
-    n, n_boxes, n_rows = len(start) - 1, len(edges) - 1, len(running) - 1
+def _fill_gram(rows, start, at_rows, who, edges, first_of, offset, cell, running, first, stop, upper):
+    """Add to the blocks of neurons ``first`` to ``stop`` - 1 with all from themselves on.
+
+    Each spike's neighbours in time are sorted by neuron, and what they have in common is added up neuron by neuron.
+    ``running`` goes on as it was for as many rows as boxes reach, before the first and after the last.
+    """
+    n, n_boxes = len(start) - 1, len(edges) - 1
     reach = edges[n_boxes] - edges[0]
-    block = np.empty((n_boxes, n_boxes))
+    n_rows = len(running) - 1 - 2 * reach
+    block, place = np.empty(n_boxes * n_boxes), np.empty(n + 1, dtype=np.int64)
+    pair_spike, pair_lag = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
     for i in range(first, stop):
+        own, place[:] = rows[start[i] : start[i + 1]], 0
+        span = np.zeros((2, len(own)), dtype=np.int64)
+        for s in range(len(own)):
+            if own[s] + edges[n_boxes] > 0 and own[s] + edges[0] < n_rows:
+                span[0, s] = np.searchsorted(at_rows, own[s] - reach + 1)
+                span[1, s] = np.searchsorted(at_rows, own[s] + reach)
+            for u in range(span[0, s], span[1, s]):
+                place[who[u] + 1] += 1
+        place[: i + 1] = 0
         for k in range(i, n):
-            block[:] = 0.0
-            low, n_pairs = start[k], 0
-            for s in range(start[i], start[i + 1]):
-                at = rows[s]
-                while low < start[k + 1] and rows[low] <= at - reach:
-                    low += 1
-                u = low
-                while u < start[k + 1] and rows[u] < at + reach:
-                    # walk both spikes' edges together: between two of them both are in one box each
-                    other, b, c = rows[u], 0, 0
-                    t = max(at, other) + edges[0]
-                    while b < n_boxes and at + edges[b + 1] <= t:
-                        b += 1
-                    while c < n_boxes and other + edges[c + 1] <= t:
-                        c += 1
-                    while b < n_boxes and c < n_boxes:
-                        mine, theirs = at + edges[b + 1], other + edges[c + 1]
-                        end = min(mine, theirs)
-                        block[b, c] += running[min(max(end, 0), n_rows)] - running[min(max(t, 0), n_rows)]
-                        t = end
-                        if mine == end:
-                            b += 1
-                        if theirs == end:
-                            c += 1
-                    u += 1
-                n_pairs += u - low
-            if n_pairs == 0:
+            place[k + 1] += place[k]
+        if place[n] > len(pair_lag):
+            pair_spike, pair_lag = np.empty(place[n], dtype=np.int32), np.empty(place[n], dtype=np.int32)
+        for s in range(len(own)):
+            for u in range(span[0, s], span[1, s]):
+                if who[u] >= i:
+                    pair_spike[place[who[u]]], pair_lag[place[who[u]]] = s, at_rows[u] - own[s] + reach - 1
+                    place[who[u]] += 1
+        begin = 0
+        for k in range(i, n):
+            if place[k] == begin:
                 continue
+            block[:] = 0.0
+            for pair in range(begin, place[k]):
+                at, part = own[pair_spike[pair]] + reach, first_of[pair_lag[pair]]
+                before = running[at + offset[part]]
+                for following in range(part + 1, first_of[pair_lag[pair] + 1]):
+                    now = running[at + offset[following]]
+                    block[cell[following - 1]] += now - before
+                    before = now
+            begin = place[k]
             for b in range(n_boxes):
                 for c in range(n_boxes):
-                    upper[i * n_boxes + b, k * n_boxes + c] += block[b, c]
+                    upper[i * n_boxes + b, k * n_boxes + c] += block[b * n_boxes + c]

@@ -111,11 +111,20 @@ def distance(
     """Return how far each target's coefficients are from their solution: root mean square, in standard errors.
 
     What nearly solves for the residual is the error but for what the next step would leave, and comes out too small by
-    a tenth to two fifths.
+    a tenth to two fifths; divided by sqrt(1 - what a step leaves) it is right to a tenth.
     """
-    error = equations.nearly_solved(residual)
+    return in_standard_errors(equations, equations.nearly_solved(residual), inverse_block, noise)
+
+
+def in_standard_errors(
+    equations: Equations,
+    change: Float[ndarray, "targets columns"],
+    inverse_block: Float64[ndarray, "firing boxes boxes"],
+    noise: Float64[ndarray, " targets"],
+) -> Float64[ndarray, " targets"]:
+    """Return the root mean square of a change of each target's coefficients."""
     share = equations.share()
     own = np.einsum("iaa->ia", inverse_block).reshape(-1)
     seen = equations.kept > 0
-    total = np.einsum("tc,tc->t", np.where(seen, error, 0) ** 2, share / own)
+    total = np.einsum("tc,tc->t", np.where(seen, change, 0) ** 2, share / own)
     return np.sqrt(total / np.maximum(seen.sum(axis=1), 1)) / np.where(noise > 0, noise, np.inf)

@@ -76,11 +76,17 @@ def refill(
 
     X'W(1 - M)p is added to what was observed, where p is the fit's prediction, less its mean, and M keeps or blanks.
     """
-    n, whole = len(beta), running[-1]
+    n, whole, n_lags, n_boxes = len(beta), running[-1], len(of_lags), len(edges) - 1
     centre, filled = 0.0, np.zeros(n)
     for c in range(n):
         centre += beta[c] * total[c]
-    extra = _fill(rows, who, edges, of_lags, row_weight, running, intervals, beta, centre / whole, filled)
+    by_lag = np.empty(n // n_boxes * n_lags, dtype=beta.dtype)
+    sums = np.zeros(len(by_lag))
+    for k in range(len(by_lag)):
+        by_lag[k] = beta[k // n_lags * n_boxes + of_lags[k % n_lags]]
+    extra = _fill(rows, who, edges[0], n_lags, row_weight, running, intervals, by_lag, centre / whole, sums)
+    for k in range(len(by_lag)):
+        filled[k // n_lags * n_boxes + of_lags[k % n_lags]] += sums[k]
     lift = extra / weight  # the constant's own share of what is missing
     spread = (lift * (whole - own_weight) + extra) / whole
     for c in range(n):
@@ -91,45 +97,37 @@ def refill(
 
 @njit(cache=True, nogil=True)
 @no_type_check
-def _fill(rows, who, edges, of_lags, weight, running, intervals, beta, centre, out):
-    """Add one target's predictions in its blanked rows to the columns that are on there; return their sum.
+def _fill(rows, who, first_lag, n_lags, weight, running, intervals, by_lag, centre, out):
+    """Add one target's weighted predictions in its blanked rows to the lags that are on there; return their sum.
 
-    In each interval every spike's boxes add steps to the prediction, and take up its weighted sums.
+    In each interval every spike adds its coefficients, lag by lag, and then takes up what all predict in these rows:
+    lags lie side by side and are added in vector code, which their boxes are too few for.
     """
-    n_boxes, total = len(edges) - 1, 0.0
-    room = 64
-    sums = np.empty(room)
+    total, room = 0.0, 64
+    values = np.empty(room, dtype=by_lag.dtype)
     for k in range(len(intervals)):
         low, high = intervals[k, 0], intervals[k, 1]
         if running[low] == running[high]:
             continue
-        if high - low + 2 > room:
-            room = high - low + 2
-            sums = np.empty(room)
-        sums[: high - low + 2] = 0.0
-        first, last = np.searchsorted(rows, low - edges[n_boxes] + 1), np.searchsorted(rows, high - edges[0])
+        size = high - low
+        if size > room:
+            room = size
+            values = np.empty(room, dtype=by_lag.dtype)
+        values[:size] = -centre
+        first, last = np.searchsorted(rows, low - first_lag - n_lags + 1), np.searchsorted(rows, high - first_lag)
         for s in range(first, last):
-            at, column = rows[s] - low, who[s] * n_boxes
-            before = 0.0
-            for b in range(of_lags[max(-at - edges[0], 0)], n_boxes):
-                if at + edges[b] >= high - low:
-                    break
-                now = beta[column + b]
-                sums[max(at + edges[b], 0)] += now - before
-                before = now
-            end = min(at + edges[n_boxes], high - low)
-            sums[end] -= before
-        level, so_far = -centre, 0.0
-        for t in range(high - low):  # from steps to running sums of the weighted prediction, in place
-            level += sums[t]
-            sums[t] = so_far
-            so_far += level * weight[low + t]
-        sums[high - low] = so_far
-        total += so_far
+            at = rows[s] - low + first_lag  # where the first lag lies in the interval
+            begin, end, column = max(at, 0), min(at + n_lags, size), who[s] * n_lags - at
+            sums, own = values[begin:end], by_lag[column + begin : column + end]
+            for t in range(end - begin):
+                sums[t] += own[t]
+        for t in range(size):
+            values[t] *= weight[low + t]
+            total += values[t]
         for s in range(first, last):
-            at, column = rows[s] - low, who[s] * n_boxes
-            for b in range(of_lags[max(-at - edges[0], 0)], n_boxes):
-                if at + edges[b] >= high - low:
-                    break
-                out[column + b] += sums[min(at + edges[b + 1], high - low)] - sums[max(at + edges[b], 0)]
+            at = rows[s] - low + first_lag
+            begin, end, column = max(at, 0), min(at + n_lags, size), who[s] * n_lags - at
+            sums, own = out[column + begin : column + end], values[begin:end]
+            for t in range(end - begin):
+                sums[t] += own[t]
     return total

@@ -1,9 +1,9 @@
 """Train the judge of ``copy_spikes`` on simulated families, scored on families left out, and write its file.
 
 Two rounds: judges fitted to features with drives as they are found at first, left out by simulator, say which synapses
-are clear; beside those the drives are estimated anew, and judges fitted to what comes of that.  The judge is the mean of
-both rounds.  About two and a half hours of one core, most of it growing networks, which are kept in the cache folder.  Nothing but
-simulated networks is used; seeds from 100 on are for reporting.
+are clear; beside those the drives are estimated anew, and judges are fitted to what comes of that.  The judge is the
+mean of both rounds.  About two and a half hours of one core, most of it growing networks, which are kept in the cache
+folder.  Nothing but simulated networks is used; seeds from 100 on are for reporting.
 Run with: python benchmarks/train_spikes.py --cache FOLDER [--seeds 10] [--write] [--scores FILE]
 """
 

@@ -11,45 +11,31 @@ and how the two maps differ is told.
 import argparse
 import json
 import resource
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from copy_whole import RATE_HZ, Made, Steps, gflops
+from copy_whole import RATE_HZ, Made, Steps, gflops, in_folder, sized, work_in
 
 
 def main() -> None:
     """Make, follow, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--firing", type=int, default=2000)
-    parser.add_argument("--channels", type=int, default=4096)
-    parser.add_argument("--minutes", type=float, default=19.0)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--memory", type=float, default=16.0, help="GB")
+    parser = sized(__doc__)
     parser.add_argument("--pace", type=float, default=1.0, help="times as fast as recorded")
-    parser.add_argument("--work", type=Path, help="folder that keeps the pieces (a temporary one without it)")
     parser.add_argument("--whole", action="store_true", help="also copy all of it when it is over, and compare")
     told = parser.parse_args()
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(told.threads), tempfile.TemporaryDirectory() as folder:
-        run(told, told.work or Path(folder))
+    in_folder(told, run)
 
 
 def run(told: argparse.Namespace, folder: Path) -> None:
     """Follow a recording that is made as it is read."""
     from neurograft.cli._copy_ahead import Following
-    from neurograft.copying import Budget, IntracellularOptions, Threads, Work, WorkFolder, copy_intracellular
+    from neurograft.copying import IntracellularOptions, copy_intracellular
 
     made = Made(firing=told.firing, channels=told.channels, seconds=round(60 * told.minutes))
     made.fetch(0, 0, 100)  # compiled
     made.seconds = 0.0
-    memory, limit = Budget(round(told.memory * 1e9)), gflops()
-    work = Work(
-        memory=memory, n_threads=told.threads, store=WorkFolder(folder),
-        workers=Threads(told.threads, memory.samples_at_once(told.threads), memory.samples_held(told.threads)),
-    )  # fmt: skip
+    work, limit = work_in(folder, told), gflops()
     following, begin = Following(IntracellularOptions(), work, is_wanted=True), time.perf_counter()
     while_recorded, longest_s = Steps(is_quiet=True), 0.0
     early: list[tuple[int, int]] = []

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, no_type_check
 
@@ -24,6 +25,7 @@ from numba import njit
 from numpy import ndarray
 
 if TYPE_CHECKING:
+    from neurograft.copying import Work
     from neurograft.recordings._lazy import LazyRecording
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -196,37 +198,55 @@ def gflops() -> float:
     return 2e-9 * n**3 / (time.perf_counter() - begin)
 
 
-def main() -> None:
-    """Make, copy, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def sized(description: str | None) -> argparse.ArgumentParser:
+    """Return the options on what is copied, with what."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--firing", type=int, default=2000)
     parser.add_argument("--channels", type=int, default=4096)
     parser.add_argument("--minutes", type=float, default=19.0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory", type=float, default=16.0, help="GB")
     parser.add_argument("--work", type=Path, help="folder that keeps the pieces (a temporary one without it)")
+    return parser
+
+
+def main() -> None:
+    """Make, copy, print."""
+    parser = sized(__doc__)
     parser.add_argument("--only-read", action="store_true", help="stop after the reading, whose pieces --work keeps")
     told = parser.parse_args()
+    in_folder(told, run)
+
+
+def in_folder(told: argparse.Namespace, run: Callable[[argparse.Namespace, Path], None]) -> None:
+    """Run with so many threads, pieces in the folder that was named or in a temporary one."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(told.threads), tempfile.TemporaryDirectory() as folder:
         run(told, told.work or Path(folder))
 
 
+def work_in(folder: Path, told: argparse.Namespace) -> "Work":
+    """Return the work, by so many threads in so much memory."""
+    from neurograft.copying import Budget, Threads, Work, WorkFolder
+
+    memory = Budget(round(told.memory * 1e9))
+    return Work(
+        memory=memory, n_threads=told.threads, store=WorkFolder(folder),
+        workers=Threads(told.threads, memory.samples_at_once(told.threads), memory.samples_held(told.threads)),
+    )  # fmt: skip
+
+
 def run(told: argparse.Namespace, folder: Path) -> None:
     """Copy a recording that is made as it is read."""
-    from neurograft.copying import Budget, Threads, Work, WorkFolder, copy_intracellular, read_shard
+    from neurograft.copying import copy_intracellular, read_shard
 
     made = Made(firing=told.firing, channels=told.channels, seconds=round(60 * told.minutes))
     made.fetch(0, 0, 100)  # compiled
     made.seconds = 0.0
     recording = made.until(made.frames)
-    memory, limit = Budget(round(told.memory * 1e9)), gflops()
+    work, limit = work_in(folder, told), gflops()
     steps = Steps()
-    work = Work(
-        memory=memory, n_threads=told.threads, store=WorkFolder(folder),
-        workers=Threads(told.threads, memory.samples_at_once(told.threads), memory.samples_held(told.threads)),
-    )  # fmt: skip
     if told.only_read:
         read_shard(recording, work, progress=steps)
         steps("end", 1, 1)

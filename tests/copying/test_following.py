@@ -115,6 +115,7 @@ def test_coefficients_that_followed_are_those_of_the_factor(membranes):
     before_s = np.sqrt(np.mean(found.correction**2))
     assert before_s > 0.2  # the last 40 s were added and not yet followed
     assert np.sqrt(np.nanmean(off**2)) < 0.5 * before_s
+    assert np.sqrt(np.nanmean(off**2)) < 2 * np.sqrt(np.mean(found.left**2))
     while state.improve():
         pass
     found = fit_now(state)

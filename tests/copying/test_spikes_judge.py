@@ -14,6 +14,7 @@ from neurograft.copying.spikes._joint import all_correlograms
 from neurograft.copying.spikes._judge import (
     JITTER_S,
     Verdict,
+    as_sure,
     calibrated,
     jittered,
     q_values,
@@ -209,6 +210,31 @@ def test_decoys_as_sure_as_the_calls_make_their_q_one():
     assert np.allclose(q_values(found, [found]), 1.0)
     half = found._replace(chance=np.where(np.arange(16).reshape(4, 4) < 8, 0.99, 0.0))
     assert np.allclose(q_values(found, [half]), 0.5)
+
+
+@given(seed=st.integers(0, 500), n=st.integers(0, 60))
+def test_decoys_are_counted_and_their_tail_read_on(seed, n):
+    rng = np.random.default_rng(seed)
+    decoys, chance = rng.random(n) ** 3, rng.random(20)
+    found = as_sure(decoys, chance)
+    ranked = sorted(decoys.tolist(), reverse=True)
+    for c, answer in zip(chance.tolist(), found.tolist(), strict=True):
+        expected = sum(d >= c for d in ranked)
+        if n >= 20 and c > ranked[10]:
+            odds = [np.log(d / (1 - d)) for d in ranked[:11]]
+            mean = sum(odds[:10]) / 10 - odds[10]
+            expected = max(expected, 10 * np.exp(-(np.log(c / (1 - c)) - odds[10]) / mean))
+        assert answer == pytest.approx(expected, rel=1e-9)
+
+
+def test_no_decoy_as_sure_says_little_where_others_come_near_and_enough_where_none_does():
+    direction = np.ones((7, 7), dtype=np.int8)
+    near, far = np.linspace(0.5, 0.94, 49).reshape(7, 7), np.linspace(0.001, 0.05, 49).reshape(7, 7)
+    chance = np.where(np.arange(49).reshape(7, 7) < 2, 0.97, far)
+    found = Verdict(chance, direction, chance)
+    sure = chance > 0.9
+    assert np.all(q_values(found, [Verdict(near, direction, near)])[sure] > 0.05)
+    assert q_values(found, [Verdict(far, direction, far)])[sure] == pytest.approx(0.03)
 
 
 def test_jitter_keeps_every_spike_in_its_window_and_on_its_grid():

@@ -4,7 +4,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from neurograft.errors import CopyError
+from neurograft.errors import CopyError, WorkError
 from neurograft.progress import silent
 
 if TYPE_CHECKING:
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from neurograft.recordings import Recording
 
 _MOST_ANEW = 500  # channels of recordings that are copied anew for each map of the first minutes
-_PAUSE = 9.0  # times what the last map took, for the work ahead
+_PAUSE = 9.0  # times what the last map took, for the work ahead; less where what it learnt is of under half of the rows
+_SHORT_PAUSE = 3.0
 
 
 class Early(NamedTuple):
@@ -37,7 +38,8 @@ class Following:
         from neurograft.copying import Ahead
 
         self._ahead = Ahead(options, work) if is_wanted else None
-        self._not_before_s, self._until_s = -1e9, 0.0
+        self._last_s, self._took_s, self._until_s = -1e9, 0.0, 0.0  # of the last map
+        self._is_behind = True
 
     @property
     def is_following(self) -> bool:
@@ -55,7 +57,10 @@ class Following:
         if self._ahead is None:
             return False
         try:
-            return self._ahead.step(recording, progress)
+            self._is_behind = self._ahead.take(recording, progress)
+            return self._is_behind or self._ahead.improve(progress)
+        except WorkError:  # of a recording that cannot be read on
+            raise
         except CopyError as problem:
             print(f"neurograft: not copied ahead, but anew for each map. {problem}", file=sys.stderr)
             self._ahead = None
@@ -66,7 +71,7 @@ class Following:
         from neurograft.copying import map_now
 
         begin_s = time.monotonic()
-        if self._ahead is None or (is_growing and begin_s < self._not_before_s):
+        if self._ahead is None or (is_growing and self._is_soon(begin_s)):
             return None
         if not is_growing:
             self._ahead.finish(recording, progress)
@@ -76,6 +81,13 @@ class Following:
         copied = map_now(state, progress)
         if not is_growing:
             self._ahead = None  # its sums make room for the map of the whole
-        now_s = time.monotonic()
-        self._not_before_s, self._until_s = now_s + _PAUSE * (now_s - begin_s), state.until_s
+        self._last_s, self._took_s, self._until_s = begin_s, time.monotonic() - begin_s, state.until_s
         return Early(copied, state.until_s, state.left_se)
+
+    def _is_soon(self, now_s: float) -> bool:
+        """Whether the next map has to wait, for rows and coefficients or to leave time for the work ahead."""
+        state = None if self._ahead is None else self._ahead.state
+        if state is None or self._is_behind or not state.is_begun:
+            return True
+        pause = _SHORT_PAUSE if state.learnt is not None and state.learnt.is_old(state.until_s) else _PAUSE
+        return now_s < self._last_s + (1 + pause) * self._took_s

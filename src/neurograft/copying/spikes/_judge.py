@@ -27,6 +27,9 @@ JITTER_S = 20 * MS
 _ROWS_AT_ONCE = 200_000
 _CLEAR_Z = 5.0
 N_SIGNS = 3
+_TAIL_DECOYS = 10  # 20 and 40 withhold as much of jittered recordings, and more of true ones
+_LEAST_TAIL = 1e-3  # of log odds: decoys all alike
+_LEAST_CHANCE = 1e-12
 _MOST_SYNCHRONY_Z = 7.5  # that the calibration has seen; its line says nothing of recordings beyond
 
 
@@ -120,15 +123,34 @@ def q_values(found: Verdict, decoys: list[Verdict]) -> Float64[ndarray, "pre pos
         order = np.argsort(-chance, kind="stable")
         rank = np.arange(1, chance.size + 1)
         share = np.cumsum(1 - chance[order]) / rank
-        false = np.zeros(chance.size)
-        for decoy in decoys:
-            other = np.sort(decoy.chance[decoy.direction == direction])
-            false += (other.size - np.searchsorted(other, chance[order], side="left")) / len(decoys)
-        seen = np.minimum.accumulate((false / rank)[::-1])[::-1] if decoys else false
+        others = [decoy.chance[decoy.direction == direction] for decoy in decoys]
+        false = as_sure(np.concatenate(others), chance[order]) / len(decoys) if decoys else np.zeros(chance.size)
+        seen = np.minimum.accumulate((false / rank)[::-1])[::-1]
         answer = np.empty(chance.size)
         answer[order] = np.minimum(np.maximum(share, seen), 1.0)
         q[mine] = answer
     return q
+
+
+def as_sure(decoys: Float64[ndarray, " decoys"], chance: Float64[ndarray, " pairs"]) -> Float64[ndarray, " pairs"]:
+    """Return how many decoys are to be expected at least as sure: those that are, or what the tail of them leads to.
+
+    That no decoy is as sure as two calls says little where others come near.  In log odds the surest are taken for
+    an exponential tail over the next one (Hill 1975, Ann. Stat. 3, 1163), which is read on beyond them.
+    """
+    sorted_decoys = np.sort(decoys)
+    counted = (decoys.size - np.searchsorted(sorted_decoys, chance, side="left")).astype(np.float64)
+    if decoys.size < 2 * _TAIL_DECOYS:
+        return counted
+    tail = _log_odds(sorted_decoys[-_TAIL_DECOYS - 1 :])
+    over = _log_odds(chance) - tail[0]
+    mean = max(float(np.mean(tail[1:] - tail[0])), _LEAST_TAIL)
+    return np.where(over > 0, np.maximum(counted, _TAIL_DECOYS * np.exp(-np.maximum(over, 0.0) / mean)), counted)
+
+
+def _log_odds(chance: Float64[ndarray, " pairs"]) -> Float64[ndarray, " pairs"]:
+    inside = np.clip(chance, _LEAST_CHANCE, 1 - _LEAST_CHANCE)
+    return np.log(inside) - np.log1p(-inside)
 
 
 def jittered(trains: SpikeTrains, bin_s: float | None, rng: Generator) -> SpikeTrains:

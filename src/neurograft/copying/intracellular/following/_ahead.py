@@ -42,8 +42,10 @@ class Ahead:
 
         Raises CopyError where memory has no room for what is kept.
         """
-        if self.take(recording, progress):
-            return True
+        return self.take(recording, progress) or self.improve(progress)
+
+    def improve(self, progress: Progress = silent) -> bool:
+        """Bring some coefficients nearer to their solution; return whether any were far from it."""
         return self.state is not None and self.state.traces is not None and self.state.improve(progress)
 
     def finish(self, recording: Recording, progress: Progress = silent) -> None:

@@ -38,16 +38,20 @@ from neurograft.progress import Progress, silent
 from neurograft.provenance import JsonValue
 
 _PATIENCE_S = 2.0  # for which coefficients are improved before a map
-_LEARNT_FOR = 2.0  # times the rows that it was learnt from
-_VISITS = 2  # that all have had before the first
+_MOST_LEFT = 0.9  # by a step
 _NOT_YET = ("course", "plasticity and what it adds at rest", "vesicles", "membrane noise")
 
 
 class Corrected(NamedTuple):
-    """A fit, and the size of the last correction of each target's coefficients, in standard errors."""
+    """A fit, its last correction, and what that left; root mean square of each target's coefficients, standard errors.
+
+    The correction tells how far coefficients were a tenth to a fifth too little, and over the root of 1 - what a step
+    leaves to a tenth.
+    """
 
     fit: Fit
-    correction: Float64[ndarray, " targets"]  # root mean square over coefficients
+    correction: Float64[ndarray, " targets"]
+    left: Float64[ndarray, " targets"]
 
 
 def fit_now(state: State) -> Corrected:
@@ -63,7 +67,8 @@ def fit_now(state: State) -> Corrected:
         variance = np.maximum(mine.left[2] - explained, 0.0) / np.maximum(mine.left[0], 1.0)
         targets = slice(int(mine.targets[0]), int(mine.targets[-1]) + 1)
         made.put(targets, design, mine.moments(state.shared.total), mine.beta + change.T, variance)
-    return Corrected(made.fit(design, near.blocks, state.work.n_threads), correction)
+    left = correction * state.leaves / np.sqrt(1.0 - min(state.leaves, _MOST_LEFT))
+    return Corrected(made.fit(design, near.blocks, state.work.n_threads), correction, left)
 
 
 def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
@@ -74,11 +79,11 @@ def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
     recording, cells = state.seen, state.heard.cells()
     progress("correcting coefficients", 0, 1)
     begin = time.monotonic()
-    while state.visits.min() < _VISITS or time.monotonic() - begin + state.visit_s < _PATIENCE_S:
+    while not state.is_begun or time.monotonic() - begin + state.visit_s < _PATIENCE_S:
         if not state.improve():
             break
-    fit, correction = fit_now(state)
-    state.left_se = float(np.sqrt(np.mean(correction**2))) * state.leaves
+    corrected = fit_now(state)
+    fit, state.left_se = corrected.fit, float(np.sqrt(np.mean(corrected.left**2)))
     undecidable = untestable(cells, known.known.gains, fit)
     found, judgement = _judged(state, fit, undecidable, progress)
     asked = with_own(suspects(found.fit, judgement.judged, ~np.isnan(judgement.judged.direct)))
@@ -96,7 +101,7 @@ def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
     unusable = unusable_s(recording, state.reading)
     there = known.known.found.presence._replace(unusable_s=unusable)
     provenance = provenance_of(options, known.flags, recording, known.known.found._replace(presence=there))
-    followed = {**provenance.parameters, "followed": _followed(state, correction)}
+    followed = {**provenance.parameters, "followed": _followed(state, corrected)}
     return IntracellularCopy(
         map=chart(
             spikes, found.fit, judgement.judged, called, single,
@@ -124,7 +129,7 @@ def _judged(
     """Return the posteriors of all pairs, by what an earlier map learnt where it was of half of the rows at least."""
     known, options, n_threads, learnt = state.known, state.options, state.work.n_threads, state.learnt
     assert state.traces is not None
-    if learnt is not None and state.until_s <= _LEARNT_FOR * learnt.until_s:
+    if learnt is not None and not learnt.is_old(state.until_s):
         shape, kinds = learnt.shape, learnt.kinds
         found = Explained(known.whitener, fit, known.shifted, known.null, shape, kinds, known.own.below_v)
     else:
@@ -147,7 +152,7 @@ def _judged(
     return found, judged_as(found, undecidable, learnt.mixture, learnt.sd, options, n_threads)
 
 
-def _followed(state: State, correction: Float64[ndarray, " targets"]) -> dict[str, JsonValue]:
+def _followed(state: State, corrected: Corrected) -> dict[str, JsonValue]:
     """Return what tells this map from that of a recording that has ended."""
     assert state.traces is not None
     late = [len(rows) > 0 and not own for rows, own in zip(state.traces.spike_row, state.has_columns, strict=True)]
@@ -155,9 +160,9 @@ def _followed(state: State, correction: Float64[ndarray, " targets"]) -> dict[st
         "until_s": state.until_s,
         "calibrated_on_s": state.known.until_s,
         # of coefficients, root mean square in standard errors: what was corrected last, and what that leaves
-        "corrected_se": float(np.sqrt(np.mean(correction**2))),
+        "corrected_se": float(np.sqrt(np.mean(corrected.correction**2))),
         "left_se": state.left_se,
-        "most_left_se": float(correction.max(initial=0.0)) * state.leaves,
+        "most_left_se": float(corrected.left.max(initial=0.0)),
         "learnt_until_s": None if state.learnt is None else state.learnt.until_s,  # shape, shares of kinds, evidence
         "not_yet": list[JsonValue](_NOT_YET),
         "fired_late": list[JsonValue](np.flatnonzero(late).tolist()),  # neurons whose outputs are not in the map yet

@@ -31,6 +31,8 @@ from neurograft.recordings import Signal
 
 _TARGETS = 256  # whose sums lie together, and whose coefficients are improved at a time
 _CHUNKS_AT_ONCE = 6
+_VISITS = 2  # that all coefficients have had before the first map
+_LEARNT_FOR = 2.0  # times the recording that it was learnt from
 
 
 class Learnt(NamedTuple):
@@ -42,6 +44,10 @@ class Learnt(NamedTuple):
     mixture: Mixture
     sd: float  # of z at designs that are turned
     null: NullEvidence
+
+    def is_old(self, until_s: float) -> bool:
+        """Whether it is of under half of the rows that a map would be of."""
+        return until_s > _LEARNT_FOR * self.until_s
 
 
 @final
@@ -131,6 +137,11 @@ class State:
         for far in self.far:
             far[:] = np.inf
         return True
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether all coefficients were brought so near to their solution that a map of them says something."""
+        return self.traces is not None and int(self.visits.min()) >= _VISITS
 
     def improve(self, progress: Progress = silent) -> bool:
         """Bring the coefficients of the next targets nearer to their solution; return whether any were far."""

@@ -98,15 +98,18 @@ def call(
 
 def _electrical(recording: Recording, fit: Fit, judged: Judged, is_open: ndarray) -> Bool[ndarray, "pre post"]:
     """Return the pairs that pass on spikes both ways, by their likeliest explanation or by what only junctions do."""
-    electric = np.where(is_open, judged.family[Family.ELECTRICAL], 0.0)
-    both_ways = (electric + electric.T > 2 * _SUSPECT) & (np.minimum(electric, electric.T) > _ONE_WAY)
-    at_once = np.nan_to_num(fit.beta[:, ZERO]) > 0
-    named = both_ways & at_once & at_once.T
+    # few pairs are likely enough: what the other direction says is asked of them alone
+    out, electric = np.zeros(is_open.shape, dtype=np.bool_), judged.family[Family.ELECTRICAL]
+    i, j = np.nonzero(is_open & (electric > _ONE_WAY))
+    both_ways = is_open[j, i] & (electric[j, i] > _ONE_WAY) & (electric[i, j] + electric[j, i] > 2 * _SUSPECT)
+    out[i, j] = both_ways & (fit.beta[i, ZERO, j] > 0) & (fit.beta[j, ZERO, i] > 0)
     if recording.rate_hz < MIN_RATE_HZ:  # an amplifier's copy may do the same
-        return named
-    talk = np.where(is_open, judged.family[Family.CROSS_TALK], 1.0)
+        return out
     comes_through = passes_on(fit)
-    return named | (comes_through & comes_through.T & (talk + talk.T < 2 * _SUSPECT))
+    i, j = np.nonzero(comes_through)
+    one, other = (np.where(is_open[k, m], judged.family[Family.CROSS_TALK, k, m], 1.0) for k, m in ((i, j), (j, i)))
+    out[i, j] |= comes_through[j, i] & (one + other < 2 * _SUSPECT)
+    return out
 
 
 def _limits(judged: Judged, called: ndarray, *, n_tests: int, fdr: float) -> Float64[ndarray, "pre post"]:
@@ -120,8 +123,8 @@ def _limits(judged: Judged, called: ndarray, *, n_tests: int, fdr: float) -> Flo
 
 def suspects(fit: Fit, judged: Judged, is_open: Bool[ndarray, "pre post"]) -> Int64[ndarray, "pairs 2"]:
     """Return the pairs that answer in the spike's own row, or are likelier something than nothing."""
-    at_once = np.nan_to_num(np.abs(box_z(fit, ZERO))) > _SUSPECT_Z
-    other = np.nansum(judged.family, axis=0) > _SUSPECT
+    at_once = np.abs(box_z(fit, ZERO)) > _SUSPECT_Z
+    other = judged.family.sum(axis=0) > _SUSPECT
     return np.argwhere(is_open & (at_once | other)).astype(np.int64)
 
 

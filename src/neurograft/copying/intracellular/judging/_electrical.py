@@ -37,14 +37,23 @@ def may_be_junction(
     It is enough that the spike comes through in one direction: of the other there may be too few.  Where it does so
     within chance, the electrical explanation must be likely as well (``electric``, its posterior).
     """
-    hint = _goes_up_and_down(fit, _HINT_UP_Z, _HINT_DOWN_Z, _HINT_BOXES) & ~is_talk
-    likely = np.nan_to_num(np.fmax(electric, electric.T)) > _HINT
-    comes_through = passes_on(fit) & ~is_talk
-    return (sign < 0) & (comes_through | comes_through.T | ((hint | hint.T) & likely))
+    hint = _either_way(_goes_up_and_down(fit, _HINT_UP_Z, _HINT_DOWN_Z, _HINT_BOXES) & ~is_talk)
+    i, j = np.nonzero(hint & (sign < 0))
+    likely = np.nan_to_num(np.fmax(electric[i, j], electric[j, i])) > _HINT
+    out = (sign < 0) & _either_way(passes_on(fit) & ~is_talk)
+    out[i, j] |= likely
+    return out
+
+
+def _either_way(mask: Bool[ndarray, "pre post"]) -> Bool[ndarray, "pre post"]:
+    """Return the mask or its transpose, of which few are set."""
+    out, (i, j) = mask.copy(), np.nonzero(mask)
+    out[j, i] = True
+    return out
 
 
 def _goes_up_and_down(fit: Fit, up_z: float, down_z: float, boxes: tuple[int, ...]) -> Bool[ndarray, "pre post"]:
-    goes = np.nan_to_num(box_z(fit, ZERO)) > up_z
+    goes = box_z(fit, ZERO) > up_z
     up = np.nonzero(goes)  # few: the other boxes of all pairs need not be looked at
     goes[up] = np.min([np.nan_to_num(z_at(fit, box, *up)) for box in boxes], axis=0) < -down_z
     return goes

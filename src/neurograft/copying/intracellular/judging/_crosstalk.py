@@ -16,6 +16,7 @@ LATE_S = 6 * MS
 _ONSET_Z = 4.0
 _LATE_SHARE = 0.35  # of the early peak: what may be left after 2.5 ms (a membrane of 10 ms keeps over 0.6)
 _EXPLAINED = 0.3  # of the early deflection's power, by the action potential and its derivative
+_SAME = 1e-24  # of a course's power: what is left is rounding, as it is the other's multiple
 
 
 class CrossTalk(NamedTuple):
@@ -35,18 +36,31 @@ def cross_talk(found: Averages, action_potential: Averages) -> CrossTalk:
     early = (lag_s >= -1 * MS) & (lag_s <= GONE_S)
     onset = (lag_s >= -1 * MS) & (lag_s <= ONSET_S)
     late = (lag_s > GONE_S) & (lag_s <= LATE_S)
-    n = len(found.mean_v)
-    is_cross_talk, peak_v, peak_s = np.zeros(n, dtype=np.bool_), np.full(n, np.nan), np.full(n, np.nan)
-    for k in range(n):
-        mean_v, se_v, own_v = found.mean_v[k], found.se_v[k], action_potential.mean_v[k]
-        if not (np.all(np.isfinite(mean_v)) and np.all(np.isfinite(own_v)) and np.all(se_v > 0)):
-            continue
-        best = np.flatnonzero(early)[np.argmax(np.abs(mean_v[early]))]
-        peak_v[k], peak_s[k] = mean_v[best], lag_s[best]
-        starts = np.max(np.abs(mean_v[onset] / se_v[onset])) > _ONSET_Z
-        left = abs(np.mean(mean_v[late])) / abs(mean_v[best])
-        basis = np.column_stack([own_v[early], np.gradient(own_v)[early]])
-        weights = np.linalg.lstsq(basis, mean_v[early], rcond=None)[0]
-        explained = 1 - np.sum((mean_v[early] - basis @ weights) ** 2) / np.sum(mean_v[early] ** 2)
-        is_cross_talk[k] = bool(starts and left < _LATE_SHARE and explained > _EXPLAINED)
+    mean_v, own_v = found.mean_v, action_potential.mean_v
+    known = np.asarray(np.isfinite(mean_v + own_v) & (found.se_v > 0)).all(axis=1)
+    n = len(mean_v)
+    is_cross_talk, peak_v, peak_s = np.zeros(n, np.bool_), np.full(n, np.nan), np.full(n, np.nan)
+    mean_v, own_v, se_v = mean_v[known], own_v[known], found.se_v[known]
+    if not known.any():
+        return CrossTalk(is_cross_talk, peak_v, peak_s)
+    best = np.flatnonzero(early)[np.argmax(np.abs(mean_v[:, early]), axis=1)]
+    peak_v[known], peak_s[known] = mean_v[np.arange(len(best)), best], lag_s[best]
+    starts = np.max(np.abs(mean_v[:, onset] / se_v[:, onset]), axis=1) > _ONSET_Z
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.abs(mean_v[:, late].mean(axis=1)) / np.abs(peak_v[known])
+        explained = _explained(mean_v[:, early], own_v[:, early], np.gradient(own_v, axis=1)[:, early])
+    is_cross_talk[known] = starts & (left < _LATE_SHARE) & (explained > _EXPLAINED)
     return CrossTalk(is_cross_talk, peak_v, peak_s)
+
+
+def _explained(
+    answer: Float64[ndarray, "pairs lags"], one: Float64[ndarray, "pairs lags"], other: Float64[ndarray, "pairs lags"]
+) -> Float64[ndarray, " pairs"]:
+    """Return the share of each answer's power that two courses explain by least squares (Gram and Schmidt)."""
+    power, total = np.zeros(len(answer)), np.sum(answer**2, axis=1)
+    whole = np.sum(one**2, axis=1)
+    rest = other - (np.sum(one * other, axis=1) / np.where(whole > 0, whole, 1.0))[:, None] * one
+    for course, least in ((one, 0.0), (rest, _SAME * np.sum(other**2, axis=1))):
+        norm = np.sum(course**2, axis=1)
+        power += np.where(norm > least, np.sum(course * answer, axis=1) ** 2 / np.where(norm > 0, norm, 1.0), 0.0)
+    return power / total

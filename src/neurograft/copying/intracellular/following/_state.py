@@ -155,6 +155,7 @@ class State:
             k, self._next = self._next, (self._next + 1) % len(self.blocks)
             if self.far[k].max(initial=0.0) >= ENOUGH:
                 progress("improving coefficients", 0, 1)
+                self._near = self._near_anew()  # not in a map, which is waited for
                 begin_s = time.monotonic()
                 found = improve(self.blocks[k], self.design(), self.shared, self.near(), self.work.n_threads)
                 self.far[k], self.leaves = found.after, found.leaves
@@ -164,9 +165,13 @@ class State:
         return False
 
     def near(self) -> Nearly:
-        """Return what is near the inverse of the present Gram matrix."""
-        self._near = Nearly.of(self.shared, len(self.known.known.boxes.low), self._near)
+        """Return what is near the inverse of the present Gram matrix, by what steps were last made with."""
+        if self._near is None:
+            self._near = self._near_anew()
         return self._near.now(self.shared)
+
+    def _near_anew(self) -> Nearly:
+        return Nearly.of(self.shared, len(self.known.known.boxes.low), self._near)
 
     def design(self) -> Design:
         """Return the design of the rows that were added."""

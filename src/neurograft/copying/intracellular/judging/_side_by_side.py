@@ -180,16 +180,8 @@ def _weigh_targets(
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _weigh_all(some, tile, by_target, under, talk, work, desk, shares, z, information, out):
-    n = len(by_target)
-    for j in range(n):
-        if j % _HELD == 0:
-            _fill_tile(some, j, min(j + _HELD, n), tile)
-        _fill_besides(some, j, tile, work.besides)
-        at = j % _HELD
-        score_lanes(
-            tile.beta[at], tile.seen[at], some.precision, tile.noise2[at], tile.prior, len(some.slow), tile.penalty[at],
-            by_target[j], under, talk, work, z, information,
-        )  # fmt: skip
+    for j in range(len(by_target)):
+        _score_target(some, j, tile, by_target, under, talk, work, z, information)
         weigh_lanes(z, information, shares, desk, out.sums[j], out.best[j])
         for sign in range(N_SIGNS):
             for k in range(z.shape[1]):
@@ -200,35 +192,35 @@ def _weigh_all(some, tile, by_target, under, talk, work, desk, shares, z, inform
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _score_all(some, tile, by_target, work, z, information):
-    n = len(by_target)
-    for j in range(n):
-        if j % _HELD == 0:
-            _fill_tile(some, j, min(j + _HELD, n), tile)
-        _fill_besides(some, j, tile, work.besides)
-        at = j % _HELD
-        score_lanes(
-            tile.beta[at], tile.seen[at], some.precision, tile.noise2[at], tile.prior, len(some.slow), tile.penalty[at],
-            by_target[j], (0, 0), -1, work, z[j], information[j],
-        )  # fmt: skip
+    for j in range(len(by_target)):
+        _score_target(some, j, tile, by_target, (0, 0), -1, work, z[j], information[j])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _best_all(some, tile, by_target, under, work, z, information, out):
-    n, n_each = len(by_target), len(z) // out.shape[1]
-    for j in range(n):
-        if j % _HELD == 0:
-            _fill_tile(some, j, min(j + _HELD, n), tile)
-        _fill_besides(some, j, tile, work.besides)
-        at, best = j % _HELD, out[j]
-        score_lanes(
-            tile.beta[at], tile.seen[at], some.precision, tile.noise2[at], tile.prior, len(some.slow), tile.penalty[at],
-            by_target[j], under, -1, work, z, information,
-        )  # fmt: skip
+    n_each = len(z) // out.shape[1]
+    for j in range(len(by_target)):
+        _score_target(some, j, tile, by_target, under, -1, work, z, information)
+        best = out[j]
         for t in range(len(z)):
             group = t // n_each
             for k in range(z.shape[1]):
                 best[group, k] = max(best[group, k], z[t, k] * z[t, k])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _score_target(some, j, tile, by_target, under, talk, work, z, information):
+    """Score target ``j``; targets come in order, and every so many are laid out by lane at once."""
+    at = j % _HELD
+    if at == 0:
+        _fill_tile(some, j, min(j + _HELD, len(by_target)), tile)
+    _fill_besides(some, j, tile, work.besides)
+    score_lanes(
+        tile.beta[at], tile.seen[at], some.precision, tile.noise2[at], tile.prior, len(some.slow), tile.penalty[at],
+        by_target[j], under, talk, work, z, information,
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

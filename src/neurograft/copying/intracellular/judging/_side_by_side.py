@@ -19,6 +19,7 @@ from neurograft.copying.intracellular.regression._regression import Fit
 from neurograft.copying.intracellular.regression._slow import MIN_SHARE, baseline
 
 LANES = 96  # what is worked in then fits the second cache of one core
+_VECTOR = 16  # numbers of 32 bits; what is left over is gone through one by one
 _HELD = 16  # targets, whose numbers share lines of memory
 
 
@@ -140,8 +141,10 @@ def best_lanes(
 
 
 def in_blocks(neurons: Int64[ndarray, " some"]) -> list[Int64[ndarray, " lanes"]]:
-    """Return presynaptic neurons as they are taken side by side, however many threads there are."""
-    return np.array_split(neurons, -(-len(neurons) // LANES)) if len(neurons) else []
+    """Return presynaptic neurons as they are taken side by side, however many threads there are: whole vectors."""
+    n_blocks = max(-(-len(neurons) // LANES), 1)
+    size = max(-(-len(neurons) // (n_blocks * _VECTOR)), 1) * _VECTOR
+    return [neurons[first : first + size] for first in range(0, len(neurons), size)]
 
 
 def run(mask: ndarray) -> tuple[int, int]:

@@ -27,3 +27,12 @@ def test_what_is_cut_to_size_follows_the_budget(n_threads):
     assert 16 * n_threads * small.samples_at_once(n_threads) <= (1 << 30) / 4
     assert small.block_bytes() < large.block_bytes()
     assert small.kept_bytes() + 2 * n_threads * small.block_bytes() < 1 << 30
+
+
+def test_a_followed_recording_needs_room_for_its_sums_beside_the_matrix():
+    size = {"n_neurons": 400, "n_firing": 200, "n_boxes": 17}
+    enough = Budget(needed_bytes(**size))
+    enough.require(**size)
+    with pytest.raises(CopyError, match="--memory"):
+        enough.require(**size, is_followed=True)
+    Budget(enough.n_bytes + 3 * 8 * 200 * 17 * 400).require(**size, is_followed=True)

@@ -79,6 +79,18 @@ def test_a_saturated_unit_is_flagged_and_the_others_are_copied():
     assert np.all(np.isnan(found.evidence.z[4, :4]))
 
 
+def test_neurons_faster_than_any_that_taught_the_judge_are_undecided():
+    times = inside(spikes(np.random.default_rng(13), n=16, rate_hz=10.0), 120.0)
+    fast = refractory(np.random.default_rng(14).uniform(0, 120.0, 120 * 180))
+    made = [fast[::20] + 2e-3, times[0][::4] + 3e-3]
+    times[1], times[2] = (np.sort(np.append(t, m[m < 120])) for t, m in zip(times[1:3], made, strict=True))
+    found = copy_spikes(trains_of([*times[:15], fast], 120.0))
+    assert list(zip(found.pre.tolist(), found.post.tolist(), strict=True)) == [(0, 2)]
+    assert np.all(found.evidence.undecidable[15, :15] == Undecidable.COMMON_DRIVE)
+    assert np.all(found.evidence.undecidable[:15, 15] == Undecidable.COMMON_DRIVE)
+    assert any(flag.startswith("1 of 16 units (15) undecided") for flag in found.provenance.parameters["flags"])
+
+
 def test_a_handful_of_spikes_decides_nothing():
     rng = np.random.default_rng(8)
     times = [np.sort(rng.uniform(0, 120.0, 4)) for _ in range(20)]

@@ -21,14 +21,24 @@ _FOLLOWER = (
     "just before it they fire on their own and then miss their turn, as a strongly driven neuron "
     "does and one seen twice does not"
 )
+_FAST = (
+    "undecided: they fire over 100 times a second on average, faster than any that the judge was trained on. Copy a "
+    "stretch in which they are calmer"
+)
 
 
-def unit_flags(labels: Sequence[str], repeated: Repeats, is_impossible: Bool[ndarray, " neurons"]) -> list[str]:
+def unit_flags(
+    labels: Sequence[str],
+    repeated: Repeats,
+    is_impossible: Bool[ndarray, " neurons"],
+    is_fast: Bool[ndarray, " neurons"],
+) -> list[str]:
     """Return a sentence for each reason for which units were left out, with the remedy, or nearly were."""
     reasons = (
         (repeated.is_twin & ~repeated.is_late_twin, _TWICE),
         (repeated.is_late_twin, _LATE),
         (is_impossible, _IMPOSSIBLE),
+        (is_fast, _FAST),
         (repeated.is_follower, _FOLLOWER),
     )
     return [f"{_told(labels, units)} {why}" for units, why in reasons if units.any()]

@@ -24,6 +24,7 @@ from neurograft.spikes import SpikeTrains, spike_trains
 from neurograft.units import MS
 
 JITTER_S = 20 * MS
+FASTEST_JUDGED_HZ = 100.0  # on average; the families that taught it stay under 62, but for one network
 _ROWS_AT_ONCE = 200_000
 _CLEAR_Z = 5.0
 N_SIGNS = 3

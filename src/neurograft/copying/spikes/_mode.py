@@ -16,7 +16,7 @@ from neurograft.copying.spikes._hollow import HollowOptions, first_causal_bin, s
 from neurograft.copying.spikes._indirect import Calls, explained_elsewhere
 from neurograft.copying.spikes._input import grid_of, impossible, is_on_grid, require_usable
 from neurograft.copying.spikes._joint import Joint, joint_statistics
-from neurograft.copying.spikes._judge import Verdict, jittered, q_values, trained_judge, verdict
+from neurograft.copying.spikes._judge import FASTEST_JUDGED_HZ, Verdict, jittered, q_values, trained_judge, verdict
 from neurograft.copying.spikes._latent import DriveOptions
 from neurograft.copying.spikes._network import CLEAR_CHANCE, FEWEST_CLEAR
 from neurograft.copying.spikes._pairs import PairStatistics, pair_statistics
@@ -121,10 +121,12 @@ def copy_spikes(
         fdr=options.fdr,
         is_drive_separable=judged is not None,
     )
-    decoy_calls = None
+    decoy_calls, is_fast = None, np.zeros_like(is_impossible)
     if judged is not None:
         decoys = _decoys(trains, is_left_out, options, progress)
         decisions = decide_judged(decisions, judged, q_values(judged, decoys), fdr=options.fdr)
+        is_fast = trains.rates_hz() > FASTEST_JUDGED_HZ
+        decisions = _beyond_training(decisions, is_fast)
         if decoys:
             decoy_calls = sum(int(np.sum(q_values(decoy, []) <= options.fdr)) for decoy in decoys)
     decisions = _left_out(decisions, is_impossible)
@@ -178,7 +180,7 @@ def copy_spikes(
             joint,
             decoy_calls,
             options,
-            flags=unit_flags(trains.labels, repeated, is_impossible),
+            flags=unit_flags(trains.labels, repeated, is_impossible, is_fast & ~is_impossible),
         ),
     )
 
@@ -283,6 +285,13 @@ def _withdraw(decisions: Decisions, pre: ndarray, post: ndarray) -> Decisions:
     is_synapse[pre, post] = False
     undecidable[pre, post] = Undecidable.COMMON_DRIVE
     return decisions._replace(is_synapse=is_synapse, undecidable=undecidable)
+
+
+def _beyond_training(decisions: Decisions, is_fast: ndarray) -> Decisions:
+    """Return the decisions with nothing decided of neurons that fire faster than those that taught the judge."""
+    pairs = is_fast[:, None] | is_fast[None, :]
+    np.fill_diagonal(pairs, val=False)
+    return _withdraw(decisions, *np.nonzero(pairs & (decisions.undecidable == Undecidable.DECIDED)))
 
 
 def _evidence(

@@ -82,9 +82,9 @@ class State:
         self.seen: Until | None = None
         self.reading = reading
         self._unrest = Unrest(np.zeros(0), np.zeros(0))
-        self._n_unrest = self._n_summed = self._next = self._looked_at = (
-            0  # the last: pieces, which led to no more rows
-        )
+        self._n_unrest = self._n_summed = 0  # chunks
+        self._next = 0  # block whose coefficients are improved next
+        self._looked_at = 0  # settled pieces that led to no more rows
         self._near: Nearly | None = None
         self._design: Design | None = None
 
@@ -105,38 +105,44 @@ class State:
         if self.heard.n_pieces == (0 if is_over else self._looked_at):
             return False
         traces = self._traces(seen, reading)
-        chunks = chunks_of(traces)
-        end, size = self._heard_row(traces, reading), round(traces.options.chunk_s * traces.line.rate_hz)
-        ready, most = self._n_unrest, min(self._n_summed + _CHUNKS_AT_ONCE + 1, len(chunks))
-        while ready < most and (is_over or span_of(traces, ready)[1] + size <= end):
-            ready += 1
-        stop = ready if is_over and ready == len(chunks) else ready - 1
+        ready = self._ready(traces, self._heard_row(traces, reading), is_over=is_over)
+        stop = ready if is_over and ready == len(chunks_of(traces)) else ready - 1
         if stop <= self._n_summed:
             self._looked_at = self.heard.n_pieces
             return False
+        progress("adding what was recorded", self._n_summed, len(chunks_of(traces)))
         self._add_unrest(traces, range(self._n_unrest, ready))
         self.worth = self._unrest.worth(traces, self.known.usual)
         self.worth[span_of(traces, stop - 1)[1] :] = 0.0
-        progress("adding what was recorded", self._n_summed, len(chunks))
         span = range(self._n_summed, stop)
-        edges = [span_of(traces, k) for k in span]
-        trains = tuple(rows for rows, own in zip(traces.spike_row, self.has_columns, strict=True) if own)
-        rows = [Rows.of(trains, self.known.known.boxes, self.worth, edge) for edge in edges]
-        add_chunks([self._at(traces, k) for k in span], span, rows, self.known.whitener, self.blocks)
-        # rows between segments weigh nothing, so that one range holds all
-        whole = Rows.of(trains, self.known.known.boxes, self.worth, (edges[0][0], edges[-1][1]))
-        self.shared.add(whole, self.work.n_threads)
-        self._n_unrest, self._n_summed = ready, stop
-        spans = [Span(chunks[k][0], *(f * traces.line.factor for f in _inside(traces, k))) for k in span]
+        self._add_sums(traces, span)
+        spans = [_frames_of(traces, k) for k in span]
         if len(self.averaged.pairs) and not is_over:  # the last half minute changes little, and is waited for
             frames = frames_of(self.heard.cells())
             self.averaged.add(seen, frames, spans, n_threads=self.work.n_threads, progress=progress)
         self.spans += spans
-        self.traces, self.seen, self.reading = traces, seen, reading
-        self._design = None
+        self._n_unrest, self._n_summed = ready, stop
+        self.traces, self.seen, self.reading, self._design = traces, seen, reading, None
         for far in self.far:
             far[:] = np.inf
         return True
+
+    def _ready(self, traces: Traces, end: int, *, is_over: bool) -> int:
+        """Return up to which chunk the network's unrest can be told, where spikes are known up to row ``end``."""
+        size = round(traces.options.chunk_s * traces.line.rate_hz)
+        ready, most = self._n_unrest, min(self._n_summed + _CHUNKS_AT_ONCE + 1, len(chunks_of(traces)))
+        while ready < most and (is_over or span_of(traces, ready)[1] + size <= end):
+            ready += 1
+        return ready
+
+    def _add_sums(self, traces: Traces, chunks: range) -> None:
+        boxes, edges = self.known.known.boxes, [span_of(traces, k) for k in chunks]
+        trains = tuple(rows for rows, own in zip(traces.spike_row, self.has_columns, strict=True) if own)
+        rows = [Rows.of(trains, boxes, self.worth, edge) for edge in edges]
+        add_chunks([self._at(traces, k) for k in chunks], chunks, rows, self.known.whitener, self.blocks)
+        # rows between segments weigh nothing, so that one range holds all
+        whole = Rows.of(trains, boxes, self.worth, (edges[0][0], edges[-1][1]))
+        self.shared.add(whole, self.work.n_threads)
 
     @property
     def is_begun(self) -> bool:
@@ -207,8 +213,8 @@ class State:
         return int(traces.line.offset[last.segment]) + last.stop // traces.line.factor
 
 
-def _inside(traces: Traces, chunk: int) -> tuple[int, int]:
-    """Return a chunk's first row in its segment, and one past its last."""
-    offset = int(traces.line.offset[chunks_of(traces)[chunk][0]])
-    first, stop = span_of(traces, chunk)
-    return first - offset, stop - offset
+def _frames_of(traces: Traces, chunk: int) -> Span:
+    """Return the frames of a chunk's rows."""
+    segment = chunks_of(traces)[chunk][0]
+    first, stop = ((row - int(traces.line.offset[segment])) * traces.line.factor for row in span_of(traces, chunk))
+    return Span(segment, first, stop)

@@ -24,6 +24,7 @@ from neurograft.copying.intracellular.regression._factored import design
 from neurograft.copying.intracellular.regression._moments import moments
 from neurograft.copying.intracellular.regression._solve import solved
 from neurograft.copying.intracellular.regression._whiten import prepared, unrest
+from neurograft.maps import describe
 from neurograft.progress import silent
 from neurograft.recordings import array_recording
 
@@ -137,6 +138,7 @@ def test_the_map_is_nearly_the_batch_s_and_says_what_it_lacks(membranes, at_once
     assert np.median(np.abs(z[0] - z[1])) < 0.05
     told = made.map.provenance.parameters["followed"]
     assert told["until_s"] == SECONDS
+    assert any(f"flagged: made early of a recording that was followed, of {SECONDS} s" in x for x in describe(made.map))
     assert told["left_se"] < 0.01
     assert told["fired_late"] == []
     assert np.isnan(made.map.extra["release_probability"]).all()

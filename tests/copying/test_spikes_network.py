@@ -125,6 +125,18 @@ def test_without_clear_synapses_only_histories_are_filtered_out(played):
     np.testing.assert_allclose(found.values[quiet, quiet].std(), plain.values[quiet, quiet].std(), rtol=0.2)
 
 
+def test_a_network_that_would_fire_by_itself_changes_nothing(played, monkeypatch):
+    _, outputs, _ = played
+    before = remove_drives(outputs, GRID, DriveOptions())
+    runaway = effects().astype(np.float32)
+    runaway[np.arange(N), np.arange(N), 1] = 0.97
+    monkeypatch.setattr("neurograft.copying.spikes._network.effects_of", lambda *_: runaway)
+    found = drives_beside(
+        outputs, before, clear_synapses(), GRID, drives=DriveOptions(), lags=BoxOptions(), n_bins_seen=float(STEPS)
+    )
+    assert found is before
+
+
 def test_strong_dense_networks_are_copied_better_beside_their_clear_synapses():
     truth = lif_net(
         LifNet(n_neurons=32, n_observed=32, probability=0.15, psp_mv=1.2, mean_mv=12.0, n_drives=2, seconds=60.0),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CLEAR_CHANCE = 0.5  # that a pair is a synapse, from which on it belongs to the network; .3 and .8 do as well
 FEWEST_CLEAR = 0.1  # clear synapses a neuron: fewer change no drive
+_MOST_GAIN = 4.0  # of a network for its drives; simulated families have up to 1.9
 
 
 class Network(NamedTuple):
@@ -51,10 +52,15 @@ def drives_beside(
     lags: BoxOptions,
     n_bins_seen: float,
 ) -> Undriven:
-    """Return the excess without drives, as many as ``before`` took away, estimated beside the clear synapses."""
+    """Return the excess without drives, as many as ``before`` took away, estimated beside the clear synapses.
+
+    Where the linear network would fire by itself, or nearly, it is no picture of the recording, and ``before`` stays.
+    """
     network = network_of(effects_of(before.values, clear, grid, lags, n_bins_seen), grid, n_bins_seen)
     found = fitted_drives(unexplained(raw, network), grid, drives, before.n_drives)
     through = sent_through(found, network)
+    if not np.linalg.norm(through) <= _MOST_GAIN * np.linalg.norm(found.middle):
+        return before
     return Undriven(centred(raw - through), before.n_drives, through)
 
 

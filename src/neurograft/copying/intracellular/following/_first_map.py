@@ -98,9 +98,14 @@ def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
         progress("testing the map on designs that are turned", 0, 1)
         null = null_evidence(found, judgement, called, undecidable, options, single, work.n_threads)
         state.learnt = Learnt(state.until_s, found.shape, found.kinds, judgement.mixture, judgement.sd, null)
+    early = (
+        f"made early of a recording that was followed, of {state.until_s:.0f} s; coefficients to {state.left_se:.1g} "
+        f"standard errors; without {', '.join(_NOT_YET)}"
+    )
+    flags = (*known.flags, early)
     unusable = unusable_s(recording, state.reading)
     there = known.known.found.presence._replace(unusable_s=unusable)
-    provenance = provenance_of(options, known.flags, recording, known.known.found._replace(presence=there))
+    provenance = provenance_of(options, flags, recording, known.known.found._replace(presence=there))
     followed = {**provenance.parameters, "followed": _followed(state, corrected)}
     return IntracellularCopy(
         map=chart(
@@ -115,7 +120,7 @@ def map_now(state: State, progress: Progress = silent) -> IntracellularCopy:
         null=state.learnt.null,
         shape=found.shape,
         mixture=judgement.mixture,
-        flags=known.flags,
+        flags=flags,
         channels=known.reports,
         rejected=called.rejected,
         properties=single,

@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from neurograft.copying.spikes._correlogram import TICKS_PER_S, Events
+from neurograft.copying.spikes._followers import train
 from neurograft.units import MS
 
 _SLACK_S = 5 * MS  # a neuron on the way fires that much sooner or later than the delays say
@@ -134,20 +135,16 @@ def _share_left(
     calls: Calls, spikes: Events, call: int, others: Int64[ndarray, " others"], asked: list[_Asked]
 ) -> float:
     """Return what share of a call's gain is left where none of the others has just fired; 0 where it is not clear."""
-    pre, post = _of(spikes, int(calls.pre[call])), _of(spikes, int(calls.post[call]))
+    pre, post = train(spikes, int(calls.pre[call])), train(spikes, int(calls.post[call]))
     delay_s = float(calls.delay_s[call])
-    parts = [_after(_of(spikes, int(calls.pre[o])), float(calls.delay_s[o])) for o in others]
-    parts += [_between(_of(spikes, j), low_s, high_s) for j, low_s, high_s in asked]
+    parts = [_after(train(spikes, int(calls.pre[o])), float(calls.delay_s[o])) for o in others]
+    parts += [_between(train(spikes, j), low_s, high_s) for j, low_s, high_s in asked]
     hidden = _joined(parts)
     alone = _effect(pre, post, delay_s, hidden)
     whole = _effect(pre, post, delay_s, _joined([]))
     if abs(alone.gain) < _LEAST_Z * alone.se or whole.gain == 0:
         return 0.0
     return alone.gain / whole.gain
-
-
-def _of(spikes: Events, neuron: int) -> Int64[ndarray, " spikes"]:
-    return spikes.own[spikes.own_start[neuron] : spikes.own_start[neuron + 1]]
 
 
 def _after(ticks: Int64[ndarray, " spikes"], delay_s: float) -> Int64[ndarray, "spikes 2"]:

@@ -19,6 +19,7 @@ from neurograft.copying.intracellular.regression._regression import Fit
 from neurograft.copying.intracellular.regression._slow import MIN_SHARE, baseline
 
 LANES = 96  # what is worked in then fits the second cache of one core
+_VECTOR = 16  # numbers of 32 bits; what is left over is gone through one by one
 _HELD = 16  # targets, whose numbers share lines of memory
 
 
@@ -140,8 +141,10 @@ def best_lanes(
 
 
 def in_blocks(neurons: Int64[ndarray, " some"]) -> list[Int64[ndarray, " lanes"]]:
-    """Return presynaptic neurons as they are taken side by side, however many threads there are."""
-    return np.array_split(neurons, -(-len(neurons) // LANES)) if len(neurons) else []
+    """Return presynaptic neurons as they are taken side by side, however many threads there are: whole vectors."""
+    n_blocks = max(-(-len(neurons) // LANES), 1)
+    size = max(-(-len(neurons) // (n_blocks * _VECTOR)), 1) * _VECTOR
+    return [neurons[first : first + size] for first in range(0, len(neurons), size)]
 
 
 def run(mask: ndarray) -> tuple[int, int]:
@@ -180,16 +183,8 @@ def _weigh_targets(
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _weigh_all(some, tile, by_target, under, talk, work, desk, shares, z, information, out):
-    n = len(by_target)
-    for j in range(n):
-        if j % _HELD == 0:
-            _fill_tile(some, j, min(j + _HELD, n), tile)
-        _fill_besides(some, j, tile, work.besides)
-        at = j % _HELD
-        score_lanes(
-            tile.beta[at], tile.seen[at], some.precision, tile.noise2[at], tile.prior, len(some.slow), tile.penalty[at],
-            by_target[j], under, talk, work, z, information,
-        )  # fmt: skip
+    for j in range(len(by_target)):
+        _score_target(some, j, tile, by_target, under, talk, work, z, information)
         weigh_lanes(z, information, shares, desk, out.sums[j], out.best[j])
         for sign in range(N_SIGNS):
             for k in range(z.shape[1]):
@@ -200,35 +195,35 @@ def _weigh_all(some, tile, by_target, under, talk, work, desk, shares, z, inform
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _score_all(some, tile, by_target, work, z, information):
-    n = len(by_target)
-    for j in range(n):
-        if j % _HELD == 0:
-            _fill_tile(some, j, min(j + _HELD, n), tile)
-        _fill_besides(some, j, tile, work.besides)
-        at = j % _HELD
-        score_lanes(
-            tile.beta[at], tile.seen[at], some.precision, tile.noise2[at], tile.prior, len(some.slow), tile.penalty[at],
-            by_target[j], (0, 0), -1, work, z[j], information[j],
-        )  # fmt: skip
+    for j in range(len(by_target)):
+        _score_target(some, j, tile, by_target, (0, 0), -1, work, z[j], information[j])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _best_all(some, tile, by_target, under, work, z, information, out):
-    n, n_each = len(by_target), len(z) // out.shape[1]
-    for j in range(n):
-        if j % _HELD == 0:
-            _fill_tile(some, j, min(j + _HELD, n), tile)
-        _fill_besides(some, j, tile, work.besides)
-        at, best = j % _HELD, out[j]
-        score_lanes(
-            tile.beta[at], tile.seen[at], some.precision, tile.noise2[at], tile.prior, len(some.slow), tile.penalty[at],
-            by_target[j], under, -1, work, z, information,
-        )  # fmt: skip
+    n_each = len(z) // out.shape[1]
+    for j in range(len(by_target)):
+        _score_target(some, j, tile, by_target, under, -1, work, z, information)
+        best = out[j]
         for t in range(len(z)):
             group = t // n_each
             for k in range(z.shape[1]):
                 best[group, k] = max(best[group, k], z[t, k] * z[t, k])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _score_target(some, j, tile, by_target, under, talk, work, z, information):
+    """Score target ``j``; targets come in order, and every so many are laid out by lane at once."""
+    at = j % _HELD
+    if at == 0:
+        _fill_tile(some, j, min(j + _HELD, len(by_target)), tile)
+    _fill_besides(some, j, tile, work.besides)
+    score_lanes(
+        tile.beta[at], tile.seen[at], some.precision, tile.noise2[at], tile.prior, len(some.slow), tile.penalty[at],
+        by_target[j], under, talk, work, z, information,
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

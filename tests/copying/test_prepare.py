@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurograft.copying.intracellular.neurons._coupling import Coupling
-from neurograft.copying.intracellular.regression._moments import _blanked, _changes, _weigh
+from neurograft.copying.intracellular.regression._moments import blanked_between, changes_of, weigh
 from neurograft.copying.intracellular.regression._prepare import blank, scaled, turn
 
 
@@ -56,15 +56,15 @@ def test_sums_of_innovations_and_blanked_rows_are_those_of_their_definition_howe
     kept = mask * worth[:, None]
     for begin, end in ((0, cut), (cut, 40)):
         part, squares = e[begin:end].copy(), np.empty((end - begin, 3))
-        _weigh(part, mask[begin:end], worth[begin:end], squares, total)
+        weigh(part, mask[begin:end], worth[begin:end], squares, total)
         np.testing.assert_allclose(part, (e * kept)[begin:end], rtol=1e-13)
         np.testing.assert_allclose(squares, (worth[:, None] * e**2 * kept)[begin:end], rtol=1e-13)
-        found = _changes(mask[begin:end])
+        found = changes_of(mask[begin:end])
         found[0] += first + begin
         changes.append(found)
     np.testing.assert_allclose(total, [kept.sum(axis=0), (e * kept).sum(axis=0), (e**2 * kept).sum(axis=0)], rtol=1e-12)
     seen = np.ones((50, 3))
-    for j, intervals in enumerate(_blanked(np.concatenate(changes, axis=1), 3, 50)):
+    for j, intervals in enumerate(blanked_between(np.concatenate(changes, axis=1), 3, 50)):
         assert (intervals[:, 1] > intervals[:, 0]).all()
         for low, high in intervals:
             seen[low:high, j] = 0.0

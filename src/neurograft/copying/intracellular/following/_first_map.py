@@ -26,11 +26,14 @@ from neurograft.copying.intracellular._null import null_evidence
 from neurograft.copying.intracellular._traces_of import spikes_of, untestable
 from neurograft.copying.intracellular.following._improving import equations, noise
 from neurograft.copying.intracellular.following._state import Learnt, State
+from neurograft.copying.intracellular.following._sums import OfTargets
 from neurograft.copying.intracellular.following._watched import watched
 from neurograft.copying.intracellular.judging._calls import call, suspects, with_own
 from neurograft.copying.intracellular.judging._null_width import narrowed
 from neurograft.copying.intracellular.properties._properties import mean_sizes
 from neurograft.copying.intracellular.reading._presence import unusable_s
+from neurograft.copying.intracellular.reading._threads import in_order
+from neurograft.copying.intracellular.regression._gram import one_thread_each
 from neurograft.copying.intracellular.regression._iterated import in_standard_errors
 from neurograft.copying.intracellular.regression._regression import Fit, Made
 from neurograft.maps import MembraneNoise
@@ -58,8 +61,9 @@ def fit_now(state: State) -> Corrected:
     """Return the fit of the rows so far: present coefficients, nearly corrected for what the sums say they lack."""
     design, near, n = state.design(), state.near(), len(state.has_columns)
     made, correction = Made.empty(design, n), np.zeros(n)
-    for mine in state.blocks:
-        own = equations(mine, design, state.shared, near, state.work.n_threads)
+
+    def fill(mine: OfTargets) -> None:
+        own = equations(mine, design, state.shared, near, 1)
         lacking = np.ascontiguousarray(mine.lacking.T)
         change = own.nearly_solved(lacking)
         correction[mine.targets] = in_standard_errors(own, change, near.blocks, noise(mine))
@@ -67,6 +71,10 @@ def fit_now(state: State) -> Corrected:
         variance = np.maximum(mine.left[2] - explained, 0.0) / np.maximum(mine.left[0], 1.0)
         targets = slice(int(mine.targets[0]), int(mine.targets[-1]) + 1)
         made.put(targets, design, mine.moments(state.shared.total), mine.beta + change.T, variance)
+
+    with one_thread_each():
+        for _ in in_order(state.work.n_threads, fill, state.blocks):
+            pass
     left = correction * state.leaves / np.sqrt(1.0 - min(state.leaves, _MOST_LEFT))
     return Corrected(made.fit(design, near.blocks, state.work.n_threads), correction, left)
 

@@ -1,5 +1,6 @@
 """Recordings: voltages of channels read in pieces, whatever file they lie in."""
 
+from neurograft.recordings._behind import Behind as Behind
 from neurograft.recordings._binary import open_binary as open_binary
 from neurograft.recordings._binary import sidecar_of as sidecar_of
 from neurograft.recordings._binary import write_template as write_template

@@ -4,42 +4,22 @@ from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32
 from numpy import ndarray
 
 from neurograft.errors import RecordingError
-from neurograft.recordings._recording import Recording, Signal, n_channels
+from neurograft.recordings._behind import Behind
+from neurograft.recordings._recording import n_channels
 
 _LEAST_S = 0.01  # what is given up at a time; blocks of files are longer
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Skipping:
+class Skipping(Behind):
     """Another recording, NaN where it cannot be read (to 10 ms)."""
 
-    inner: Recording
     skipped: set[tuple[int, int, int]] = field(default_factory=set[tuple[int, int, int]])  # segment, start, stop
-
-    @property
-    def rate_hz(self) -> float:
-        """Samples a second and channel."""
-        return self.inner.rate_hz
-
-    @property
-    def signal(self) -> Signal:
-        """What the samples are."""
-        return self.inner.signal
-
-    @property
-    def channel_labels(self) -> tuple[str, ...]:
-        """One name a channel."""
-        return self.inner.channel_labels
-
-    @property
-    def position_um(self) -> Float64[ndarray, "channels 2"]:
-        """Where each channel's pad is."""
-        return self.inner.position_um
 
     @property
     def segment_frames(self) -> tuple[int, ...]:

@@ -41,4 +41,5 @@ class IntracellularOptions:
 
 
 def read_options(recording: Recording, options: IntracellularOptions) -> ReadOptions:
+    """Return how its pieces are read."""
     return ReadOptions(options.detection, max(round(recording.rate_hz / options.row_rate_hz), 1))

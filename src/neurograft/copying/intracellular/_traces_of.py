@@ -103,6 +103,7 @@ def untestable(cells: Neurons, gains: Coupling, fit_: Fit) -> UInt8[ndarray, "pr
 
 
 def spikes_of(recording: Recording, cells: Neurons) -> SpikeTrains:
+    """Return the action potentials of all neurons, labelled by channel."""
     start_s = np.array(recording.segment_start_s)
     per = [cells.frames(neuron) for neuron in range(len(cells.channel))]
     return spike_trains(

@@ -3,40 +3,19 @@
 from dataclasses import dataclass
 from typing import final
 
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32
 from numpy import ndarray
 
 from neurograft.copying.intracellular.reading._read import MARGIN_S, Piece, pieces_of
-from neurograft.recordings import Recording, Signal
+from neurograft.recordings import Behind, Recording
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Until:
+class Until(Behind):
     """The first frames of each segment of another recording."""
 
-    inner: Recording
     segment_frames: tuple[int, ...]
-
-    @property
-    def rate_hz(self) -> float:
-        """Samples a second and channel."""
-        return self.inner.rate_hz
-
-    @property
-    def signal(self) -> Signal:
-        """What the samples are."""
-        return self.inner.signal
-
-    @property
-    def channel_labels(self) -> tuple[str, ...]:
-        """One name a channel."""
-        return self.inner.channel_labels
-
-    @property
-    def position_um(self) -> Float64[ndarray, "channels 2"]:
-        """Where each channel's pad is."""
-        return self.inner.position_um
 
     @property
     def segment_start_s(self) -> tuple[float, ...]:

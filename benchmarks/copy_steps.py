@@ -117,7 +117,7 @@ def show(trains: tuple[ndarray, ...], worth: ndarray, e: ndarray, keep: ndarray,
         state = State.left(beta, equations.residual(beta))
         for k in range(N_STEPS):
             tells = np.sqrt(np.mean(distance(equations, state.residual, blocks, noise) ** 2))
-            done = off(state.finished(equations))
+            done = off(state.beta + equations.nearly_solved(state.residual))
             print(f"  from {name}, {k} products: {off(state.beta):.4f} (told {tells:.4f}), corrected {done:.4f}")
             state = step(equations, state)
 

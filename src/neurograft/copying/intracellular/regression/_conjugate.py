@@ -36,10 +36,6 @@ class State(NamedTuple):
         """Return the start from coefficients whose residual is known."""
         return cls(beta, residual, np.zeros_like(beta), np.zeros(len(beta)))
 
-    def finished(self, problem: Problem) -> Float[ndarray, "targets columns"]:
-        """Return the coefficients after one more correction, which costs no product and leaves no residual known."""
-        return self.beta + problem.nearly_solved(self.residual)
-
 
 def step(problem: Problem, state: State) -> State:
     """Return the state after one step, which takes one product."""

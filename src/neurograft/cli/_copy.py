@@ -206,6 +206,7 @@ def _follow(
         if not is_growing or not (ahead.is_following or ahead.is_awaited(recording)):
             made = _copied(recording, asked, work=how.work(folder, opener, is_growing=is_growing), progress=silent)
             tell(made, duration_s(recording))
+            ahead.was_published(duration_s(recording))
 
     ended = follow_recording(opened, publish, ahead.step, every_s=every_s, idle_s=idle_s)
     if last:

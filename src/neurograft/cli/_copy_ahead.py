@@ -39,6 +39,7 @@ class Following:
 
         self._ahead = Ahead(options, work) if is_wanted else None
         self._last_s, self._took_s, self._until_s = -1e9, 0.0, 0.0  # of the last map
+        self._anew_s = 0.0  # of the last map that was made anew
         self._is_behind = True
 
     @property
@@ -51,6 +52,10 @@ class Following:
         from neurograft.recordings import n_channels
 
         return self._ahead is not None and n_channels(recording) > _MOST_ANEW
+
+    def was_published(self, until_s: float) -> None:
+        """Take note of a map that was made anew of so many seconds: one of fewer would lead back."""
+        self._anew_s = until_s
 
     def step(self, recording: "Recording", progress: "Progress" = silent) -> bool:
         """Do a little of what the next map needs."""
@@ -67,7 +72,7 @@ class Following:
             return False
 
     def map_of(self, recording: "Recording", *, is_growing: bool, progress: "Progress" = silent) -> Early | None:
-        """Return the map of what has been added; None where nothing was added since the last, or that was just now."""
+        """Return the map of what has been added; None where nothing was added since the last, or too soon."""
         from neurograft.copying import map_now
 
         begin_s = time.monotonic()
@@ -76,7 +81,7 @@ class Following:
         if not is_growing:
             self._ahead.finish(recording, progress)
         state = self._ahead.state
-        if state is None or state.until_s <= self._until_s:
+        if state is None or state.until_s <= self._until_s or state.until_s < self._anew_s:
             return None
         copied = map_now(state, progress)
         if not is_growing:

@@ -6,7 +6,7 @@ from numpy import ndarray
 
 from neurograft.copying.intracellular._kinds import is_eventful
 from neurograft.copying.intracellular.judging._calls import Called
-from neurograft.copying.intracellular.judging._mixture import Judged
+from neurograft.copying.intracellular.judging._mixture import DIRECT_SD_V, Judged
 from neurograft.copying.intracellular.judging._templates import Family
 from neurograft.copying.intracellular.properties._plasticity import PAIRED_S
 from neurograft.copying.intracellular.properties._properties import Properties
@@ -46,6 +46,8 @@ def chart(
     se_v[electrical] = fit.noise[a, b] * np.sqrt(fit.inverse_block[a, ZERO, ZERO] / seen)
     delay_s[electrical] = 0.0
     weight_v[:n_chemical], se_v[:n_chemical] = single.rest_v, single.rest_se_v
+    paths = slice(n_chemical, n_chemical + n_paths)
+    weight_v[paths], se_v[paths] = size_of_paths(weight_v[paths], se_v[paths])
     delay_s[:n_chemical] = single.shape.latency_s
     alone = judged.excitatory_alone[i, j]
     named = judged.family[Family.ELECTRICAL][i, j]
@@ -54,7 +56,7 @@ def chart(
     kind = np.full(len(i), Kind.ELECTRICAL, dtype=np.uint8)
     kind[:n_chemical] = _kinds(spikes, i[:n_chemical], j[:n_chemical], weight_v[:n_chemical], fdr=fdr)
     kind[:n_chemical][called.is_kind_open[i[:n_chemical], j[:n_chemical]]] = Kind.UNDECIDED
-    kind[n_chemical : n_chemical + n_paths] = Kind.POLYSYNAPTIC
+    kind[paths] = Kind.POLYSYNAPTIC
     return synapse_map(
         n_neurons=spikes.n_neurons,
         pre=i,
@@ -81,6 +83,18 @@ def chart(
         ),
         provenance=provenance,
     )
+
+
+def size_of_paths(
+    amplitude_v: Float64[ndarray, " paths"], se_v: Float64[ndarray, " paths"]
+) -> tuple[Float64[ndarray, " paths"], Float64[ndarray, " paths"]]:
+    """Return the posterior mean and standard deviation of what answers along paths come to as a direct synapse.
+
+    Under the widest prior that synapses have (``DIRECT_SD_V``): only direct templates are asked, and one that hardly
+    fits may be known to a hundred millivolts only, and would be stated as large as that.
+    """
+    kept = 1.0 / (1.0 + (se_v / DIRECT_SD_V[-1]) ** 2)
+    return amplitude_v * kept, se_v * np.sqrt(kept)
 
 
 def _columns(single: Properties) -> dict[str, Float64[ndarray, " synapses"]]:
